@@ -1,0 +1,160 @@
+// Package reaper holds the only wait4 of a program that supervises children.
+//
+// Every other Go init in which two parties can wait has "no child processes"
+// bugs: wait4(-1) steals the status that an os/exec Wait is waiting for. So
+// here one [Reaper] takes every status, hands those of the children it started
+// to their [Child], and reports the rest, the orphans that the kernel gave to
+// this process, to OnOrphan. Starting, signalling and waiting happen under one
+// lock: no child can be reaped before it is known, and no signal can go to a
+// process ID that the kernel has given to somebody else.
+//
+// hashicorp/go-reap throws statuses away and would take those of supervised
+// children, so it cannot run beside a Reaper. It is right where there are no
+// children of one's own: [Pause] uses it.
+package reaper
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Reaper reaps children. The zero value is ready to use; Run must be running
+// for any Child to be seen to end. Its methods may be called by any goroutine.
+type Reaper struct {
+	// OnOrphan, if set, is told of each process that Start did not start.
+	// It is called with the Reaper locked: it must neither block nor use it.
+	// Set it before Run.
+	OnOrphan func(pid int, status unix.WaitStatus)
+
+	mu       sync.Mutex // held while starting, signalling and reaping
+	children map[int]*Child
+	empty    []chan struct{} // closed at the next ECHILD
+}
+
+// A Child is a process that Start started.
+type Child struct {
+	// PID is its process ID, and its process group's where it leads one.
+	PID int
+
+	reaper *Reaper
+	exited chan struct{}   // closed once the fields below are set
+	status unix.WaitStatus //
+	usage  unix.Rusage     // of the child and the descendants it waited for
+}
+
+// Start calls fork, which starts a process and returns its ID, and registers
+// that process before anything can reap it. It returns fork's error.
+func (r *Reaper) Start(fork func() (pid int, err error)) (*Child, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	pid, err := fork()
+	if err != nil {
+		return nil, err
+	}
+	if r.children == nil {
+		r.children = make(map[int]*Child)
+	}
+	c := &Child{PID: pid, reaper: r, exited: make(chan struct{})}
+	r.children[pid] = c
+	return c, nil
+}
+
+// Run reaps until ctx ends. It wakes on SIGCHLD only, of which one may stand
+// for many exits (standard signals do not queue), so each time it reaps all
+// there is.
+func (r *Reaper) Run(ctx context.Context) {
+	wake := make(chan os.Signal, 1)
+	signal.Notify(wake, unix.SIGCHLD)
+	defer signal.Stop(wake)
+	for {
+		r.reap() // also what ended before Notify
+		select {
+		case <-wake:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Empty returns a channel that is closed when this process has no child left,
+// started or adopted. A child started after that does not open it again.
+func (r *Reaper) Empty() <-chan struct{} {
+	r.mu.Lock()
+	done := make(chan struct{})
+	r.empty = append(r.empty, done)
+	r.mu.Unlock()
+	r.reap() // the last one may be gone already: then no SIGCHLD will come
+	return done
+}
+
+func (r *Reaper) reap() {
+	for r.reapOne() {
+	}
+}
+
+// reapOne reaps at most one process and reports whether there may be more. It
+// takes the lock for one wait4 only, so that 10,000 zombies hold up no signal.
+func (r *Reaper) reapOne() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var status unix.WaitStatus
+	var usage unix.Rusage
+	pid, err := unix.Wait4(-1, &status, unix.WNOHANG, &usage)
+	switch {
+	case errors.Is(err, unix.EINTR):
+		return true
+	case errors.Is(err, unix.ECHILD):
+		r.announceEmpty()
+		return false
+	case err != nil || pid == 0:
+		return false
+	}
+	child, ours := r.children[pid]
+	if !ours {
+		if r.OnOrphan != nil {
+			r.OnOrphan(pid, status)
+		}
+		return true
+	}
+	delete(r.children, pid)
+	child.status, child.usage = status, usage
+	close(child.exited)
+	return true
+}
+
+func (r *Reaper) announceEmpty() {
+	for _, done := range r.empty {
+		close(done)
+	}
+	r.empty = nil
+}
+
+// Exited returns a channel that is closed when c has ended and been reaped.
+func (c *Child) Exited() <-chan struct{} { return c.exited }
+
+// Status returns how c ended. It may be called once Exited is closed.
+func (c *Child) Status() unix.WaitStatus { return c.status }
+
+// MaxRSS returns the peak resident set, in bytes, of c or of the largest
+// descendant it waited for. It may be called once Exited is closed.
+func (c *Child) MaxRSS() int64 { return c.usage.Maxrss * 1024 } // getrusage(2): KiB
+
+// Signal sends sig to c, or to the process group c leads if group is set. Once
+// c has been reaped it sends nothing and returns [os.ErrProcessDone].
+func (c *Child) Signal(sig unix.Signal, group bool) error {
+	c.reaper.mu.Lock()
+	defer c.reaper.mu.Unlock()
+	if c.reaper.children[c.PID] != c {
+		return os.ErrProcessDone
+	}
+	target := c.PID
+	if group {
+		target = -target
+	}
+	return os.NewSyscallError("kill", unix.Kill(target, sig))
+}
