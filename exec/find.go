@@ -1,0 +1,143 @@
+package exec
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Exit statuses of a shell for a command that did not start (POSIX, 2.8.2), and
+// of docker run for a failure that is not the command's.
+const (
+	exitInternal      = 125
+	exitNotExecutable = 126
+	exitNotFound      = 127
+)
+
+// An Error tells why a command did not start.
+type Error struct {
+	Name string // the command as given
+	Path string // the file it was found to be, "" if none
+	Err  error  // what the kernel said
+}
+
+// Error says what is wrong with the command in one line, with a hint.
+func (e *Error) Error() string {
+	switch {
+	case errors.Is(e.Err, unix.ENOENT) && e.Path == "":
+		return fmt.Sprintf("%q: command not found (is it in the image, and its directory in PATH?)", e.Name)
+	case errors.Is(e.Err, unix.ENOENT):
+		return fmt.Sprintf("%q: %s", e.Name, missing(e.Path))
+	case errors.Is(e.Err, unix.EISDIR):
+		return fmt.Sprintf("%q: is a directory, not a program", e.Name)
+	case errors.Is(e.Err, unix.EACCES):
+		return fmt.Sprintf("%q: permission denied (is it executable for this user, and not on a noexec mount?)", e.Name)
+	case errors.Is(e.Err, unix.ENOEXEC):
+		return fmt.Sprintf("%q: not an executable for this machine (another architecture, damaged, or a script without #! in an image without /bin/sh?)", e.Name)
+	default:
+		return fmt.Sprintf("start %q: %v", e.Name, e.Err)
+	}
+}
+
+// Unwrap returns what the kernel said.
+func (e *Error) Unwrap() error { return e.Err }
+
+// ExitCode returns the status with which to exit when err, returned by Find or
+// Start, kept a command from starting: 127 not found, 126 found but it cannot
+// be executed, 125 when that is not the command's fault.
+func ExitCode(err error) int {
+	for _, errno := range []unix.Errno{unix.ENOENT, unix.ENOTDIR} {
+		if errors.Is(err, errno) {
+			return exitNotFound
+		}
+	}
+	for _, errno := range []unix.Errno{unix.EAGAIN, unix.ENOMEM, unix.EMFILE, unix.ENFILE} {
+		if errors.Is(err, errno) {
+			return exitInternal
+		}
+	}
+	if e := (*Error)(nil); errors.As(err, &e) {
+		return exitNotExecutable
+	}
+	return exitInternal
+}
+
+// Find returns the file that name stands for, as execvp(3) does: a name with a
+// slash is a path; any other is looked for along the PATH given, in which an
+// empty element is the working directory. A file that is there but may not be
+// executed is remembered: that error is better than not found.
+func Find(name, path string) (string, error) {
+	if strings.Contains(name, "/") {
+		if err := executable(name); err != nil {
+			return "", &Error{Name: name, Err: err}
+		}
+		return name, nil
+	}
+	notFound := &Error{Name: name, Err: unix.ENOENT}
+	if name == "" {
+		return "", notFound
+	}
+	for _, dir := range filepath.SplitList(path) {
+		if dir == "" {
+			dir = "."
+		}
+		file := dir + "/" + name
+		err := executable(file)
+		if err == nil {
+			return file, nil
+		}
+		if errors.Is(err, unix.EACCES) {
+			notFound.Err = err
+		}
+	}
+	return "", notFound
+}
+
+func executable(file string) error {
+	var stat unix.Stat_t
+	if err := unix.Stat(file, &stat); err != nil {
+		return err
+	}
+	switch stat.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		return unix.EISDIR
+	case unix.S_IFREG:
+		return unix.Faccessat(unix.AT_FDCWD, file, unix.X_OK, unix.AT_EACCESS)
+	default:
+		return unix.EACCES
+	}
+}
+
+// isBinary reports whether file does not look like text, so that no shell is
+// made to read it. Shells look for a NUL byte in the first line or so too.
+func isBinary(file string) bool {
+	return bytes.IndexByte(head(file), 0) >= 0
+}
+
+// missing says what an executable that exists needs and does not find.
+func missing(file string) string {
+	first, _, _ := strings.Cut(string(head(file)), "\n")
+	if interpreter, ok := strings.CutPrefix(first, "#!"); ok {
+		return fmt.Sprintf("its interpreter %q is not in the image", strings.TrimSpace(interpreter))
+	}
+	return "its loader is not in the image (built for another C library, glibc or musl?)"
+}
+
+// head returns the first bytes of file, as many as the kernel looks at itself
+// (BINPRM_BUF_SIZE, include/uapi/linux/binfmts.h); none if it cannot be read.
+func head(file string) []byte {
+	f, err := os.OpenFile(file, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	buf := make([]byte, 256)
+	n, _ := io.ReadFull(f, buf)
+	return buf[:n]
+}
