@@ -1,0 +1,116 @@
+package logs
+
+import (
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// maxLine is PIPE_BUF: a write of up to that much to a pipe is not torn
+	// apart by what the children write (pipe(7)).
+	maxLine = 4096
+	// maxQueue bounds the memory that a stalled output costs, to 1 MiB.
+	maxQueue = 256
+)
+
+// A Writer writes lines to a descriptor from a goroutine of its own, so that
+// nobody waits for a reader that does not read. It copes with what an output
+// shared with children does: it may be full, closed, on a full disk or, since
+// Node does that to its pipes for all who share them, non-blocking. Lines that
+// find the queue full, or that cannot be written, are dropped and counted.
+type Writer struct {
+	// OnDrop, if set, makes the line that tells of n lines dropped, once there
+	// is room for it. Set it before the first Write.
+	OnDrop func(n uint64) []byte
+
+	fd      int
+	queue   chan entry
+	dropped atomic.Uint64
+}
+
+// An entry is a line, or a request to close done when all before it is written.
+type entry struct {
+	line []byte
+	done chan<- struct{}
+}
+
+// NewWriter returns a Writer to fd for the rest of the process's life.
+func NewWriter(fd int) *Writer {
+	w := &Writer{fd: fd, queue: make(chan entry, maxQueue)}
+	go w.run()
+	return w
+}
+
+// Write queues a copy of line and never blocks or fails.
+func (w *Writer) Write(line []byte) (int, error) {
+	if len(line) > maxLine {
+		w.dropped.Add(1)
+		return len(line), nil
+	}
+	select {
+	case w.queue <- entry{line: append([]byte(nil), line...)}:
+	default:
+		w.dropped.Add(1)
+	}
+	return len(line), nil
+}
+
+// Flush waits until all that was written before is out, or patience ends.
+func (w *Writer) Flush(patience time.Duration) {
+	timeout := time.NewTimer(patience)
+	defer timeout.Stop()
+	done := make(chan struct{})
+	select {
+	case w.queue <- entry{done: done}:
+	case <-timeout.C:
+		return
+	}
+	select {
+	case <-done:
+	case <-timeout.C:
+	}
+}
+
+func (w *Writer) run() {
+	for e := range w.queue {
+		if e.done != nil {
+			close(e.done)
+			continue
+		}
+		if err := w.write(e.line); err != nil {
+			w.dropped.Add(1)
+			continue
+		}
+		w.tellDropped()
+	}
+}
+
+func (w *Writer) tellDropped() {
+	n := w.dropped.Load()
+	if n == 0 || w.OnDrop == nil {
+		return
+	}
+	if w.write(w.OnDrop(n)) == nil {
+		w.dropped.Add(-n)
+	}
+}
+
+func (w *Writer) write(line []byte) error {
+	for len(line) > 0 {
+		n, err := unix.Write(w.fd, line)
+		switch {
+		case err == nil:
+			line = line[n:]
+		case errors.Is(err, unix.EAGAIN):
+			// Non-blocking and full: wait here, where nobody waits for us.
+			_, _ = unix.Poll([]unix.PollFd{{Fd: int32(w.fd), Events: unix.POLLOUT}}, -1)
+		case errors.Is(err, unix.EINTR):
+		default:
+			return err
+		}
+	}
+	return nil
+}
