@@ -1,0 +1,88 @@
+package cgroup
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// ECSTimeout is how long a start may wait for the answer of [ECS].
+const ECSTimeout = time.Second
+
+const ecsMetadata = "ECS task metadata"
+
+// ECS asks the metadata endpoint of Amazon ECS for the limits of the task, in
+// CPUs and bytes, 0 for none. They are in a cgroup above the container, where
+// the container cannot see them. uri is the value of
+// ECS_CONTAINER_METADATA_URI_V4; the caller bounds the time with ctx. See
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoint-v4-response.html
+func ECS(ctx context.Context, uri string) (cpus float64, memory int64, err error) {
+	body, err := get(ctx, uri+"/task")
+	if err != nil {
+		return 0, 0, fmt.Errorf("ask for ECS task metadata: %w", err)
+	}
+	cpus, memory, err = parseTask(body)
+	if err != nil {
+		return 0, 0, fmt.Errorf("read ECS task metadata: %w", err)
+	}
+	return cpus, memory, nil
+}
+
+// get talks to the endpoint and nobody else: no proxy of the environment, no
+// redirect.
+func get(ctx context.Context, url string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	client := http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true, MaxResponseHeaderBytes: 64 << 10},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("status %s", response.Status)
+	}
+	const most = 1 << 20
+	body, err := io.ReadAll(io.LimitReader(response.Body, most+1))
+	if err == nil && len(body) > most {
+		err = errors.New("answer is longer than 1 MiB")
+	}
+	return body, err
+}
+
+// parseTask takes the Limits of the task. Those of its containers are shares,
+// which cap nothing.
+func parseTask(body []byte) (cpus float64, memory int64, err error) {
+	var task struct {
+		Limits struct {
+			CPU    float64 // vCPUs
+			Memory int64   // MiB
+		}
+	}
+	if err := json.Unmarshal(body, &task); err != nil {
+		return 0, 0, err
+	}
+	cpus, memory = task.Limits.CPU, task.Limits.Memory
+	if cpus < 0 || memory < 0 || memory >= noMemoryLimit>>20 {
+		return 0, 0, fmt.Errorf("limits of %v vCPU and %d MiB", cpus, memory)
+	}
+	return cpus, memory << 20, nil
+}
+
+// WithECS returns the limits with those of the ECS task, in CPUs and bytes, 0
+// for none, where they are lower.
+func (l Limits) WithECS(cpus float64, memory int64) Limits {
+	l.lowerCPU(cpus, ecsMetadata)
+	l.lowerMemory(memory, ecsMetadata)
+	l.capMemory()
+	return l
+}

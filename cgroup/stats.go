@@ -1,0 +1,186 @@
+package cgroup
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Counter is a number that the kernel may not have.
+type Counter struct {
+	Value uint64
+	Known bool // false: no such file or key, which is not 0
+}
+
+// Since returns how much the counter grew. It is known if both are. A counter
+// that is less than before was reset (v1's failcnt and max_usage_in_bytes can
+// be written), and counts from 0.
+func (c Counter) Since(before Counter) Counter {
+	if !c.Known || !before.Known {
+		return Counter{}
+	}
+	if c.Value >= before.Value {
+		c.Value -= before.Value
+	}
+	return c
+}
+
+// Duration is the value of a counter in nanoseconds.
+func (c Counter) Duration() time.Duration {
+	return time.Duration(min(c.Value, 1<<63-1))
+}
+
+// Stats are the live counters of the process's own cgroup. They are all unknown
+// where that is not visible: better than those of somebody else.
+type Stats struct {
+	// Periods counts the periods of the CPU quota in which something ran, and
+	// Throttled those of them in which the quota was used up.
+	Periods, Throttled Counter
+	// ThrottledTime is how long the own quota held the cgroup back, and
+	// ThrottledAny how long the own or one above did (v2, kernel >= 6.6). Both
+	// are in nanoseconds, summed over CPUs.
+	ThrottledTime, ThrottledAny Counter
+
+	// OOM counts how often memory ran into the limit of this cgroup, or of one
+	// below, with nothing left to reclaim (v2).
+	OOM Counter
+	// OOMKill counts the processes that the kernel killed for want of memory,
+	// whoever's limit it was. v1 leaves out those in cgroups below.
+	OOMKill Counter
+	// Failcnt counts how often memory ran into the limit of this cgroup, alone or
+	// with swap, whether or not there was something to reclaim (v1).
+	Failcnt Counter
+	// MemoryCurrent and MemoryPeak are in bytes, page cache included.
+	MemoryCurrent, MemoryPeak Counter
+	// OOMGroup says that the kernel kills all processes of this cgroup, PID 1
+	// included, where it kills one for the limit of this cgroup (v2).
+	OOMGroup bool
+
+	// CPUPressure and MemoryPressure tell what share of time tasks of this
+	// cgroup waited for the resource (v2).
+	CPUPressure, MemoryPressure Pressure
+
+	// swapPeaked says that memory and swap together have been at their limit (v1).
+	swapPeaked bool
+}
+
+// ThrottledAbove returns for how long in nanoseconds, since before, a CPU quota
+// above this cgroup held it back. It is not exact: the kernel takes the two
+// times it is made of at slightly different moments.
+func (s Stats) ThrottledAbove(before Stats) Counter {
+	all, own := s.ThrottledAny.Since(before.ThrottledAny), s.ThrottledTime.Since(before.ThrottledTime)
+	if !all.Known || !own.Known {
+		return Counter{}
+	}
+	return Counter{Value: all.Value - min(own.Value, all.Value), Known: true}
+}
+
+// Stats reads the counters now.
+func (g *Group) Stats() Stats {
+	var s Stats
+	cpu, memory := g.own(g.cpu), g.own(g.memory)
+	if g.cpu.version == 1 {
+		s.readCPUV1(cpu)
+	} else {
+		s.readCPU(cpu)
+	}
+	if g.memory.version == 1 {
+		s.readMemoryV1(memory)
+	} else {
+		s.readMemory(memory)
+	}
+	return s
+}
+
+func (s *Stats) readCPU(f files) {
+	stat := f.read("cpu.stat")
+	s.Periods = counter(stat, "nr_periods")
+	s.Throttled = counter(stat, "nr_throttled")
+	s.ThrottledTime = counter(stat, "throttled_usec").microseconds()
+	// kernel/sched/core.c, cpu_local_stat_show
+	s.ThrottledAny = counter(f.read("cpu.stat.local"), "throttled_usec").microseconds()
+	s.CPUPressure = parsePressure(f.read("cpu.pressure"))
+}
+
+func (s *Stats) readCPUV1(f files) {
+	stat := f.read("cpu.stat")
+	s.Periods = counter(stat, "nr_periods")
+	s.Throttled = counter(stat, "nr_throttled")
+	s.ThrottledTime = counter(stat, "throttled_time") // nanoseconds
+}
+
+func (s *Stats) readMemory(f files) {
+	// Not memory.events.local: that leaves out cgroups which the application
+	// made below its own.
+	events := f.read("memory.events")
+	s.OOM = counter(events, "oom")
+	s.OOMKill = counter(events, "oom_kill")
+	s.MemoryCurrent = number(f.read("memory.current"))
+	s.MemoryPeak = number(f.read("memory.peak"))
+	s.OOMGroup = number(f.read("memory.oom.group")).Value == 1
+	s.MemoryPressure = parsePressure(f.read("memory.pressure"))
+}
+
+// A charge tries memory and swap together first, and fails there if both limits
+// are the same, as after docker run -m 1g --memory-swap 1g (mm/memcontrol.c,
+// try_charge_memcg). Recent kernels then count no failure at all (seen on 6.18;
+// mem_cgroup_css_alloc sets track_failcnt for memory alone), so the peak is
+// looked at too.
+func (s *Stats) readMemoryV1(f files) {
+	s.OOMKill = counter(f.read("memory.oom_control"), "oom_kill")
+	s.Failcnt = number(f.read("memory.failcnt"))
+	if s.Failcnt.Known {
+		s.Failcnt.Value += number(f.read("memory.memsw.failcnt")).Value
+	}
+	peak := number(f.read("memory.memsw.max_usage_in_bytes"))
+	limit, _ := parseMemory(f.read("memory.memsw.limit_in_bytes"))
+	s.swapPeaked = limit > 0 && peak.Value+slack >= uint64(limit)
+	s.MemoryCurrent = number(f.read("memory.usage_in_bytes"))
+	s.MemoryPeak = number(f.read("memory.max_usage_in_bytes"))
+}
+
+// slack is how far below its limit memory can be stuck: the kernel may kill for
+// an allocation of eight pages (PAGE_ALLOC_COSTLY_ORDER) of up to 64 KiB.
+const slack = 8 * 64 << 10
+
+// files are those of one cgroup.
+type files struct {
+	group *Group
+	dir   string // "": there are none
+}
+
+func (g *Group) own(p place) files {
+	if p.version == 0 || p.shows != ourselves {
+		return files{}
+	}
+	return files{g, p.levels[0]}
+}
+
+// read returns "" for what cannot be read: without pressure accounting, for one,
+// the files are there and reading gives EOPNOTSUPP (kernel/sched/psi.c).
+func (f files) read(file string) string {
+	if f.dir == "" {
+		return ""
+	}
+	text, err := readAll(f.group.root, f.dir+"/"+file, maxFile)
+	if err != nil {
+		return ""
+	}
+	return text
+}
+
+// counter returns the number after key in a file of lines such as "oom_kill 3".
+func counter(text, key string) Counter {
+	value, _ := find(text, key)
+	return number(value)
+}
+
+func number(text string) Counter {
+	n, err := strconv.ParseUint(strings.TrimSpace(text), 10, 64)
+	return Counter{Value: n, Known: err == nil}
+}
+
+func (c Counter) microseconds() Counter {
+	c.Value *= 1000
+	return c
+}
