@@ -1,0 +1,97 @@
+package supervisor
+
+import (
+	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/cgroup"
+	"github.com/nodeinit/nodeinit/signals"
+)
+
+// A Cause is why a program ended.
+type Cause string
+
+// The causes, as the exit report gives them. A Kill is one too.
+const (
+	Exited    Cause = "exit"
+	Signalled Cause = "signal"
+	OOMKilled Cause = "oom_kill"       // by this container's own memory limit
+	OOMAbove  Cause = "oom_kill_above" // by a limit above the container, or the machine's
+	V8Heap    Cause = "v8_heap"        // Node gave up at its own heap limit
+)
+
+// Code returns the status that a shell would give for status: the process's
+// own, or 128 + n if signal n ended it.
+func Code(status unix.WaitStatus) int {
+	if status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return status.ExitStatus()
+}
+
+// Code returns the status to exit with for e.
+func (e Exit) Code() int {
+	if e.Survived {
+		return 128 + int(unix.SIGKILL)
+	}
+	return Code(e.Status)
+}
+
+// Crashed reports whether the program ended badly and nobody had asked it to.
+func (e Exit) Crashed() bool { return !e.Requested && e.Code() != 0 }
+
+// Cause returns why the program ended. before and after are readings of the
+// counters at its start and end; oldSpace is Node's heap limit in bytes, 0 if
+// it is not known.
+//
+// nodeinit does not read the program's stderr, which has V8's message. So a
+// heap that was full is told by the two things that go with it: Node aborts,
+// and its memory had grown to the limit.
+func (e Exit) Cause(before, after cgroup.Stats, oldSpace int64) Cause {
+	if e.Killed != "" {
+		return Cause(e.Killed)
+	}
+	// A shell or npm between us and Node turns its signal into 128 + n.
+	switch unix.Signal(e.Code() - 128) {
+	case unix.SIGKILL:
+		switch after.OOMSince(before) {
+		case cgroup.OOMLimit:
+			return OOMKilled
+		case cgroup.OOMAbove:
+			return OOMAbove
+		}
+	case unix.SIGABRT:
+		if oldSpace > 0 && e.MaxRSS >= oldSpace {
+			return V8Heap
+		}
+	}
+	if e.Status.Signaled() {
+		return Signalled
+	}
+	return Exited
+}
+
+// Report adds the facts of the exit report to line.
+func (e Exit) Report(line *zerolog.Event, before, after cgroup.Stats, oldSpace int64) *zerolog.Event {
+	line = line.Str("cause", string(e.Cause(before, after, oldSpace))).Int("status", e.Code())
+	if e.Status.Signaled() && !e.Survived {
+		line = line.Str("signal", signals.Name(e.Status.Signal()))
+	}
+	line = line.Bool("requested", e.Requested).Int64("uptime_ms", e.Uptime.Milliseconds())
+	crashes := 0
+	if e.Crashed() {
+		crashes = 1
+	}
+	line = line.Int("crashes", crashes).Int64("max_rss_bytes", e.MaxRSS)
+	if after.MemoryPeak.Known {
+		line = line.Uint64("peak_memory_bytes", after.MemoryPeak.Value)
+	}
+	if periods := after.Periods.Since(before.Periods); periods.Known && periods.Value > 0 {
+		throttled := after.Throttled.Since(before.Throttled)
+		line = line.Float64("throttled_share", float64(throttled.Value)/float64(periods.Value))
+	}
+	if kills := after.OOMKill.Since(before.OOMKill); kills.Known {
+		line = line.Uint64("oom_kills", kills.Value)
+	}
+	return line
+}

@@ -1,0 +1,20 @@
+package supervisor
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/exec"
+	"github.com/nodeinit/nodeinit/reaper"
+)
+
+// OnTerminal is a started child that may have the terminal.
+type OnTerminal struct{ *reaper.Child }
+
+// Signal sends sig to the child or its group. SIGCONT may come from a shell
+// that has just given the terminal to nodeinit: the child needs it more.
+func (t OnTerminal) Signal(sig unix.Signal, group bool) error {
+	if sig == unix.SIGCONT {
+		exec.LendForeground(t.PID)
+	}
+	return t.Child.Signal(sig, group)
+}
