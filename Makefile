@@ -1,0 +1,29 @@
+# make run and make test do all set-up; the rest is for people who work on nodeinit.
+
+# HTTP/2 is left out of net/http: nodeinit talks HTTP/1.1 only, and it is a tenth of the binary.
+BUILD = CGO_ENABLED=0 go build -trimpath -tags nethttpomithttp2 -ldflags="-s -w"
+PORT ?= 3000
+export PORT
+
+.PHONY: run build test test-fast bench clean
+
+run: build
+	@echo "open http://localhost:$(PORT)/   (^C stops it)"
+	@./bin/nodeinit -- node examples/server.js
+
+build:
+	@$(BUILD) -o bin/nodeinit ./cmd/nodeinit
+
+# Everything: needs root or the packages that test/setup.sh names.
+test:
+	@bash test/test.sh all
+
+# What needs neither Docker nor QEMU.
+test-fast:
+	@bash test/test.sh fast
+
+bench: build
+	@bash bench/bench.sh
+
+clean:
+	rm -rf bin

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/nodeinit/nodeinit/signals"
+	"github.com/nodeinit/nodeinit/supervisor"
+)
+
+// A config is all that a user can set. Each field declares a flag and its
+// environment variable at once: STOP_SIGNAL is NODEINIT_STOP_SIGNAL and
+// --stop-signal. The other tags: short, the one-letter flag; arg, what stands
+// for the value in --help; help, the line there. A []T takes several, repeated
+// as flags, separated by commas in the environment.
+type config struct {
+	Mode       mode              `env:"MODE" arg:"auto|fork" help:"one process; auto says what the limits allow"`
+	CPUs       cpus              `env:"CPUS" arg:"N" help:"CPUs there are, instead of what the cgroup says"`
+	Memory     size              `env:"MEMORY" arg:"SIZE" help:"memory there is, instead of what the cgroup says"`
+	Heap       heap              `env:"HEAP" arg:"auto|off|SIZE" help:"Node's old space; auto: from the memory limit"`
+	Grace      duration          `env:"GRACE" arg:"D" help:"from the stop signal to SIGKILL; 0: for ever"`
+	StopSignal signal            `env:"STOP_SIGNAL" arg:"SIG" help:"what the program gets to stop; else what came"`
+	Group      toggle            `env:"GROUP" short:"g" help:"signal the program's process group"`
+	Rewrite    []signals.Rewrite `env:"REWRITE" short:"r" arg:"FROM:TO" help:"forward TO when FROM comes; 0 drops it"`
+	RemapExit  []remap           `env:"REMAP_EXIT" short:"e" arg:"CODE[:TO]" help:"exit with TO (or 0) instead of CODE"`
+	Subreaper  toggle            `env:"SUBREAPER" short:"s" help:"adopt orphans where not PID 1 (on by itself)"`
+	Pdeathsig  signal            `env:"PDEATHSIG" short:"p" arg:"SIG" help:"signal for nodeinit when its parent dies"`
+	WarnOnReap toggle            `env:"WARN_ON_REAP" short:"w" help:"log each orphan reaped at warn"`
+	LogFormat  logFormat         `env:"LOG_FORMAT" arg:"auto|json|text" help:"auto: text on a terminal, else JSON"`
+	LogLevel   logLevel          `env:"LOG_LEVEL" arg:"LEVEL" help:"trace, debug, info, warn, error or off"`
+	LogTo      logTo             `env:"LOG_TO" arg:"stdout|stderr" help:"where nodeinit's own lines go"`
+	Verbose    count             `env:"VERBOSE" short:"v" help:"log at debug, -vv at trace"`
+}
+
+func defaults() config {
+	return config{
+		Mode:      "auto",
+		Heap:      heap{auto: true},
+		Grace:     duration(supervisor.DefaultGrace),
+		Subreaper: true,
+		LogFormat: "auto",
+		LogLevel:  "info",
+		LogTo:     "stdout",
+	}
+}
+
+// check finds values that are good by themselves but not together.
+func (c config) check() error {
+	if c.StopSignal != 0 && !signals.Catchable(c.StopSignal.sig()) && c.StopSignal.sig() != sigKill {
+		return fmt.Errorf("--stop-signal: %q cannot stop a program (try TERM)", c.StopSignal)
+	}
+	seen := make(map[string]bool)
+	for _, r := range c.Rewrite {
+		from := signals.Name(r.From)
+		if seen[from] {
+			return fmt.Errorf("--rewrite: %q: %s is rewritten twice (keep one)", r, from)
+		}
+		seen[from] = true
+	}
+	return nil
+}
+
+// remapped returns the status to exit with when the result would be code.
+func (c config) remapped(code int) int {
+	for _, r := range c.RemapExit {
+		if r.from == code {
+			return r.to
+		}
+	}
+	return code
+}
+
+func (c config) rules() signals.Rules {
+	return signals.Rules{Rewrites: c.Rewrite, Stop: c.StopSignal.sig()}
+}
+
+func (c config) grace() time.Duration { return time.Duration(c.Grace) }

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/nodeinit/nodeinit/cgroup"
+)
+
+// An explanation is what nodeinit explain --json prints. Limits that are not
+// there are null.
+type explanation struct {
+	CPUs            *float64 `json:"cpus"`
+	MemoryBytes     *int64   `json:"memory_bytes"`
+	MemoryHighBytes *int64   `json:"memory_high_bytes"`
+	Affinity        int      `json:"affinity"`
+	CPUsFrom        *string  `json:"cpus_from"`
+	MemoryFrom      *string  `json:"memory_from"`
+	Approximate     bool     `json:"approximate"`
+	Workers         int      `json:"workers"`
+	Mode            string   `json:"mode"`
+	Reason          string   `json:"reason"`
+	Argv            []string `json:"argv"`
+	EnvAdded        []string `json:"env_added"`
+	Warnings        []string `json:"warnings"`
+}
+
+// explain prints the limits, where each was read, and what would be started
+// with which environment. It starts nothing.
+func (a *app) explain(args []string) int {
+	set := flagSet(&a.config)
+	asJSON := set.Bool("json", false, "")
+	root := set.String("root", "", "")
+	if err := a.parseSub(set, args); err != nil {
+		return a.misused(err)
+	}
+	limits, err := a.limitsBelow(*root)
+	if err != nil {
+		return a.misused(err)
+	}
+	p := a.makePlan(limits, set.Args())
+	if *asJSON {
+		err = p.writeJSON(a.stdout)
+	} else {
+		err = p.writeText(a.stdout)
+	}
+	if err != nil {
+		fmt.Fprintf(a.stderr, "nodeinit: explain: %v\n", err)
+		return exitInternal
+	}
+	return 0
+}
+
+// limitsBelow returns the limits that the /proc and /sys below root tell of,
+// this process's own if root is empty.
+func (a *app) limitsBelow(root string) (cgroup.Limits, error) {
+	if root == "" {
+		_, l := a.liveLimits(os.DirFS("/"))
+		return l, nil
+	}
+	if info, err := os.Stat(root); err != nil || !info.IsDir() {
+		return cgroup.Limits{}, fmt.Errorf("--root: %q is not a directory (give one that holds proc and sys)", root)
+	}
+	return a.readLimits(cgroup.Find(os.DirFS(root)), 0, false), nil
+}
+
+func (p plan) writeJSON(w io.Writer) error {
+	l := p.limits
+	out := json.NewEncoder(w)
+	out.SetIndent("", "  ")
+	out.SetEscapeHTML(false)
+	return out.Encode(explanation{
+		CPUs:            orNull(l.CPU),
+		MemoryBytes:     orNull(l.Memory),
+		MemoryHighBytes: orNull(l.MemoryHigh),
+		Affinity:        l.Affinity,
+		CPUsFrom:        orNull(l.CPUFrom),
+		MemoryFrom:      orNull(l.MemoryFrom),
+		Approximate:     l.Approximate,
+		Workers:         p.workers,
+		Mode:            string(p.mode),
+		Reason:          p.reason,
+		Argv:            orEmpty(p.argv),
+		EnvAdded:        orEmpty(p.envAdded),
+		Warnings:        orEmpty(p.warnings),
+	})
+}
+
+// orNull returns nil for the zero value, which stands for no limit.
+func orNull[T comparable](v T) *T {
+	if v == *new(T) {
+		return nil
+	}
+	return &v
+}
+
+func orEmpty(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
+
+func (p plan) writeText(w io.Writer) error {
+	l := p.limits
+	var b strings.Builder
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "%-12s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	limit := func(name, value, from string) {
+		if from == "" {
+			value, from = "no limit", "no file sets one"
+		}
+		row(name, "%s  (%s)", value, from)
+	}
+	limit("cpus", fmt.Sprintf("%g", l.CPU), l.CPUFrom)
+	limit("memory", fmt.Sprintf("%d MiB", l.Memory/mib), l.MemoryFrom)
+	if l.MemoryHigh > 0 {
+		row("memory.high", "%d MiB", l.MemoryHigh/mib)
+	}
+	row("affinity", "%d CPUs", l.Affinity)
+	if l.Approximate {
+		row("approximate", "this process's own cgroup is out of sight; the nearest in sight was read")
+	}
+	row("workers", "%d  (%s)", p.workers, p.arithmetic)
+	row("mode", "%s  (%s)", p.mode, p.reason)
+	if len(p.argv) > 0 {
+		row("would start", "%q", p.argv)
+	}
+	for _, kv := range p.envAdded {
+		row("with", "%s", kv)
+	}
+	for _, warning := range p.warnings {
+		row("warning", "%s", warning)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}

@@ -1,0 +1,136 @@
+// Command nodeinit is the init and entrypoint of a Node.js container: it runs
+// one program as PID 1 should, and ends with it.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/signals"
+)
+
+const version = "0.1.0"
+
+// Exit statuses of nodeinit's own; the rest are the program's or exec's.
+const (
+	exitUsage    = 2
+	exitInternal = 125
+)
+
+// The main goroutine stays on the main thread, which is the only one to fork:
+// PDEATHSIG, nodeinit's own and its child's, is tied to a thread (prctl(2)).
+func init() { runtime.LockOSThread() }
+
+func main() {
+	caught := signals.Catch() // first: a signal before this ends us with status 2
+	a := app{environ: os.Environ(), signals: caught, stdout: os.Stdout, stderr: os.Stderr}
+	os.Exit(a.run(os.Args[1:]))
+}
+
+// An app is one run of nodeinit, from its arguments to its exit status.
+type app struct {
+	config  config
+	environ []string
+	signals <-chan unix.Signal
+	stdout  io.Writer
+	stderr  io.Writer
+}
+
+func (a *app) run(args []string) (code int) {
+	defer func() {
+		if p := recover(); p != nil {
+			fmt.Fprintf(a.stderr, "nodeinit: internal error, please report it: %v\n", p)
+			code = exitInternal
+		}
+	}()
+	// An init needs no parallelism, and set by hand it is not looked up in the
+	// cgroup again and again by the runtime.
+	runtime.GOMAXPROCS(1)
+
+	a.config = defaults()
+	if err := readEnv(&a.config, a.environ); err != nil {
+		return a.misused(err)
+	}
+	set := flagSet(&a.config)
+	help := set.BoolP("help", "h", false, "")
+	showVersion := set.Bool("version", false, "")
+	if err := set.Parse(args); err != nil {
+		return a.misused(flagError(err, set))
+	}
+	switch rest := set.Args(); {
+	case *help:
+		a.usage()
+		return 0
+	case *showVersion:
+		return a.version(nil)
+	case len(rest) == 0:
+		return a.misused(errors.New("no command given (try nodeinit -- node server.js, or nodeinit --help)"))
+	case set.ArgsLenAtDash() < 0 && subcommand(rest[0]) != nil:
+		return subcommand(rest[0])(a, rest[1:])
+	default:
+		if err := a.config.check(); err != nil {
+			return a.misused(err)
+		}
+		return a.supervise(rest)
+	}
+}
+
+// subcommand returns what to run for a word that is no program unless it stands
+// after --, nil for any other.
+func subcommand(word string) func(a *app, args []string) int {
+	switch word {
+	case "explain":
+		return (*app).explain
+	case "help":
+		return (*app).help
+	case "pause":
+		return (*app).pause
+	case "version":
+		return (*app).version
+	default:
+		return nil
+	}
+}
+
+func (a *app) version(args []string) int {
+	if err := noArguments("version", args); err != nil {
+		return a.misused(err)
+	}
+	fmt.Fprintf(a.stdout, "nodeinit %s\n", version)
+	return 0
+}
+
+func noArguments(name string, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%s: %q: takes no arguments (see nodeinit help %s)", name, args[0], name)
+	}
+	return nil
+}
+
+// misused tells what is wrong with the arguments or the environment, one line
+// for each thing.
+func (a *app) misused(err error) int {
+	var all interface{ Unwrap() []error }
+	lines := []error{err}
+	if errors.As(err, &all) {
+		lines = all.Unwrap()
+	}
+	for _, line := range lines {
+		fmt.Fprintf(a.stderr, "nodeinit: %v\n", line)
+	}
+	return exitUsage
+}
+
+// parseSub parses the flags of a subcommand, which takes nodeinit's own too.
+func (a *app) parseSub(set *pflag.FlagSet, args []string) error {
+	if err := set.Parse(args); err != nil {
+		return flagError(err, set)
+	}
+	return a.config.check()
+}

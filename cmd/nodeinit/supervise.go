@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/exec"
+	"github.com/nodeinit/nodeinit/logs"
+	"github.com/nodeinit/nodeinit/reaper"
+	"github.com/nodeinit/nodeinit/supervisor"
+)
+
+// flushPatience is how long a stalled stdout may hold up the exit.
+const flushPatience = 500 * time.Millisecond
+
+// terminationLog is where Kubernetes reads why a container ended
+// (terminationMessagePath).
+const terminationLog = "/dev/termination-log"
+
+// supervise runs argv and returns the status to exit with.
+func (a *app) supervise(argv []string) int {
+	inherited := exec.Inherited()
+	log := a.openLog()
+	defer log.Flush(flushPatience)
+	a.warnUnknown(log)
+	if err := a.adopt(); err != nil {
+		log.Warn("not a subreaper").Err(err).Send()
+	}
+	group, limits := a.liveLimits(os.DirFS("/"))
+	p := a.makePlan(limits, argv)
+	p.log(log)
+	before := group.Stats()
+	if before.OOMGroup {
+		log.Warn("memory.oom.group is set: the OOM killer will take nodeinit along, and no report will follow").Send()
+	}
+
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	r := &reaper.Reaper{OnOrphan: func(pid int, status unix.WaitStatus) {
+		a.orphanReaped(log, pid).Int("status", supervisor.Code(status)).Send()
+	}}
+	child, err := start(p, r)
+	if err != nil {
+		return a.notStarted(log, err)
+	}
+	log.Info("program started").Int("pid", child.PID).Send()
+	exec.Leave(inherited)
+	go r.Run(ctx)
+	s := supervisor.Supervisor{
+		Log: log, Signals: a.signals, Rules: a.config.rules(), Rest: r,
+		Group: bool(a.config.Group), Grace: a.config.grace(),
+	}
+	end := s.Run(supervisor.OnTerminal{Child: child})
+	exec.ReclaimForeground(child.PID)
+
+	code := a.config.remapped(end.Code())
+	after := group.Stats()
+	report(log, end.Crashed(), func(line *zerolog.Event) *zerolog.Event {
+		line = end.Report(line, before, after, p.oldSpace)
+		if code != end.Code() {
+			line = line.Int("exit_status", code) // --remap-exit
+		}
+		return line
+	})
+	return code
+}
+
+func start(p plan, r *reaper.Reaper) (*reaper.Child, error) {
+	path := exec.Lookup(p.env, "PATH")
+	if path == "" {
+		path = "/bin:/usr/bin" // execvp(3)
+	}
+	file, err := exec.Find(p.argv[0], path)
+	if err != nil {
+		return nil, err
+	}
+	return exec.Command{Path: file, Argv: p.argv, Env: p.env}.Start(r)
+}
+
+// notStarted tells the user, on stderr, and whoever reads the logs.
+func (a *app) notStarted(log *logs.Logger, err error) int {
+	code := exec.ExitCode(err)
+	fmt.Fprintf(a.stderr, "nodeinit: %v\n", err)
+	report(log, true, func(line *zerolog.Event) *zerolog.Event {
+		return line.Str("cause", "not_started").Int("status", code).Str("error", logs.Clip(err.Error()))
+	})
+	return code
+}
+
+// adopt makes orphans among the descendants come to this process where it is
+// not PID 1, and sets the signal for the end of its own parent.
+func (a *app) adopt() error {
+	if sig := a.config.Pdeathsig.sig(); sig != 0 {
+		if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(sig), 0, 0, 0); err != nil {
+			return fmt.Errorf("--pdeathsig: %w", err)
+		}
+	}
+	if os.Getpid() == 1 || !a.config.Subreaper {
+		return nil
+	}
+	return os.NewSyscallError("prctl", unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+}
