@@ -1,0 +1,239 @@
+package test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// hangLimit ends a test that hangs; it never decides whether one passes.
+const hangLimit = 60 * time.Second
+
+// run runs a command and returns its output without the white space around it.
+// If it fails, or hangs, the error has what it wrote to stderr.
+func run(name string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), hangLimit)
+	defer cancel()
+	var stderr strings.Builder
+	command := exec.CommandContext(ctx, name, args...)
+	command.Stderr = &stderr
+	command.WaitDelay = time.Second
+	out, err := command.Output()
+	if err != nil {
+		err = fmt.Errorf("%s %s: %w\n%s%s", name, strings.Join(args, " "), err, out, stderr.String())
+	}
+	return strings.TrimSpace(string(out)), err
+}
+
+// docker runs a docker command that has to succeed and returns its output.
+func docker(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := run("docker", args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// uniqueName is a name for an image, a container or a project of this test and no other.
+func uniqueName(t *testing.T) string {
+	name := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(t.Name()))
+	return fmt.Sprintf("nodeinit-%s-%d-%d", name, os.Getpid(), time.Now().UnixNano())
+}
+
+// waitUntil polls until done is true; what is what the test waits for.
+func waitUntil(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(hangLimit); !done(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %v for %s", hangLimit, what)
+		}
+	}
+}
+
+// buildImage makes an image of a base, /nodeinit and files (path to content; those that begin with
+// #! are executable) that lives as long as the test. More lines of its Dockerfile may follow.
+func buildImage(t *testing.T, base string, files map[string]string, lines ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	binary, err := os.ReadFile(nodeinit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(dir, "root/nodeinit"), string(binary), 0o755)
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		mode := os.FileMode(0o644)
+		if strings.HasPrefix(files[path], "#!") {
+			mode = 0o755
+		}
+		writeFile(t, filepath.Join(dir, "root", path), files[path], mode)
+	}
+	dockerfile := append([]string{"FROM " + base, "COPY root/ /"}, lines...)
+	writeFile(t, filepath.Join(dir, "Dockerfile"), strings.Join(dockerfile, "\n")+"\n", 0o644)
+
+	name := uniqueName(t)
+	docker(t, "build", "--quiet", "--label", "nodeinit-test", "--tag", name, dir)
+	t.Cleanup(func() { cleanUp(t, "docker", "image", "rm", "--force", name) })
+	return name
+}
+
+func writeFile(t *testing.T, path, content string, mode os.FileMode) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// cleanUp runs a command after the test, which fails with it.
+func cleanUp(t *testing.T, name string, args ...string) {
+	t.Helper()
+	if _, err := run(name, args...); err != nil {
+		t.Error(err)
+	}
+}
+
+// A container runs in the background and is removed at the end of its test.
+type container struct {
+	t    *testing.T
+	name string
+}
+
+// runContainer runs an image as "docker run FLAGS image COMMAND" does; the flags end at "--".
+//
+//	runContainer(t, image, "--cpus", "2", "--", "node", "server.js")
+func runContainer(t *testing.T, image string, args ...string) *container {
+	t.Helper()
+	flags, command := args, []string(nil)
+	if i := slices.Index(args, "--"); i >= 0 {
+		flags, command = args[:i], args[i+1:]
+	}
+	c := &container{t, uniqueName(t)}
+	// Created first, so that one that does not start is removed as well.
+	create := slices.Concat([]string{"create", "--label", "nodeinit-test", "--name", c.name}, flags, []string{image}, command)
+	docker(t, create...)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("container %s:\n%s", c.name, c.logs())
+		}
+		cleanUp(t, "docker", "rm", "--force", "--volumes", c.name)
+	})
+	docker(t, "start", c.name)
+	return c
+}
+
+// wait returns the container's exit status once it has ended.
+func (c *container) wait() int {
+	c.t.Helper()
+	out := docker(c.t, "wait", c.name)
+	status, err := strconv.Atoi(out)
+	if err != nil {
+		c.t.Fatalf("docker wait: %q", out)
+	}
+	return status
+}
+
+// stop is "docker stop": SIGTERM, and SIGKILL after 10 seconds. It returns the exit status.
+func (c *container) stop() int {
+	c.t.Helper()
+	docker(c.t, "stop", c.name)
+	return c.wait()
+}
+
+// logs is what the container has written so far, stderr after stdout.
+func (c *container) logs() string {
+	ctx, cancel := context.WithTimeout(context.Background(), hangLimit)
+	defer cancel()
+	var stdout, stderr strings.Builder
+	command := exec.CommandContext(ctx, "docker", "logs", c.name)
+	command.Stdout, command.Stderr = &stdout, &stderr
+	if err := command.Run(); err != nil {
+		fmt.Fprintf(&stderr, "docker logs: %v\n", err)
+	}
+	return stdout.String() + stderr.String()
+}
+
+// inspect is one field of "docker inspect", say ".State.OOMKilled".
+func (c *container) inspect(field string) string {
+	c.t.Helper()
+	return docker(c.t, "inspect", "--format", "{{"+field+"}}", c.name)
+}
+
+// exec runs a command inside the container.
+func (c *container) exec(args ...string) string {
+	c.t.Helper()
+	return docker(c.t, append([]string{"exec", c.name}, args...)...)
+}
+
+// url is where a port that was published with "--publish 127.0.0.1::PORT" is reached.
+func (c *container) url(port string) string {
+	c.t.Helper()
+	return "http://" + docker(c.t, "port", c.name, port) + "/"
+}
+
+// get returns the body of a 200, else an error. Each call is a connection of its own.
+func get(url string) (string, error) {
+	client := http.Client{Timeout: hangLimit, Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Get(url)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("GET %s: %s: %s", url, response.Status, body)
+	}
+	return string(body), err
+}
+
+// The Dockerfile that README shows builds, serves, and ends with the program's own status.
+func TestDockerfileExample(t *testing.T) {
+	image := uniqueName(t)
+	docker(t, "build", "--file", "../Dockerfile.example", "--label", "nodeinit-test", "--tag", image, "..")
+	t.Cleanup(func() { cleanUp(t, "docker", "image", "rm", "--force", image) })
+	app := runContainer(t, image, "--publish", "127.0.0.1::3000", "--cpus", "2", "--memory", "512m",
+		"--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
+
+	var body string
+	waitUntil(t, "the example to answer", func() bool {
+		var err error
+		body, err = get(app.url("3000"))
+		return err == nil
+	})
+	if host := app.inspect(".Config.Hostname"); !strings.HasPrefix(body, "hello from "+host+" ") {
+		t.Errorf("answer %q is not from %s", body, host)
+	}
+	if status := app.stop(); status != 0 {
+		t.Errorf("status %d after docker stop, want the program's own 0", status)
+	}
+}
+
+// The binary needs nothing of its image: no libc, no writable root, no user name, no network.
+func TestRootWithoutLibc(t *testing.T) {
+	image := buildImage(t, "nodeinit-test/busybox", nil, `ENTRYPOINT ["/nodeinit", "--"]`)
+	app := runContainer(t, image, "--read-only", "--user", "4711:4711", "--cap-drop", "ALL", "--network", "none",
+		"--", "sh", "-c", "echo pid $$; exit 7")
+	if status := app.wait(); status != 7 {
+		t.Errorf("status %d, want the shell's 7", status)
+	}
+	if logs := app.logs(); !strings.Contains(logs, "pid ") || strings.Contains(logs, "pid 1\n") {
+		t.Errorf("the shell ran as PID 1 or not at all:\n%s", logs)
+	}
+}
