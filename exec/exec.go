@@ -25,8 +25,9 @@ type Command struct {
 	Env  []string // the whole environment, KEY=value
 }
 
-// Start starts c under r. Call it from the thread that lives as long as the
-// process (main, locked): a child's PDEATHSIG is tied to the thread that forked.
+// Start starts c under r. Call it from a goroutine that is locked to its thread
+// for as long as the process lives: a child's PDEATHSIG is tied to the thread
+// that forked it.
 //
 // The child leads a process group of its own, which gets the terminal if there
 // is one and this process had it. It has default signal dispositions, except

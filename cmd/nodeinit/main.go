@@ -9,10 +9,8 @@ import (
 	"os"
 	"runtime"
 
-	"github.com/spf13/pflag"
-	"golang.org/x/sys/unix"
-
 	"github.com/nodeinit/nodeinit/signals"
+	"github.com/spf13/pflag"
 )
 
 const version = "0.1.0"
@@ -23,12 +21,12 @@ const (
 	exitInternal = 125
 )
 
-// The main goroutine stays on the main thread, which is the only one to fork:
-// PDEATHSIG, nodeinit's own and its child's, is tied to a thread (prctl(2)).
-func init() { runtime.LockOSThread() }
-
 func main() {
 	caught := signals.Catch() // first: a signal before this ends us with status 2
+	// One thread for as long as we live does all the forking: PDEATHSIG, our own
+	// and our child's, is tied to a thread (prctl(2)). Not before Catch, which
+	// takes twice as long then, from all the switches between threads.
+	runtime.LockOSThread()
 	a := app{environ: os.Environ(), signals: caught, stdout: os.Stdout, stderr: os.Stderr}
 	os.Exit(a.run(os.Args[1:]))
 }
@@ -37,7 +35,7 @@ func main() {
 type app struct {
 	config  config
 	environ []string
-	signals <-chan unix.Signal
+	signals *signals.Caught
 	stdout  io.Writer
 	stderr  io.Writer
 }
@@ -49,10 +47,6 @@ func (a *app) run(args []string) (code int) {
 			code = exitInternal
 		}
 	}()
-	// An init needs no parallelism, and set by hand it is not looked up in the
-	// cgroup again and again by the runtime.
-	runtime.GOMAXPROCS(1)
-
 	a.config = defaults()
 	if err := readEnv(&a.config, a.environ); err != nil {
 		return a.misused(err)

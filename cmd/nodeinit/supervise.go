@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -44,15 +45,19 @@ func (a *app) supervise(argv []string) int {
 	r := &reaper.Reaper{OnOrphan: func(pid int, status unix.WaitStatus) {
 		a.orphanReaped(log, pid).Int("status", supervisor.Code(status)).Send()
 	}}
+	a.signals.Wait()
 	child, err := start(p, r)
 	if err != nil {
 		return a.notStarted(log, err)
 	}
 	log.Info("program started").Int("pid", child.PID).Send()
 	exec.Leave(inherited)
+	// An init needs no parallelism, and once set by hand the number is not read
+	// from the cgroup again and again by Go's runtime. Only now: it takes a while.
+	runtime.GOMAXPROCS(1)
 	go r.Run(ctx)
 	s := supervisor.Supervisor{
-		Log: log, Signals: a.signals, Rules: a.config.rules(), Rest: r,
+		Log: log, Signals: a.signals.C, Rules: a.config.rules(), Rest: r,
 		Group: bool(a.config.Group), Grace: a.config.grace(),
 	}
 	end := s.Run(supervisor.OnTerminal{Child: child})
@@ -61,11 +66,7 @@ func (a *app) supervise(argv []string) int {
 	code := a.config.remapped(end.Code())
 	after := group.Stats()
 	report(log, end.Crashed(), func(line *zerolog.Event) *zerolog.Event {
-		line = end.Report(line, before, after, p.oldSpace)
-		if code != end.Code() {
-			line = line.Int("exit_status", code) // --remap-exit
-		}
-		return line
+		return exitStatus(end.Report(line, before, after, p.oldSpace), end.Code(), code)
 	})
 	return code
 }
@@ -84,12 +85,22 @@ func start(p plan, r *reaper.Reaper) (*reaper.Child, error) {
 
 // notStarted tells the user, on stderr, and whoever reads the logs.
 func (a *app) notStarted(log *logs.Logger, err error) int {
-	code := exec.ExitCode(err)
+	would := exec.ExitCode(err)
+	code := a.config.remapped(would)
 	fmt.Fprintf(a.stderr, "nodeinit: %v\n", err)
 	report(log, true, func(line *zerolog.Event) *zerolog.Event {
-		return line.Str("cause", "not_started").Int("status", code).Str("error", logs.Clip(err.Error()))
+		line = line.Str("cause", "not_started").Int("status", would).Str("error", logs.Clip(err.Error()))
+		return exitStatus(line, would, code)
 	})
 	return code
+}
+
+// exitStatus adds code to line if --remap-exit made it of what it would be.
+func exitStatus(line *zerolog.Event, would, code int) *zerolog.Event {
+	if code == would {
+		return line
+	}
+	return line.Int("exit_status", code)
 }
 
 // adopt makes orphans among the descendants come to this process where it is
