@@ -5,14 +5,18 @@ BUILD = CGO_ENABLED=0 go build -trimpath -tags nethttpomithttp2 -ldflags="-s -w"
 PORT ?= 3000
 export PORT
 
+SOURCES = go.mod go.sum $(shell find cmd supervisor exec signals reaper cgroup logs -name '*.go' ! -name '*_test.go')
+
 .PHONY: run build test test-fast bench clean
 
 run: build
 	@echo "open http://localhost:$(PORT)/   (^C stops it)"
 	@./bin/nodeinit -- node examples/server.js
 
-build:
-	@$(BUILD) -o bin/nodeinit ./cmd/nodeinit
+build: bin/nodeinit
+
+bin/nodeinit: $(SOURCES)
+	@$(BUILD) -o $@ ./cmd/nodeinit
 
 # Everything: needs root or the packages that test/setup.sh names.
 test:
@@ -22,6 +26,7 @@ test:
 test-fast:
 	@bash test/test.sh fast
 
+# The figures of docs/benchmarks.md.
 bench: build
 	@bash bench/bench.sh
 

@@ -1,0 +1,146 @@
+package test
+
+import (
+	"encoding/json"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/creack/pty"
+)
+
+func readme(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// block returns the first fenced block of that language in README.
+func block(t *testing.T, language string) string {
+	t.Helper()
+	_, after, found := strings.Cut(readme(t), "```"+language+"\n")
+	text, _, closed := strings.Cut(after, "```")
+	if !found || !closed {
+		t.Fatalf("README has no block of %s", language)
+	}
+	return text
+}
+
+// TestReadmeFlags compares the flags of README's table and those of --help.
+func TestReadmeFlags(t *testing.T) {
+	t.Parallel()
+	help, err := run(nodeinit, "--help")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(readme(t), "| flag | default | meaning |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	flags := func(text string) []string {
+		all := regexp.MustCompile(`--[a-z][a-z-]+`).FindAllString(text, -1)
+		slices.Sort(all)
+		return slices.Compact(all)
+	}
+	want, _, _ := strings.Cut(help, "\n\n--stop-signal") // what follows is an example
+	if got, want := flags(table), flags(want); !slices.Equal(got, want) {
+		t.Errorf("README has the flags\n%v, --help\n%v", got, want)
+	}
+}
+
+// TestReadmeLog checks that README's log lines are what nodeinit writes.
+func TestReadmeLog(t *testing.T) {
+	t.Parallel()
+	out, err := run(nodeinit, "--", "true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages := func(text string) (msgs []string) {
+		for line := range strings.Lines(text) {
+			var fields struct{ Msg string }
+			if err := json.Unmarshal([]byte(line), &fields); err != nil {
+				t.Fatalf("%q: %v", line, err)
+			}
+			msgs = append(msgs, fields.Msg)
+		}
+		return msgs
+	}
+	got := slices.DeleteFunc(messages(block(t, "json")), func(msg string) bool { return msg == "stopping" })
+	if want := messages(out); !slices.Equal(got, want) {
+		t.Errorf("README shows the lines %q, nodeinit writes %q", got, want)
+	}
+}
+
+// TestDockerReadme builds README's Dockerfile and talks to what it runs.
+func TestDockerReadme(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "Dockerfile")
+	writeFile(t, file, block(t, "dockerfile"), 0o644)
+	image := uniqueName(t)
+	docker(t, "build", "--file", file, "--label", "nodeinit-test", "--tag", image, "..")
+	t.Cleanup(func() { cleanUp(t, "docker", "image", "rm", "--force", image) })
+	app := runContainer(t, image, "--publish", "127.0.0.1::3000")
+	waitUntil(t, "README's image to answer", func() bool {
+		body, err := get(app.url("3000"))
+		return err == nil && strings.HasPrefix(body, "hello from ")
+	})
+	if status := app.stop(); status != 0 {
+		t.Errorf("status %d after docker stop, want 0", status)
+	}
+}
+
+// TestMakeRun does what README says first: make run, open the URL, ^C.
+func TestMakeRun(t *testing.T) {
+	t.Parallel()
+	command := exec.Command("make", "run", "PORT="+freePort(t))
+	command.Dir = ".."
+	terminal, err := pty.Start(command)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer terminal.Close()
+	output := make(chan string)
+	go func() {
+		text, _ := io.ReadAll(terminal) // ends with EIO when make has ended
+		output <- string(text)
+	}()
+	url := "http://localhost:" + strings.TrimPrefix(command.Args[2], "PORT=") + "/"
+	waitUntil(t, "the example to answer", func() bool {
+		body, err := get(url)
+		return err == nil && strings.HasPrefix(body, "hello from ")
+	})
+	if _, err := terminal.Write([]byte{'C' - '@'}); err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Wait(); err != nil {
+		t.Errorf("make run after ^C: %v", err)
+	}
+	text := <-output
+	for _, want := range []string{url, "listening on port", "SIGINT: finishing", "cause=exit"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("make run did not print %q:\n%s", want, text)
+		}
+	}
+}
+
+// freePort returns a TCP port that nobody has now.
+func freePort(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
