@@ -48,7 +48,7 @@ func (a *app) explain(args []string) int {
 		err = p.writeText(a.stdout)
 	}
 	if err != nil {
-		fmt.Fprintf(a.stderr, "nodeinit: explain: %v\n", err)
+		a.tell(fmt.Errorf("explain: %w", err))
 		return exitInternal
 	}
 	return 0

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"time"
 
 	"github.com/nodeinit/nodeinit/signals"
 	"github.com/spf13/pflag"
@@ -43,7 +44,7 @@ type app struct {
 func (a *app) run(args []string) (code int) {
 	defer func() {
 		if p := recover(); p != nil {
-			fmt.Fprintf(a.stderr, "nodeinit: internal error, please report it: %v\n", p)
+			a.tell(fmt.Errorf("internal error, please report it: %v", p))
 			code = exitInternal
 		}
 	}()
@@ -116,9 +117,23 @@ func (a *app) misused(err error) int {
 		lines = all.Unwrap()
 	}
 	for _, line := range lines {
-		fmt.Fprintf(a.stderr, "nodeinit: %v\n", line)
+		a.tell(line)
 	}
 	return exitUsage
+}
+
+// tell writes err to stderr as one line, but does not wait for ever for
+// somebody to read it.
+func (a *app) tell(err error) {
+	told := make(chan struct{})
+	go func() {
+		fmt.Fprintf(a.stderr, "nodeinit: %v\n", err)
+		close(told)
+	}()
+	select {
+	case <-told:
+	case <-time.After(flushPatience):
+	}
 }
 
 // parseSub parses the flags of a subcommand, which takes nodeinit's own too.

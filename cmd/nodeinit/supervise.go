@@ -87,7 +87,7 @@ func start(p plan, r *reaper.Reaper) (*reaper.Child, error) {
 func (a *app) notStarted(log *logs.Logger, err error) int {
 	would := exec.ExitCode(err)
 	code := a.config.remapped(would)
-	fmt.Fprintf(a.stderr, "nodeinit: %v\n", err)
+	a.tell(err)
 	report(log, true, func(line *zerolog.Event) *zerolog.Event {
 		line = line.Str("cause", "not_started").Int("status", would).Str("error", logs.Clip(err.Error()))
 		return exitStatus(line, would, code)
