@@ -18,7 +18,7 @@ func (r *Rewrite) UnmarshalText(text []byte) error {
 	}
 	var err error
 	if r.From, err = Parse(from); err != nil {
-		return err
+		return fmt.Errorf("%q: %w", text, err)
 	}
 	if !Catchable(r.From) {
 		return fmt.Errorf("%q: %s never reaches the program through nodeinit, so it cannot be rewritten (try TERM:INT)", text, Name(r.From))
@@ -28,7 +28,7 @@ func (r *Rewrite) UnmarshalText(text []byte) error {
 		return nil
 	}
 	if r.To, err = Parse(to); err != nil {
-		return err
+		return fmt.Errorf("%q: %w", text, err)
 	}
 	if r.To == unix.SIGCHLD {
 		return fmt.Errorf("%q: SIGCHLD is for the kernel to send (try TERM:INT)", text)
