@@ -21,7 +21,7 @@ const (
 // 259 MiB in any container of 128 to 512 MiB.
 func HeapSize(limit int64, workers int) int {
 	budget := (limit - heapOverhead - heapOwn) / int64(workers)
-	return max(int(budget*3/4/mib)-heapYoung, heapLeast)
+	return max(int(budget/4*3/mib)-heapYoung, heapLeast)
 }
 
 // HeapOption returns the Node option that sets the old space to so many MiB.
