@@ -86,14 +86,21 @@ func (l *Logger) start(level zerolog.Level, msg string) *zerolog.Event {
 		Str("msg", msg)
 }
 
-// Clip shortens s, which somebody else chose, so that a line that holds a few
-// such strings stays below 4096 bytes even with each byte escaped.
+// Clip shortens s, which somebody else chose, so that a line that holds up to
+// five such strings stays below 4096 bytes however much of them is escaped.
 func Clip(s string) string {
-	const most = 160
-	if len(s) <= most {
-		return s
+	const most = 600
+	length := 0
+	for i := range len(s) {
+		length++
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			length += 5 // as \u001b, at most
+		}
+		if length > most {
+			return s[:i] + "..."
+		}
 	}
-	return s[:most] + "..."
+	return s
 }
 
 // textWriter turns JSON lines into text: time, level, message, key=value.

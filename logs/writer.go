@@ -77,6 +77,7 @@ func (w *Writer) Flush(patience time.Duration) {
 func (w *Writer) run() {
 	for e := range w.queue {
 		if e.done != nil {
+			w.tellDropped() // no other line may come
 			close(e.done)
 			continue
 		}

@@ -1,0 +1,78 @@
+package logs_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// A pipe is what a Writer writes to. It blocks, or as one that Node has touched
+// it does not.
+type pipe struct {
+	t    *testing.T
+	r    *os.File
+	w    int
+	full int // bytes that were in it at the start
+}
+
+func newPipe(t *testing.T, blocking bool) *pipe {
+	t.Helper()
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		t.Fatal(err)
+	}
+	p := &pipe{t: t, r: os.NewFile(uintptr(fds[0]), "pipe"), w: fds[1]}
+	t.Cleanup(func() { p.r.Close() })
+	p.setBlocking(blocking)
+	return p
+}
+
+func newFullPipe(t *testing.T, blocking bool) *pipe {
+	t.Helper()
+	p := newPipe(t, false)
+	if _, err := unix.FcntlInt(uintptr(p.w), unix.F_SETPIPE_SZ, 4096); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	for err == nil {
+		var n int
+		n, err = unix.Write(p.w, bytes.Repeat([]byte("."), 512))
+		p.full += max(n, 0)
+	}
+	if !errors.Is(err, unix.EAGAIN) {
+		t.Fatal(err)
+	}
+	p.setBlocking(blocking)
+	return p
+}
+
+func (p *pipe) setBlocking(blocking bool) {
+	p.t.Helper()
+	if err := unix.SetNonblock(p.w, !blocking); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// lines starts to read and returns a function that, when all who wrote are done
+// and the pipe is closed, returns every line.
+func (p *pipe) lines() (closed func() []string) {
+	all := make(chan string, 1)
+	go func() {
+		text, _ := io.ReadAll(p.r)
+		all <- string(text)
+	}()
+	return func() []string {
+		p.t.Helper()
+		unix.Close(p.w)
+		text := <-all
+		if !strings.HasPrefix(text, strings.Repeat(".", p.full)) {
+			p.t.Fatalf("%.80q does not begin with what was there first", text)
+		}
+		return strings.Split(strings.TrimSuffix(text[p.full:], "\n"), "\n")
+	}
+}
