@@ -46,7 +46,9 @@ func (e Exit) Crashed() bool { return !e.Requested && e.Code() != 0 }
 //
 // nodeinit does not read the program's stderr, which has V8's message. So a
 // heap that was full is told by the two things that go with it: Node aborts,
-// and its memory had grown to the limit.
+// and its memory had grown to at least half of the limit. Not all of it: a map
+// that doubles fails to while the rest is still free (seen at 0.85 of it), and
+// strings can fill pages that nobody touches.
 func (e Exit) Cause(before, after cgroup.Stats, oldSpace int64) Cause {
 	if e.Killed != "" {
 		return Cause(e.Killed)
@@ -61,7 +63,7 @@ func (e Exit) Cause(before, after cgroup.Stats, oldSpace int64) Cause {
 			return OOMAbove
 		}
 	case unix.SIGABRT:
-		if oldSpace > 0 && e.MaxRSS >= oldSpace {
+		if oldSpace > 0 && e.MaxRSS >= oldSpace/2 {
 			return V8Heap
 		}
 	}

@@ -220,16 +220,16 @@ func (s *Supervisor) programEnded() {
 func (s *Supervisor) sweep() {
 	s.exited = nil
 	s.end.Uptime = time.Since(s.started)
-	if s.stops >= 3 {
-		s.purge()
-		return
-	}
 	s.empty = s.Rest.Empty()
 	select {
 	case <-s.empty:
 		s.enter(ended, 0)
 		return
 	default:
+	}
+	if s.stops >= 3 {
+		s.purge()
+		return
 	}
 	limit := s.sweepLimit()
 	s.Log.Info("stopping what the program left behind").Int64("grace_ms", limit.Milliseconds()).Send()
@@ -254,7 +254,6 @@ func (s *Supervisor) sweepLimit() time.Duration {
 
 func (s *Supervisor) purge() {
 	s.signalRest(unix.SIGKILL)
-	s.empty = s.Rest.Empty()
 	s.enter(purging, killPatience)
 }
 
