@@ -15,11 +15,11 @@ import (
 // as flags, separated by commas in the environment.
 type config struct {
 	Mode       mode              `env:"MODE" arg:"auto|fork" help:"one process; auto says what the limits allow"`
-	CPUs       cpus              `env:"CPUS" arg:"N" help:"CPUs there are, instead of what the cgroup says"`
-	Memory     size              `env:"MEMORY" arg:"SIZE" help:"memory there is, instead of what the cgroup says"`
+	CPUs       cpus              `env:"CPUS" arg:"N" help:"CPUs there are, whatever the cgroup says"`
+	Memory     size              `env:"MEMORY" arg:"SIZE" help:"memory there is, whatever the cgroup says"`
 	Heap       heap              `env:"HEAP" arg:"auto|off|SIZE" help:"Node's old space; auto: from the memory limit"`
 	Grace      duration          `env:"GRACE" arg:"D" help:"from the stop signal to SIGKILL; 0: for ever"`
-	StopSignal signal            `env:"STOP_SIGNAL" arg:"SIG" help:"what the program gets to stop; else what came"`
+	StopSignal stopSignal        `env:"STOP_SIGNAL" arg:"SIG" help:"what the program gets to stop; else what came"`
 	Group      toggle            `env:"GROUP" short:"g" help:"signal the program's process group"`
 	Rewrite    []signals.Rewrite `env:"REWRITE" short:"r" arg:"FROM:TO" help:"forward TO when FROM comes; 0 drops it"`
 	RemapExit  []remap           `env:"REMAP_EXIT" short:"e" arg:"CODE[:TO]" help:"exit with TO (or 0) instead of CODE"`
@@ -46,9 +46,6 @@ func defaults() config {
 
 // check finds values that are good by themselves but not together.
 func (c config) check() error {
-	if c.StopSignal != 0 && !signals.Catchable(c.StopSignal.sig()) && c.StopSignal.sig() != sigKill {
-		return fmt.Errorf("--stop-signal: %q cannot stop a program (try TERM)", c.StopSignal)
-	}
 	seen := make(map[string]bool)
 	for _, r := range c.Rewrite {
 		from := signals.Name(r.From)

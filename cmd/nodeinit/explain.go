@@ -34,8 +34,8 @@ func (a *app) explain(args []string) int {
 	set := flagSet(&a.config)
 	asJSON := set.Bool("json", false, "")
 	root := set.String("root", "", "")
-	if err := a.parseSub(set, args); err != nil {
-		return a.misused(err)
+	if code, ok := a.parseSub("explain", set, args); !ok {
+		return code
 	}
 	limits, err := a.limitsBelow(*root)
 	if err != nil {

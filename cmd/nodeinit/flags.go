@@ -127,15 +127,15 @@ func readEnv(c *config, environ []string) error {
 // unknownEnv returns the NODEINIT_ names in environ that mean nothing, each
 // with the nearest name that does.
 func unknownEnv(environ []string) map[string]string {
-	names := slices.Clone(reservedEnv)
+	var names []string
 	for _, o := range options(new(config)) {
 		names = append(names, o.env)
 	}
 	unknown := make(map[string]string)
 	for _, kv := range environ {
 		name, _, _ := strings.Cut(kv, "=")
-		if strings.HasPrefix(name, envPrefix) && !slices.Contains(names, name) {
-			unknown[name] = nearest(name, names)
+		if strings.HasPrefix(name, envPrefix) && !slices.Contains(names, name) && !slices.Contains(reservedEnv, name) {
+			unknown[name] = nearest(strings.ToUpper(name), names)
 		}
 	}
 	return unknown

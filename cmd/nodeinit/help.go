@@ -15,7 +15,7 @@ func (a *app) usage() {
 		if o.short != "" {
 			short = "-" + o.short + ", "
 		}
-		fmt.Fprintf(&b, "  %s%-26s %s\n", short, "--"+o.flag+" "+o.arg, o.help)
+		fmt.Fprintf(&b, "  %s%-27s %s\n", short, "--"+o.flag+" "+o.arg, o.help)
 	}
 	b.WriteString("  -h, --help; --version\n\n")
 	b.WriteString("--stop-signal TERM is also NODEINIT_STOP_SIGNAL=TERM, and so on; flags win.\n")
@@ -37,10 +37,10 @@ func (a *app) help(args []string) int {
 	known := []string{"explain", "pause", "version", "help"}
 	for _, o := range options(&original) {
 		known = append(known, o.flag)
-		if word != o.flag && word != o.short {
+		if word == "" || word != o.flag && word != o.short {
 			continue
 		}
-		fmt.Fprintf(a.stdout, "--%s %s\n  %s\n  environment: %s", o.flag, o.arg, o.help, o.env)
+		fmt.Fprintf(a.stdout, "%s\n  %s\n  environment: %s", strings.TrimSpace("--"+o.flag+" "+o.arg), o.help, o.env)
 		if def := fmt.Sprint(o.value.Interface()); def != "" && def != "[]" {
 			fmt.Fprintf(a.stdout, "   default: %s", def)
 		}

@@ -136,10 +136,18 @@ func (a *app) tell(err error) {
 	}
 }
 
-// parseSub parses the flags of a subcommand, which takes nodeinit's own too.
-func (a *app) parseSub(set *pflag.FlagSet, args []string) error {
-	if err := set.Parse(args); err != nil {
-		return flagError(err, set)
+// parseSub parses the flags of a subcommand, which takes nodeinit's own too. It
+// reports whether there is more to do, and if not the status to exit with.
+func (a *app) parseSub(name string, set *pflag.FlagSet, args []string) (code int, ok bool) {
+	err := set.Parse(args)
+	if errors.Is(err, pflag.ErrHelp) {
+		return a.help([]string{name}), false
 	}
-	return a.config.check()
+	if err != nil {
+		return a.misused(flagError(err, set)), false
+	}
+	if err := a.config.check(); err != nil {
+		return a.misused(err), false
+	}
+	return 0, true
 }

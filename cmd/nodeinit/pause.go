@@ -10,8 +10,8 @@ import (
 // pause runs no program: it reaps orphans until it is asked to stop.
 func (a *app) pause(args []string) int {
 	set := flagSet(&a.config)
-	if err := a.parseSub(set, args); err != nil {
-		return a.misused(err)
+	if code, ok := a.parseSub("pause", set, args); !ok {
+		return code
 	}
 	if err := noArguments("pause", set.Args()); err != nil {
 		return a.misused(err)

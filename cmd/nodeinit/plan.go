@@ -77,7 +77,8 @@ func heapBudget(l cgroup.Limits) int64 {
 func (a *app) readLimits(group *cgroup.Group, affinity int, askECS bool) cgroup.Limits {
 	l := group.Limits(affinity)
 	uri := exec.Lookup(a.environ, "ECS_CONTAINER_METADATA_URI_V4")
-	if askECS && uri != "" && (l.CPU == 0 || l.Memory == 0) {
+	unknown := l.CPU == 0 && a.config.CPUs == 0 || l.Memory == 0 && a.config.Memory == 0
+	if askECS && uri != "" && unknown {
 		ctx, cancel := context.WithTimeout(context.Background(), cgroup.ECSTimeout)
 		defer cancel()
 		cpus, memory, err := cgroup.ECS(ctx, uri)

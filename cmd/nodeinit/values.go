@@ -13,8 +13,6 @@ import (
 	"github.com/nodeinit/nodeinit/signals"
 )
 
-const sigKill = unix.SIGKILL
-
 // The types of configuration values. Each reads itself, and an error of one
 // names the value and gives an example: what flag or variable it came from is
 // put in front by the caller. String is what --help shows as the default.
@@ -117,12 +115,13 @@ type size int64
 
 func (s *size) UnmarshalText(b []byte) error {
 	bad := fmt.Errorf("%q is not a size (try 512M)", b)
-	text := strings.ToUpper(string(b))
-	text = strings.TrimSuffix(strings.TrimSuffix(text, "B"), "I")
+	text := strings.TrimSuffix(strings.ToUpper(string(b)), "B")
 	unit := 1.0
-	if n := len(text); n > 0 {
-		if i := strings.IndexByte("KMGT", text[n-1]); i >= 0 {
-			unit, text = float64(int64(1)<<(10*(i+1))), text[:n-1]
+	for i, prefix := range []string{"K", "M", "G", "T"} {
+		number, found := strings.CutSuffix(strings.TrimSuffix(text, "I"), prefix)
+		if found {
+			unit, text = float64(int64(1)<<(10*(i+1))), number
+			break
 		}
 	}
 	n, err := strconv.ParseFloat(text, 64)
@@ -209,6 +208,24 @@ func (s signal) String() string {
 	}
 	return signals.Name(s.sig())
 }
+
+// A stopSignal is a signal that can end a program; 0 is not set.
+type stopSignal signal
+
+func (s *stopSignal) UnmarshalText(b []byte) error {
+	sig, err := signals.Parse(string(b))
+	if err != nil {
+		return err
+	}
+	if !signals.Catchable(sig) && sig != unix.SIGKILL {
+		return fmt.Errorf("%q cannot stop a program (try TERM)", b)
+	}
+	*s = stopSignal(sig)
+	return nil
+}
+
+func (s stopSignal) sig() unix.Signal { return unix.Signal(s) }
+func (s stopSignal) String() string   { return signal(s).String() }
 
 // A remap replaces one exit status by another.
 type remap struct{ from, to int }
