@@ -30,6 +30,8 @@ type Error struct {
 // Error says what is wrong with the command in one line, with a hint.
 func (e *Error) Error() string {
 	switch {
+	case errors.Is(e.Err, unix.ENOENT) && strings.Contains(e.Name, "/") && e.Path == "":
+		return fmt.Sprintf("%q: no such file (is it in the image?)", e.Name)
 	case errors.Is(e.Err, unix.ENOENT) && e.Path == "":
 		return fmt.Sprintf("%q: command not found (is it in the image, and its directory in PATH?)", e.Name)
 	case errors.Is(e.Err, unix.ENOENT):
@@ -92,7 +94,7 @@ func Find(name, path string) (string, error) {
 		if err == nil {
 			return file, nil
 		}
-		if errors.Is(err, unix.EACCES) {
+		if errors.Is(err, unix.EACCES) && unix.Access(file, unix.F_OK) == nil {
 			notFound.Err = err
 		}
 	}

@@ -31,16 +31,17 @@ func HeapOption(size int) string { return fmt.Sprintf("--max-old-space-size=%d",
 // heap, and the MiB they give it, 0 where that cannot be told. Words of a shell
 // command or an npm script count too.
 func HeapGiven(argv, env []string) (size int, given bool) {
-	text := strings.Join(argv, " ") + " " + Lookup(env, "NODE_OPTIONS")
+	// The last one counts, and the command line after NODE_OPTIONS.
+	text := Lookup(env, "NODE_OPTIONS") + " " + strings.Join(argv, " ")
 	text = strings.ReplaceAll(text, "_", "-") // V8 takes both
 	for _, flag := range []string{"--max-old-space-size", "--max-heap-size"} {
-		_, value, found := strings.Cut(text, flag)
-		if !found {
+		at := strings.LastIndex(text, flag)
+		if at < 0 {
 			continue
 		}
 		// --max-old-space-size=512, its value as the next word, or
 		// --max-old-space-size-percentage=50, which is no number of MiB.
-		value = strings.TrimLeft(value, "= ")
+		value := strings.TrimLeft(text[at+len(flag):], "= ")
 		end := strings.IndexFunc(value, func(r rune) bool { return r < '0' || r > '9' })
 		if end < 0 {
 			end = len(value)

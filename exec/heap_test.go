@@ -60,6 +60,7 @@ func TestHeapGiven(t *testing.T) {
 		{"node|server.js", "--enable-source-maps --max_old_space_size=256 --no-warnings", 256},
 		{"node|server.js", "--enable-source-maps", none},
 		{"node|--max-old-space-size=512|server.js", "--max-old-space-size=256", 512},
+		{"node|--max-old-space-size=512|--max-old-space-size=300|server.js", "", 300},
 		{"sh|-c|node --max-old-space-size=512 server.js", "", 512},
 		{"sh|-c|NODE_OPTIONS='--max-old-space-size=300' npm start", "", 300},
 		{"node|--max-heap-size=700|server.js", "", 700},

@@ -29,7 +29,6 @@ func TestMain(m *testing.M) {
 		"facts":     facts,
 		"leaver":    leaver,
 	})
-	os.Setenv("GORACE", "atexit_sleep_ms=0") // roles need not wait a second
 	os.Exit(m.Run())
 }
 
@@ -68,7 +67,7 @@ func TestStartAsExecvp(t *testing.T) {
 		{[]string{"testdata/no-interpreter"}, `127 "testdata/no-interpreter": its interpreter "/nonexistent/interpreter -x" is not`},
 		{[]string{"testdata/not-executable"}, `126 "testdata/not-executable": permission denied`},
 		{[]string{"testdata/a-directory"}, `126 "testdata/a-directory": is a directory`},
-		{[]string{"testdata/nothing"}, `127 "testdata/nothing": command not found`},
+		{[]string{"testdata/nothing"}, `127 "testdata/nothing": no such file`},
 		{[]string{"no-such-command-anywhere"}, `127 "no-such-command-anywhere": command not found`},
 		{[]string{""}, `127 "": command not found`},
 	} {

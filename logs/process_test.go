@@ -14,7 +14,6 @@ import (
 
 func TestMain(m *testing.M) {
 	testproc.Main(map[string]func([]string){"unheard": unheard})
-	os.Setenv("GORACE", "atexit_sleep_ms=0") // roles need not wait a second
 	os.Exit(m.Run())
 }
 

@@ -17,7 +17,12 @@ type Caught struct {
 }
 
 // Wait waits until all signals are caught, those that Catch left for later too.
-func (c *Caught) Wait() { <-c.complete }
+// With nil there is nothing to wait for.
+func (c *Caught) Wait() {
+	if c != nil {
+		<-c.complete
+	}
+}
 
 // Catch takes over every signal that nodeinit can have. It belongs at the very
 // start of main: what arrives between the start of Go's runtime and this call
@@ -35,7 +40,7 @@ func Catch() *Caught {
 	slots := catch(1, rtMin)
 	// Taken and thrown away: the write itself still fails with EPIPE.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
-	IgnoreTerminalStops()
+	ignoreTerminalStops()
 
 	caught := make(chan unix.Signal)
 	c := &Caught{C: caught, complete: make(chan struct{})}
@@ -63,7 +68,7 @@ func catch(first, end unix.Signal) (slots []reflect.SelectCase) {
 	return slots
 }
 
-// IgnoreTerminalStops ignores SIGTTIN and SIGTTOU. They must not be caught: a
+// ignoreTerminalStops ignores SIGTTIN and SIGTTOU. They must not be caught: a
 // background process whose write to the terminal is interrupted by a handler
 // for SIGTTOU restarts that write for ever.
-func IgnoreTerminalStops() { signal.Ignore(unix.SIGTTIN, unix.SIGTTOU) }
+func ignoreTerminalStops() { signal.Ignore(unix.SIGTTIN, unix.SIGTTOU) }

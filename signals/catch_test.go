@@ -21,7 +21,6 @@ func TestMain(m *testing.M) {
 		"catcher":  catcher,
 		"ignoring": ignoring,
 	})
-	os.Setenv("GORACE", "atexit_sleep_ms=0") // roles need not wait a second
 	os.Exit(m.Run())
 }
 

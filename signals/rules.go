@@ -12,7 +12,7 @@ type Rewrite struct{ From, To unix.Signal }
 
 // UnmarshalText reads FROM:TO, for example TERM:INT or HUP:0.
 func (r *Rewrite) UnmarshalText(text []byte) error {
-	from, to, ok := strings.Cut(string(text), ":")
+	from, to, ok := strings.Cut(strings.TrimLeft(string(text), " "), ":") // a space after a comma
 	if !ok {
 		return fmt.Errorf("%q is not FROM:TO (try TERM:INT, or HUP:0 to drop SIGHUP)", text)
 	}

@@ -53,6 +53,10 @@ type Supervisor struct {
 	Rest    Rest
 	Group   bool          // signals go to the process group
 	Grace   time.Duration // from the stop signal to SIGKILL; 0: for ever
+	// Parental is the signal that comes when the parent dies, 0 for none. The
+	// kernel sends it again for each thread of the parent that ends (prctl(2),
+	// PR_SET_PDEATHSIG), so it is one stop request however often it comes.
+	Parental unix.Signal
 
 	program  Process
 	state    state
@@ -129,7 +133,7 @@ func (s *Supervisor) arrived(sig unix.Signal) {
 		s.Log.Debug("signal dropped").Str("signal", signals.Name(sig)).Send()
 		return
 	}
-	if stop {
+	if stop && (sig != s.Parental || s.stops == 0) {
 		s.stops++
 	}
 	switch s.state {

@@ -18,6 +18,7 @@ type scenario struct {
 	name    string
 	grace   time.Duration
 	group   bool
+	parent  unix.Signal // comes when the parent dies
 	rules   signals.Rules
 	denied  error         // the answer to every signal
 	signals string        // for nodeinit: "1s TERM, 2s HUP"
@@ -42,7 +43,7 @@ func TestSupervisor(t *testing.T) {
 
 func (s scenario) test(t *testing.T) {
 	w := newWorld()
-	w.Grace, w.Group, w.Rules = s.grace, s.group, s.rules
+	w.Grace, w.Group, w.Rules, w.Parental = s.grace, s.group, s.rules, s.parent
 	w.program.reaction, w.program.denied, w.rest.denied = reactionOf(t, s.program), s.denied, s.denied
 	if s.rest != "" {
 		w.rest.gone, w.rest.reaction = false, reactionOf(t, s.rest)
@@ -119,6 +120,9 @@ var scenarios = []scenario{
 		want: "1s program TERM, 1s program CONT, 5s program INT, 5s program CONT, 10s program KILL, 10s ends 137 requested grace_exceeded"},
 	{name: "a third stop kills", grace: 9 * time.Second, signals: "1s TERM, 2s INT, 3s QUIT", program: "KILL+0s",
 		want: "1s program TERM, 1s program CONT, 2s program INT, 2s program CONT, 3s program QUIT, 3s program KILL, 3s ends 137 requested stop_repeated"},
+	{name: "the death of the parent is one stop, however often it is told", grace: 9 * time.Second, parent: unix.SIGTERM,
+		signals: "1s TERM, 2s TERM, 3s TERM, 4s INT", exits: 5 * time.Second,
+		want: "1s program TERM, 1s program CONT, 2s program TERM, 2s program CONT, 3s program TERM, 3s program CONT, 4s program INT, 4s program CONT, 5s ends 7 requested"},
 	{name: "a third stop kills with grace 0 too", signals: "1s TERM, 2s TERM, 3s TERM", program: "KILL+0s",
 		want: "1s program TERM, 1s program CONT, 2s program TERM, 2s program CONT, 3s program TERM, 3s program KILL, 3s ends 137 requested stop_repeated"},
 	{name: "a third stop kills leftovers at once too", grace: 9 * time.Second, signals: "1s TERM, 2s TERM, 3s TERM", program: "KILL+0s", rest: "KILL+100ms",

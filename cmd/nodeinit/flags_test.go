@@ -98,7 +98,7 @@ var given = map[string]struct{ env, fromEnv, flag, fromFlag string }{
 	"grace":        {"5", "5s", "1m30s", "1m30s"},
 	"stop-signal":  {"int", "SIGINT", "SIGUSR1", "SIGUSR1"},
 	"group":        {"true", "true", "false", "false"},
-	"rewrite":      {"TERM:INT,HUP:0", "[SIGTERM:SIGINT SIGHUP:0]", "USR1:USR2", "[SIGUSR1:SIGUSR2]"},
+	"rewrite":      {"TERM:INT, HUP:0", "[SIGTERM:SIGINT SIGHUP:0]", "USR1:USR2", "[SIGUSR1:SIGUSR2]"},
 	"remap-exit":   {"143,130:1", "[143:0 130:1]", "7", "[7:0]"},
 	"subreaper":    {"no", "false", "yes", "true"},
 	"pdeathsig":    {"15", "SIGTERM", "KILL", "SIGKILL"},

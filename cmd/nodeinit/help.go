@@ -78,7 +78,7 @@ func topic(name string) string {
 	case "subreaper":
 		return "Accepted for tini's users. Where it is not PID 1, nodeinit becomes a child subreaper by\nitself, so that orphans come to it; --subreaper=false turns that off."
 	case "pdeathsig":
-		return "The signal that nodeinit gets when the process that started it dies."
+		return "The signal that nodeinit gets when the process that started it dies. The kernel sends it\nonce for each thread of that process, so it counts as one stop signal however often it\ncomes."
 	case "warn-on-reap":
 		return "Logs each orphan reaped at warn instead of debug: a program that leaves many behind\nhas a bug."
 	case "log-format":

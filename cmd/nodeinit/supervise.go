@@ -59,6 +59,7 @@ func (a *app) supervise(argv []string) int {
 	s := supervisor.Supervisor{
 		Log: log, Signals: a.signals.C, Rules: a.config.rules(), Rest: r,
 		Group: bool(a.config.Group), Grace: a.config.grace(),
+		Parental: a.config.Pdeathsig.sig(),
 	}
 	end := s.Run(supervisor.OnTerminal{Child: child})
 	exec.ReclaimForeground(child.PID)

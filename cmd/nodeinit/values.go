@@ -231,7 +231,7 @@ func (s stopSignal) String() string   { return signal(s).String() }
 type remap struct{ from, to int }
 
 func (r *remap) UnmarshalText(b []byte) error {
-	from, to, found := strings.Cut(string(b), ":")
+	from, to, found := strings.Cut(strings.TrimLeft(string(b), " "), ":") // a space after a comma
 	if !found {
 		to = "0"
 	}

@@ -15,6 +15,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"sync"
 	"syscall"
@@ -33,6 +34,7 @@ const marker = "testproc" // os.Args[1] of a process in a role
 // belongs at the start of TestMain.
 func Main(roles map[string]func(args []string)) {
 	if len(os.Args) < 3 || os.Args[1] != marker {
+		os.Setenv("GORACE", "atexit_sleep_ms=0") // roles need not wait a second at their end
 		return
 	}
 	name, args := os.Args[2], os.Args[3:]
@@ -281,8 +283,11 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// pid1 gives the new namespaces it runs in a /proc and becomes args.
+// pid1 gives the new namespaces it runs in a /proc and becomes args. Nothing is
+// ignored that the test was started with ignored (nohup, or & in a script): what
+// Go catches has its default again after exec.
 func pid1(args []string) {
+	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT)
 	for _, step := range []func() error{
 		func() error { return unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "") },
 		func() error { return unix.Mount("proc", "/proc", "proc", 0, "") },
