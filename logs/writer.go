@@ -14,6 +14,11 @@ const (
 	maxLine = 4096
 	// maxQueue bounds the memory that a stalled output costs, to 1 MiB.
 	maxQueue = 256
+
+	// flushLimit ends a Flush to an output that says it would take more but
+	// does not, such as a file on a network file system that is gone.
+	flushLimit = 5 * time.Second
+	flushLook  = 10 * time.Millisecond // from one look at the output to the next
 )
 
 // A Writer writes lines to a descriptor from a goroutine of its own, so that
@@ -58,20 +63,37 @@ func (w *Writer) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// Flush waits until all that was written before is out, or patience ends.
+// Flush waits until all that was written before is out. When patience has ended
+// it goes on only as long as the output would take more: then it is not the
+// output that stalls but this process, held back by its CPU quota or a busy
+// machine, and the lines would be lost for nothing.
 func (w *Writer) Flush(patience time.Duration) {
-	timeout := time.NewTimer(patience)
-	defer timeout.Stop()
+	limit := time.After(max(patience, flushLimit))
+	timeout := time.After(patience)
 	done := make(chan struct{})
-	select {
-	case w.queue <- entry{done: done}:
-	case <-timeout.C:
-		return
+	ask := w.queue // nil once it has been asked
+	for {
+		select {
+		case ask <- entry{done: done}:
+			ask = nil
+		case <-done:
+			return
+		case <-timeout:
+			if !w.takesMore() {
+				return
+			}
+			timeout = time.After(flushLook)
+		case <-limit:
+			return
+		}
 	}
-	select {
-	case <-done:
-	case <-timeout.C:
-	}
+}
+
+// takesMore reports whether the output would take a line now.
+func (w *Writer) takesMore() bool {
+	fds := []unix.PollFd{{Fd: int32(w.fd), Events: unix.POLLOUT}}
+	n, err := unix.Poll(fds, 0)
+	return err == nil && n == 1 && fds[0].Revents == unix.POLLOUT
 }
 
 func (w *Writer) run() {

@@ -66,8 +66,9 @@ func waitUntil(t *testing.T, what string, done func() bool) {
 	}
 }
 
-// buildImage makes an image of a base, /nodeinit and files (path to content; those that begin with
-// #! are executable) that lives as long as the test. More lines of its Dockerfile may follow.
+// buildImage makes an image of a base, /nodeinit and files (path to content; those that begin as a
+// script or a binary does are executable) that lives as long as the test. More lines of its
+// Dockerfile may follow.
 func buildImage(t *testing.T, base string, files map[string]string, lines ...string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -78,7 +79,7 @@ func buildImage(t *testing.T, base string, files map[string]string, lines ...str
 	writeFile(t, filepath.Join(dir, "root/nodeinit"), string(binary), 0o755)
 	for _, path := range slices.Sorted(maps.Keys(files)) {
 		mode := os.FileMode(0o644)
-		if strings.HasPrefix(files[path], "#!") {
+		if strings.HasPrefix(files[path], "#!") || strings.HasPrefix(files[path], "\x7fELF") {
 			mode = 0o755
 		}
 		writeFile(t, filepath.Join(dir, "root", path), files[path], mode)
@@ -203,25 +204,51 @@ func get(url string) (string, error) {
 	return string(body), err
 }
 
-// The Dockerfile that README shows builds, serves, and ends with the program's own status.
+// The Dockerfile that README shows builds, serves, comes back when its program is killed, and ends
+// with the program's own status. The log explains each in JSON.
 func TestDockerfileExample(t *testing.T) {
 	image := uniqueName(t)
 	docker(t, "build", "--file", "../Dockerfile.example", "--label", "nodeinit-test", "--tag", image, "..")
 	t.Cleanup(func() { cleanUp(t, "docker", "image", "rm", "--force", image) })
-	app := runContainer(t, image, "--publish", "127.0.0.1::3000", "--cpus", "2", "--memory", "512m",
+	app := runContainer(t, image, "--publish", "127.0.0.1::3000", "--cpus", "2", "--memory", "512m", "--restart", "unless-stopped",
 		"--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
-
-	var body string
-	waitUntil(t, "the example to answer", func() bool {
-		var err error
-		body, err = get(app.url("3000"))
-		return err == nil
-	})
-	if host := app.inspect(".Config.Hostname"); !strings.HasPrefix(body, "hello from "+host+" ") {
-		t.Errorf("answer %q is not from %s", body, host)
-	}
+	app.greets(1)
+	app.killProgram()
+	app.greets(2)
 	if status := app.stop(); status != 0 {
 		t.Errorf("status %d after docker stop, want the program's own 0", status)
+	}
+
+	var story []string
+	for _, l := range app.log() {
+		words := []string{l.Level, l.Msg}
+		if l.Msg == "exit" {
+			words = append(words, l.Cause, l.Signal, strconv.Itoa(*l.Status))
+		}
+		story = append(story, strings.Join(words, " "))
+	}
+	want := []string{
+		"info starting", "info program started", "error exit signal SIGKILL 137",
+		"info starting", "info program started", "info stopping", "info exit exit  0",
+	}
+	if !slices.Equal(story, want) {
+		t.Errorf("logged %q, want %q", story, want)
+	}
+}
+
+// greets waits until the example listens for the nth time and asks it for its greeting.
+func (c *container) greets(n int) {
+	c.t.Helper()
+	waitUntil(c.t, "the example to listen", func() bool {
+		stdout, _ := c.output()
+		return strings.Count(stdout, "listening on port 3000\n") == n
+	})
+	body, err := get(c.url("3000"))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if host := c.inspect(".Config.Hostname"); !strings.HasPrefix(body, "hello from "+host+" ") {
+		c.t.Errorf("answer %q is not from %s", body, host)
 	}
 }
 

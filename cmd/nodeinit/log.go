@@ -94,6 +94,7 @@ func (a *app) orphanReaped(log *logs.Logger, pid int) *zerolog.Event {
 // report writes the last line, with what facts adds to it, to the log and to
 // where Kubernetes looks for it.
 func report(log *logs.Logger, crashed bool, facts func(*zerolog.Event) *zerolog.Event) {
+	log.Flush(flushPatience) // a flood before the end must leave room for the last line
 	var message bytes.Buffer
 	for _, l := range []*logs.Logger{log, logs.New(&message, logs.JSON, zerolog.InfoLevel)} {
 		start := l.Info

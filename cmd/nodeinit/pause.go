@@ -39,6 +39,7 @@ func (a *app) pause(args []string) int {
 		count++
 		a.orphanReaped(log, pid).Send()
 	})
+	log.Flush(flushPatience) // as in report
 	log.Info("exit").Str("cause", "exit").Int("status", 0).Bool("requested", true).Int("orphans", count).Send()
 	return 0
 }

@@ -16,7 +16,8 @@ import (
 	"github.com/nodeinit/nodeinit/supervisor"
 )
 
-// flushPatience is how long a stalled stdout may hold up the exit.
+// flushPatience is how long a stalled stdout may hold up the exit, once before
+// the last line and once after it.
 const flushPatience = 500 * time.Millisecond
 
 // terminationLog is where Kubernetes reads why a container ended

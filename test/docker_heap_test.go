@@ -1,0 +1,109 @@
+package test
+
+import (
+	"strings"
+	"testing"
+)
+
+// A program whose heap leaks ends with V8's own message and abort, before the kernel kills it.
+func TestHeapLeakEndsWithV8Message(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ memory, what string }{
+		{"128m", "objects"},
+		{"256m", "objects"},
+		{"512m", "objects"},
+		{"512m", "map"}, // fails to grow while the heap is far from full
+	}
+	for _, test := range tests {
+		t.Run(test.what+" "+test.memory, func(t *testing.T) {
+			t.Parallel()
+			app := runMounted(t, nodeImage, "--memory", test.memory, "--", "node", "leak.js", test.what)
+			end := app.checkEnd("v8_heap", 134)
+			if end.Signal != "SIGABRT" || end.Level != "error" {
+				t.Errorf("reported signal %q at level %s", end.Signal, end.Level)
+			}
+			if end.OOMKills == nil || *end.OOMKills != 0 {
+				t.Errorf("reported OOM kills: %s", asJSON(t, end))
+			}
+			if _, stderr := app.output(); !strings.Contains(stderr, "JavaScript heap out of memory") {
+				t.Errorf("V8 did not say that its heap is full:\n%s", stderr)
+			}
+			if app.inspect(".State.OOMKilled") != "false" {
+				t.Error("the kernel killed for want of memory")
+			}
+			if end.PeakMemory != nil {
+				t.Logf("peak %d MiB in a container of %s", *end.PeakMemory/mib, test.memory)
+			}
+		})
+	}
+}
+
+// With the heap left to Node the same program is killed in a container of 128 MiB; so it is, with
+// any heap, if what leaks is not in it.
+func TestLeakBeyondHeapIsOOMKill(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, heap, swap, what string }{
+		{"heap left to Node", "off", "256m", "objects"},
+		{"buffers", "auto", "256m", "buffers"},
+		{"buffers without swap", "auto", "128m", "buffers"}, // v1 counts such a failure elsewhere, or not at all
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			app := runMounted(t, nodeImage, "--memory", "128m", "--memory-swap", test.swap, "--env", "NODEINIT_HEAP="+test.heap,
+				"--", "node", "leak.js", test.what)
+			end := app.checkEnd("oom_kill", 137)
+			if end.OOMKills == nil || *end.OOMKills < 1 {
+				t.Errorf("reported no OOM kill: %s", asJSON(t, end))
+			}
+			if end.PeakMemory == nil || *end.PeakMemory < 120*mib || *end.PeakMemory > 128*mib {
+				t.Errorf("reported a peak memory that is not about the limit: %s", asJSON(t, end))
+			}
+			if app.inspect(".State.OOMKilled") != "true" {
+				t.Error("docker does not know of an OOM kill")
+			}
+		})
+	}
+}
+
+// The kernel kills for the limit of a cgroup above the container, and the report says so.
+func TestOOMKillByLimitAboveContainer(t *testing.T) {
+	t.Parallel()
+	parent := parentCgroup(t, "-1", "100M")
+	app := runMounted(t, nodeImage, "--cgroup-parent", parent, "--memory", "256m", "--", "node", "leak.js", "buffers")
+	app.checkEnd("oom_kill_above", 137)
+}
+
+// A size that the user gives is the one that Node has, in whichever way it is given, and nothing is
+// added to it.
+func TestHeapOfUserIsRespected(t *testing.T) {
+	t.Parallel()
+	// What the program sees: NODE_OPTIONS and the options in its own argv.
+	const show = `process.stdout.write(JSON.stringify([process.env.NODE_OPTIONS ?? "", ...process.execArgv.slice(0, -2)]) + "\n")`
+	tests := []struct {
+		name  string
+		flags []string
+		node  []string
+		want  string
+	}{
+		{"auto", nil, nil, `["--max-old-space-size=114"]`},
+		{"argv", nil, []string{"--max-old-space-size=99"}, `["","--max-old-space-size=99"]`},
+		{"argv, V8's spelling", nil, []string{"--max_old_space_size=99"}, `["","--max_old_space_size=99"]`},
+		{"NODE_OPTIONS", []string{"--env", "NODE_OPTIONS=--no-warnings --max-old-space-size=99"}, nil, `["--no-warnings --max-old-space-size=99"]`},
+		{"other NODE_OPTIONS stay", []string{"--env", "NODE_OPTIONS=--no-warnings"}, nil, `["--no-warnings --max-old-space-size=114"]`},
+		{"--heap SIZE", []string{"--env", "NODEINIT_HEAP=77M"}, nil, `["--max-old-space-size=77"]`},
+		{"--heap off", []string{"--env", "NODEINIT_HEAP=off"}, nil, `[""]`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			args := append([]string{"--memory", "256m"}, test.flags...)
+			args = append(append(args, "--", "--", "node"), test.node...)
+			app := runMounted(t, nodeImage, append(args, "-e", show)...)
+			app.checkEnd("exit", 0)
+			if stdout, _ := app.output(); !strings.Contains(stdout, "\n"+test.want+"\n") {
+				t.Errorf("node does not have %s:\n%s", test.want, stdout)
+			}
+		})
+	}
+}

@@ -1,0 +1,250 @@
+package test
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/internal/testproc"
+)
+
+// programDir returns the /proc directory of the process in the namespace of p
+// that runs name, once there is one. What a program was given is read from the
+// outside and from a program that changes nothing of it: Go's runtime does.
+func programDir(t *testing.T, p *testproc.Process, name string) string {
+	t.Helper()
+	dir := ""
+	waitUntil(t, name+" to run", func() bool {
+		for pid, state := range states(t, p) {
+			found := fmt.Sprintf("/proc/%d/root/proc/%d", p.PID, pid)
+			env, _ := os.ReadFile(found + "/environ") // the last that exec sets
+			if strings.HasPrefix(state, name+" ") && len(env) > 0 {
+				dir = found
+			}
+		}
+		return dir != ""
+	})
+	return dir
+}
+
+func read(t *testing.T, path ...string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(path...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// hostile becomes args with every signal ignored and blocked that can be.
+func hostile(args []string) {
+	runtime.LockOSThread()
+	ignore := [4]uint64{1} // struct sigaction with SIG_IGN, on every architecture
+	for sig := uintptr(1); sig <= 64; sig++ {
+		// It fails for SIGKILL and SIGSTOP.
+		_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(&ignore)), 0, 8, 0, 0)
+	}
+	all := new(unix.Sigset_t)
+	for i := range all.Val {
+		all.Val[i] = ^all.Val[i]
+	}
+	if err := unix.PthreadSigmask(unix.SIG_BLOCK, all, nil); err != nil {
+		fail(err)
+	}
+	becomes(args)
+}
+
+// SIGHUP and SIGINT stay ignored where they were: that is what nohup and a
+// shell's & are for.
+func TestPID1GivesTheProgramDefaultSignals(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		prefix  []string
+		ignored string
+	}{
+		"plain":               {nil, "0000000000000000"},
+		"blocked and ignored": {testproc.Argv("hostile"), "0000000000000003"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := under(underInit("", "cat"), c.prefix...).Start(t)
+			status := read(t, programDir(t, p, "cat"), "status")
+			for field, want := range map[string]string{"SigBlk": "0000000000000000", "SigIgn": c.ignored, "SigCgt": "0000000000000000"} {
+				if !strings.Contains(status, "\n"+field+":\t"+want+"\n") {
+					t.Errorf("want %s %s in\n%s", field, want, status)
+				}
+			}
+			p.CloseStdin()
+			p.WaitCode(0) // though SIGCHLD was ignored
+		})
+	}
+}
+
+func TestPID1ForwardsWhatWasBlockedAndIgnored(t *testing.T) {
+	t.Parallel()
+	p := startCatcher(t, under(underInit("--grace 0"), testproc.Argv("hostile")...))
+	for _, sig := range []unix.Signal{unix.SIGUSR1, unix.SIGTSTP, unix.SIGWINCH, 35, 64} {
+		p.Signal(unix.SIGHUP)
+		p.Signal(sig)
+		p.Expect(caught("program", sig)...)
+	}
+	p.Signal(unix.SIGTERM)
+	expectAll(t, p, caught("program", unix.SIGTERM, unix.SIGCONT)...)
+	p.CloseStdin()
+	p.WaitCode(7)
+}
+
+// fewfiles becomes args with a low limit of open files, which Go raises.
+func fewfiles(args []string) {
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 256, Max: 4096}); err != nil {
+		fail(err)
+	}
+	becomes(args)
+}
+
+func TestPID1GivesTheProgramItsOwnFileLimit(t *testing.T) {
+	t.Parallel()
+	p := under(underInit("", "cat"), testproc.Argv("fewfiles")...).Start(t)
+	limits := read(t, programDir(t, p, "cat"), "limits")
+	if !regexp.MustCompile(`(?m)^Max open files +256 +4096 `).MatchString(limits) {
+		t.Errorf("limits:\n%s", limits)
+	}
+}
+
+// passes becomes args with the report pipe as descriptors 3 and 17, a socket as
+// 20, and 19 that is not to be passed on, nor whatever else is open.
+func passes(args []string) {
+	socket, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		fail(err)
+	}
+	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		fail(err)
+	}
+	for _, d := range []struct{ from, to, flags int }{{socket, 20, 0}, {3, 17, 0}, {3, 19, unix.O_CLOEXEC}} {
+		if err := unix.Dup3(d.from, d.to, d.flags); err != nil {
+			fail(err)
+		}
+	}
+	if _, err := unix.FcntlInt(3, unix.F_SETFD, 0); err != nil {
+		fail(err)
+	}
+	becomes(args)
+}
+
+func TestPID1PassesDescriptorsOnAndKeepsNone(t *testing.T) {
+	t.Parallel()
+	p := under(underInit("", "cat"), testproc.Argv("passes")...).Start(t)
+	dir := programDir(t, p, "cat")
+	var program map[int]string
+	waitUntil(t, "the program to have six descriptors, once its loader is done", func() bool {
+		program = descriptors(t, dir)
+		return len(program) == 6
+	})
+	for fd, want := range map[int]string{0: "pipe:", 1: "pipe:", 2: "pipe:", 3: "pipe:", 17: "pipe:", 20: "socket:"} {
+		if !strings.HasPrefix(program[fd], want) {
+			t.Errorf("the program's descriptor %d is %q, want a %s", fd, program[fd], want)
+		}
+	}
+	own := fmt.Sprintf("/proc/%d", p.PID)
+	waitUntil(t, "nodeinit to leave its directory", func() bool {
+		cwd, err := os.Readlink(own + "/cwd")
+		return err == nil && cwd == "/"
+	})
+	for fd, file := range descriptors(t, own) {
+		if file == program[3] || file == program[20] || fd > 2 && strings.HasPrefix(file, "pipe:") {
+			t.Errorf("nodeinit keeps descriptor %d, %s", fd, file)
+		}
+	}
+}
+
+func descriptors(t *testing.T, dir string) map[int]string {
+	t.Helper()
+	entries, err := os.ReadDir(dir + "/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := make(map[int]string)
+	for _, entry := range entries {
+		fd, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if file, err := os.Readlink(dir + "/fd/" + entry.Name()); err == nil { // else just closed
+			open[fd] = file
+		}
+	}
+	return open
+}
+
+func TestPID1RunsTheProgramWhereItWasStarted(t *testing.T) {
+	t.Parallel()
+	c := underInit("", "cat")
+	c.Dir = t.TempDir()
+	p := c.Start(t)
+	if cwd, err := os.Readlink(programDir(t, p, "cat") + "/cwd"); err != nil || cwd != c.Dir {
+		t.Errorf("the program is in %q (%v), want %q", cwd, err, c.Dir)
+	}
+}
+
+func TestPID1PassesTheEnvironmentOn(t *testing.T) {
+	t.Parallel()
+	base := []string{"PATH=/bin:/usr/bin", "EMPTY=", "EQUALS==a=b=", "TWO=words and\nlines", "BYTES=\xff", "NODEINIT_GRACE=1s", "1=odd"}
+	for _, c := range []struct {
+		flags     string
+		env, want []string // besides base
+	}{
+		{"--heap off", nil, nil},
+		{"--heap off --memory 512M", nil, nil},
+		{"--memory 512M", nil, []string{"NODE_OPTIONS=--max-old-space-size=306"}},
+		{"--memory 512M --heap 100M", nil, []string{"NODE_OPTIONS=--max-old-space-size=100"}},
+		{"--memory 512M", []string{"NODE_OPTIONS=--no-warnings"}, []string{"NODE_OPTIONS=--no-warnings --max-old-space-size=306"}},
+		{"--memory 512M", []string{"NODE_OPTIONS=--max-old-space-size=99"}, []string{"NODE_OPTIONS=--max-old-space-size=99"}},
+		{"--heap off", []string{"LISTEN_FDS=1", "LISTEN_PID=1"}, []string{"LISTEN_FDS=1"}},
+		{"--heap off", []string{"LISTEN_FDS=1", "LISTEN_PID=12"}, []string{"LISTEN_FDS=1", "LISTEN_PID=12"}},
+	} {
+		t.Run(c.flags+fmt.Sprint(c.env), func(t *testing.T) {
+			t.Parallel()
+			command := underInit(c.flags, "cat", "-", "a b")
+			command.Env = slices.Concat(base, c.env)
+			dir := programDir(t, command.Start(t), "cat")
+			if got, want := read(t, dir, "cmdline"), "cat\x00-\x00a b\x00"; got != want {
+				t.Errorf("argv %q, want %q", got, want)
+			}
+			got := strings.Split(strings.TrimSuffix(read(t, dir, "environ"), "\x00"), "\x00")
+			if want := slices.Concat(base, c.want); !slices.Equal(got, want) {
+				t.Errorf("environment %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// closed becomes args without stdin, stdout and stderr.
+func closed(args []string) {
+	for fd := range 3 {
+		if err := unix.Close(fd); err != nil {
+			fail(err)
+		}
+	}
+	becomes(args)
+}
+
+// What would be opened first would be taken for stdin, stdout or stderr.
+func TestPID1FillsClosedStandardDescriptors(t *testing.T) {
+	t.Parallel()
+	script := "for fd in 0 1 2; do file=$(readlink /proc/$$/fd/$fd); echo $file >&3; done; exit 7"
+	p := under(underInit("", "sh", "-c", script), testproc.Argv("closed")...).Start(t)
+	p.Expect("/dev/null", "/dev/null", "/dev/null")
+	p.WaitCode(7)
+}

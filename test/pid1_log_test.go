@@ -1,0 +1,91 @@
+package test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/internal/testproc"
+)
+
+// readLog, which every line goes through, checks the order of the keys.
+func TestPID1LogsOneLineForEachChange(t *testing.T) {
+	t.Parallel()
+	p := startCatcher(t, underInit("--grace 1h"))
+	p.Signal(unix.SIGTERM)
+	expectAll(t, p, caught("program", unix.SIGTERM, unix.SIGCONT)...)
+	p.CloseStdin()
+	p.WaitCode(7)
+	lines := readLog(t, p.Output())
+	if got, want := messages(lines), []string{"starting", "program started", "stopping", "exit"}; !slices.Equal(got, want) {
+		t.Fatalf("logged %q, want %q", got, want)
+	}
+	for key, want := range map[string]any{"mode": "fork", "version": "0.1.0"} {
+		if got := lines[0].Facts[key]; got != want {
+			t.Errorf("start line: %s is %v, want %v", key, got, want)
+		}
+	}
+	for key, want := range map[string]any{"level": "info", "cause": "exit", "status": 7.0, "requested": true, "crashes": 0.0} {
+		if got := lines[3].Facts[key]; got != want {
+			t.Errorf("exit report: %s is %v, want %v", key, got, want)
+		}
+	}
+	for _, key := range []string{"uptime_ms", "max_rss_bytes"} {
+		if n, ok := lines[3].Facts[key].(float64); !ok || n < 0 {
+			t.Errorf("exit report: %s is %v", key, lines[3].Facts[key])
+		}
+	}
+}
+
+// What a user hands in cannot break a line, nor make it longer than a pipe
+// writes at once.
+func TestPID1LogsStayLines(t *testing.T) {
+	t.Parallel()
+	evil := "a\"b\\c\nd\x1b[31m\xff" + strings.Repeat("\x01", 5000)
+	p := withEnv(underInit("", "sh", "-c", "exit 3", evil), "NODEINIT_"+evil+"=1").Start(t)
+	p.WaitCode(3)
+	if got, want := messages(readLog(t, p.Output())), []string{"unknown setting", "starting", "program started", "exit"}; !slices.Equal(got, want) {
+		t.Errorf("logged %q, want %q", got, want)
+	}
+	for line := range strings.Lines(p.Output()) {
+		if len(line) > 4096 {
+			t.Errorf("a line of %d bytes", len(line))
+		}
+	}
+}
+
+func TestPID1LogLevels(t *testing.T) {
+	t.Parallel()
+	for flags, want := range map[string][]string{
+		"":                   {"starting", "program started", "exit"},
+		"-v":                 {"starting", "program started", "signal forwarded", "exit"},
+		"-vv":                {"starting", "program started", "signal forwarded", "exit"},
+		"--verbose=2":        {"starting", "program started", "signal forwarded", "exit"},
+		"-v --log-level off": {"starting", "program started", "signal forwarded", "exit"},
+		"--log-level warn":   {"exit"},
+		"--log-level off":    nil,
+	} {
+		t.Run(flags, func(t *testing.T) {
+			t.Parallel()
+			p := startCatcher(t, underInit(flags))
+			p.Signal(unix.SIGUSR1)
+			p.Expect(caught("program", unix.SIGUSR1)...)
+			p.CloseStdin()
+			p.WaitCode(7)
+			if got := messages(readLog(t, p.Output())); !slices.Equal(got, want) {
+				t.Errorf("logged %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+func TestPID1LogsText(t *testing.T) {
+	t.Parallel()
+	p := underInit("--log-format text --log-to stderr", testproc.Argv("arguments")...).Start(t)
+	p.WaitCode(0)
+	if p.Output() != "" || strings.Contains(p.Errors(), `"level"`) || !strings.Contains(p.Errors(), " nodeinit exit cause=exit ") {
+		t.Errorf("stdout %q, stderr %q", p.Output(), p.Errors())
+	}
+}

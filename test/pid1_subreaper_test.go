@@ -1,0 +1,126 @@
+package test
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/internal/testproc"
+)
+
+// orphaner reports who started it, leaves an orphan and exits with 7 when its
+// stdin closes.
+func orphaner([]string) {
+	testproc.Say("started by %d", os.Getppid())
+	if err := spawn(nil, testproc.Argv("orphan-parent")...).Wait(); err != nil {
+		fail(err)
+	}
+	testproc.UntilStdinCloses()
+	os.Exit(7)
+}
+
+func orphanParent([]string) { spawn(nil, testproc.Argv("orphan", strconv.Itoa(os.Getpid()))...) }
+
+// orphan reports who has adopted it once its parent, whose ID is in args, is
+// gone, and ends.
+func orphan(args []string) {
+	for strconv.Itoa(os.Getppid()) == args[0] {
+		time.Sleep(time.Millisecond)
+	}
+	testproc.Say("adopted by %d", os.Getppid())
+}
+
+// A nodeinit that is not PID 1, under one that is.
+func TestPID1SubreaperAdoptsOrphans(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		flags  []string
+		env    string
+		adopts bool
+	}{
+		{nil, "", true},
+		{[]string{"-s"}, "", true},
+		{[]string{"--subreaper=false"}, "", false},
+		{nil, "no", false},
+		{[]string{"--subreaper"}, "no", true},
+	} {
+		t.Run(fmt.Sprint(c.flags, c.env), func(t *testing.T) {
+			t.Parallel()
+			inner := slices.Concat([]string{nodeinit}, c.flags, []string{"--"}, testproc.Argv("orphaner"))
+			p := withEnv(underInit("--log-level off", inner...), "NODEINIT_SUBREAPER="+c.env).Start(t)
+			starter, adopter := numberIn(t, p.Line()), numberIn(t, p.Line())
+			if want := map[bool]int{true: starter, false: 1}[c.adopts]; adopter != want {
+				t.Errorf("adopted by %d, want %d", adopter, want)
+			}
+			expectOnly(t, p, 3) // the orphan is reaped too
+			p.CloseStdin()
+			p.WaitCode(7)
+			if p.Errors() != "" {
+				t.Errorf("stderr %q: a nodeinit that is not PID 1 should be quiet", p.Errors())
+			}
+		})
+	}
+}
+
+func TestPID1WarnsOnReap(t *testing.T) {
+	t.Parallel()
+	for flags, level := range map[string]string{"": "", "-v": "debug", "-w": "warn", "--warn-on-reap": "warn"} {
+		t.Run(flags, func(t *testing.T) {
+			t.Parallel()
+			p := underInit(flags, testproc.Argv("orphaner")...).Start(t)
+			_ = p.Line()
+			p.Expect("adopted by 1")
+			expectOnly(t, p, 2)
+			p.CloseStdin()
+			p.WaitCode(7)
+			seen := ""
+			for _, line := range readLog(t, p.Output()) {
+				if line.Msg == "orphan reaped" && line.Facts["pid"] != nil && line.Facts["status"] == 0.0 {
+					seen += line.Level
+				}
+			}
+			if seen != level {
+				t.Errorf("orphan logged at %q, want %q:\n%s", seen, level, p.Output())
+			}
+		})
+	}
+}
+
+// mortal starts args and dies of SIGUSR1.
+func mortal(args []string) {
+	die := make(chan os.Signal, 1)
+	signal.Notify(die, unix.SIGUSR1)
+	spawn(nil, args...)
+	<-die
+}
+
+// The outer nodeinit sends SIGTERM to what mortal leaves behind; SIGINT can
+// only come from the kernel.
+func TestPID1StopsItsProgramWhenItsParentDies(t *testing.T) {
+	t.Parallel()
+	for name, start := range map[string][]string{
+		"flag":        {nodeinit, "-p", "INT"},
+		"environment": {"env", "NODEINIT_PDEATHSIG=INT", nodeinit},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inner := slices.Concat(start, []string{"--"}, testproc.Argv("catcher", "program", "2"))
+			p := underInit("--log-level off", testproc.Argv("mortal", inner...)...).Start(t)
+			p.Expect("program up")
+			p.Signal(unix.SIGUSR1)
+			p.WaitCode(0)
+			if lines := p.Rest(); !slices.Contains(lines, "program 2") {
+				t.Errorf("reported %q, want a SIGINT", lines)
+			}
+			if report := exitReport(t, p.Output()); report.Facts["requested"] != true {
+				t.Errorf("exit report %v, want a requested exit", report.Facts)
+			}
+		})
+	}
+}
