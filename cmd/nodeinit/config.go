@@ -50,7 +50,7 @@ func (c config) check() error {
 	for _, r := range c.Rewrite {
 		from := signals.Name(r.From)
 		if seen[from] {
-			return fmt.Errorf("--rewrite: %q: %s is rewritten twice (keep one)", r, from)
+			return fmt.Errorf("--rewrite or NODEINIT_REWRITE: %q: %s is rewritten twice (keep one)", r, from)
 		}
 		seen[from] = true
 	}

@@ -91,7 +91,7 @@ func TestMisuse(t *testing.T) {
 		{[]string{"--stop-signal", "STOP", "node"}, `--stop-signal: "STOP" cannot stop a program (try TERM)`},
 		{[]string{"--stop-signal=CHLD", "pause"}, `--stop-signal: "CHLD" cannot stop a program (try TERM)`},
 		{[]string{"explain", "--stop-signal=32"}, `--stop-signal: "32" cannot stop a program (try TERM)`},
-		{[]string{"-r", "TERM:INT", "-r", "15:2", "node"}, `--rewrite: "SIGTERM:SIGINT": SIGTERM is rewritten twice (keep one)`},
+		{[]string{"-r", "TERM:INT", "-r", "15:2", "node"}, `--rewrite or NODEINIT_REWRITE: "SIGTERM:SIGINT": SIGTERM is rewritten twice (keep one)`},
 		{[]string{"version", "x"}, `version: "x": takes no arguments (see nodeinit help version)`},
 		{[]string{"pause", "x"}, `pause: "x": takes no arguments (see nodeinit help pause)`},
 		{[]string{"pause", "--", "node"}, `pause: "node": takes no arguments (see nodeinit help pause)`},

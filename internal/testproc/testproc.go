@@ -21,6 +21,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -35,6 +36,7 @@ const marker = "testproc" // os.Args[1] of a process in a role
 func Main(roles map[string]func(args []string)) {
 	if len(os.Args) < 3 || os.Args[1] != marker {
 		os.Setenv("GORACE", "atexit_sleep_ms=0") // roles need not wait a second at their end
+		unignoreLibrarySignals()
 		return
 	}
 	name, args := os.Args[2], os.Args[3:]
@@ -296,6 +298,20 @@ func pid1(args []string) {
 		if err := step(); err != nil {
 			fmt.Fprintf(os.Stderr, "testproc: pid1: %v\n", err)
 			os.Exit(99)
+		}
+	}
+}
+
+// unignoreLibrarySignals gives the C library's own signals, 32 and 33, their
+// default where they are ignored, so that tests start alike from everywhere:
+// make starts its commands with both ignored (glibc's posix_spawn does that).
+func unignoreLibrarySignals() {
+	const ignored = 1 // SIG_IGN
+	for sig := uintptr(32); sig <= 33; sig++ {
+		var now, dfl [4]uint64 // struct sigaction; the handler comes first
+		unix.RawSyscall6(unix.SYS_RT_SIGACTION, sig, 0, uintptr(unsafe.Pointer(&now)), 8, 0, 0)
+		if now[0] == ignored {
+			unix.RawSyscall6(unix.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(&dfl)), 0, 8, 0, 0)
 		}
 	}
 }
