@@ -17,12 +17,7 @@ type Caught struct {
 }
 
 // Wait waits until all signals are caught, those that Catch left for later too.
-// With nil there is nothing to wait for.
-func (c *Caught) Wait() {
-	if c != nil {
-		<-c.complete
-	}
-}
+func (c *Caught) Wait() { <-c.complete }
 
 // Catch takes over every signal that nodeinit can have. It belongs at the very
 // start of main: what arrives between the start of Go's runtime and this call

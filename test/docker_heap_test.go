@@ -8,16 +8,10 @@ import (
 // A program whose heap leaks ends with V8's own message and abort, before the kernel kills it.
 func TestHeapLeakEndsWithV8Message(t *testing.T) {
 	t.Parallel()
-	tests := []struct{ memory, what string }{
-		{"128m", "objects"},
-		{"256m", "objects"},
-		{"512m", "objects"},
-		{"512m", "map"}, // fails to grow while the heap is far from full
-	}
-	for _, test := range tests {
-		t.Run(test.what+" "+test.memory, func(t *testing.T) {
+	for _, memory := range []string{"128m", "256m", "512m"} {
+		t.Run(memory, func(t *testing.T) {
 			t.Parallel()
-			app := runMounted(t, nodeImage, "--memory", test.memory, "--", "node", "leak.js", test.what)
+			app := runMounted(t, nodeImage, "--memory", memory, "--", "node", "leak.js", "objects")
 			end := app.checkEnd("v8_heap", 134)
 			if end.Signal != "SIGABRT" || end.Level != "error" {
 				t.Errorf("reported signal %q at level %s", end.Signal, end.Level)
@@ -32,7 +26,7 @@ func TestHeapLeakEndsWithV8Message(t *testing.T) {
 				t.Error("the kernel killed for want of memory")
 			}
 			if end.PeakMemory != nil {
-				t.Logf("peak %d MiB in a container of %s", *end.PeakMemory/mib, test.memory)
+				t.Logf("peak %d MiB in a container of %s", *end.PeakMemory/mib, memory)
 			}
 		})
 	}
