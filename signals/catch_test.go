@@ -30,13 +30,12 @@ func TestMain(m *testing.M) {
 func catcher(args []string) {
 	kinds, _ := strconv.Atoi(args[0])
 	caught := signals.Catch()
-	caught.Wait()
 	testproc.Say("catching, ignored %s", strings.Join(ignored(), " "))
 	testproc.UntilStdinCloses()
 	testproc.Say("taking")
 	seen := make(map[unix.Signal]bool)
 	for len(seen) < kinds {
-		sig := <-caught.C
+		sig := <-caught
 		if !seen[sig] {
 			testproc.Say("%s", signals.Name(sig))
 		}

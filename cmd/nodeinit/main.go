@@ -12,6 +12,7 @@ import (
 
 	"github.com/nodeinit/nodeinit/signals"
 	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
 )
 
 const version = "0.1.0"
@@ -36,7 +37,7 @@ func main() {
 type app struct {
 	config  config
 	environ []string
-	signals *signals.Caught
+	signals <-chan unix.Signal
 	stdout  io.Writer
 	stderr  io.Writer
 }

@@ -28,7 +28,7 @@ func (a *app) pause(args []string) int {
 	defer stop()
 	go func() { // for as long as the process: there is nothing after a stop
 		rules := a.config.rules()
-		for sig := range a.signals.C {
+		for sig := range a.signals {
 			if _, asked := rules.Apply(sig); asked {
 				stop()
 			}

@@ -11,9 +11,6 @@ import (
 
 const mib = 1 << 20
 
-// ecsURI is the variable that tells where to ask ECS for limits.
-const ecsURI = "ECS_CONTAINER_METADATA_URI_V4"
-
 // A plan is what nodeinit has decided before it starts anything.
 type plan struct {
 	limits     cgroup.Limits
@@ -79,7 +76,7 @@ func heapBudget(l cgroup.Limits) int64 {
 // they are. Below an explicit root there is nobody to ask but its files.
 func (a *app) readLimits(group *cgroup.Group, affinity int, askECS bool) cgroup.Limits {
 	l := group.Limits(affinity)
-	uri := exec.Lookup(a.environ, ecsURI)
+	uri := exec.Lookup(a.environ, "ECS_CONTAINER_METADATA_URI_V4")
 	unknown := l.CPU == 0 && a.config.CPUs == 0 || l.Memory == 0 && a.config.Memory == 0
 	if askECS && uri != "" && unknown {
 		ctx, cancel := context.WithTimeout(context.Background(), cgroup.ECSTimeout)
@@ -101,9 +98,6 @@ func (a *app) readLimits(group *cgroup.Group, affinity int, askECS bool) cgroup.
 
 // liveLimits returns the limits of this process and the group they are from.
 func (a *app) liveLimits(root fs.FS) (*cgroup.Group, cgroup.Limits) {
-	if exec.Lookup(a.environ, ecsURI) != "" {
-		a.signals.Wait() // the answer may take a second, in which no signal may be lost
-	}
 	group := cgroup.Find(root)
 	affinity, err := cgroup.Affinity()
 	l := a.readLimits(group, affinity, true)

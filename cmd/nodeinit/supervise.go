@@ -46,7 +46,6 @@ func (a *app) supervise(argv []string) int {
 	r := &reaper.Reaper{OnOrphan: func(pid int, status unix.WaitStatus) {
 		a.orphanReaped(log, pid).Int("status", supervisor.Code(status)).Send()
 	}}
-	a.signals.Wait()
 	child, err := start(p, r)
 	if err != nil {
 		return a.notStarted(log, err)
@@ -58,7 +57,7 @@ func (a *app) supervise(argv []string) int {
 	runtime.GOMAXPROCS(1)
 	go r.Run(ctx)
 	s := supervisor.Supervisor{
-		Log: log, Signals: a.signals.C, Rules: a.config.rules(), Rest: r,
+		Log: log, Signals: a.signals, Rules: a.config.rules(), Rest: r,
 		Group: bool(a.config.Group), Grace: a.config.grace(),
 		Parental: a.config.Pdeathsig.sig(),
 	}
