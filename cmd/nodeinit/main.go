@@ -10,9 +10,10 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/nodeinit/nodeinit/signals"
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/signals"
 )
 
 const version = "0.1.0"
