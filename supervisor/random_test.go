@@ -161,8 +161,12 @@ func (l life) checkKill(t *testing.T) {
 		if len(stops) < 3 || at != stops[2] {
 			t.Errorf("killed at %v, stops at %v", at, stops)
 		}
+	case "":
+		if l.w.program.endedAt != at {
+			t.Errorf("killed at %v, but not why", at)
+		} // else it ended by itself at that very moment
 	default:
-		t.Errorf("killed, but not why: %q", l.end.Killed)
+		t.Errorf("killed for %q", l.end.Killed)
 	}
 }
 

@@ -50,7 +50,8 @@ func (e Exit) Crashed() bool { return !e.Requested && e.Code() != 0 }
 // that doubles fails to while the rest is still free (seen at 0.85 of it), and
 // strings can fill pages that nobody touches.
 func (e Exit) Cause(before, after cgroup.Stats, oldSpace int64) Cause {
-	if e.Killed != "" {
+	killed := e.Survived || e.Status.Signaled() && e.Status.Signal() == unix.SIGKILL
+	if e.Killed != "" && killed { // and did not end by itself at the last moment
 		return Cause(e.Killed)
 	}
 	// A shell or npm between us and Node turns its signal into 128 + n.

@@ -80,6 +80,7 @@ func TestCause(t *testing.T) {
 		{"134 of its own", supervisor.Exit{Status: exitedWith(134), MaxRSS: heap/2 - 1}, none, heap, supervisor.Exited},
 		{"abort, heap not known", supervisor.Exit{Status: killedBy(unix.SIGABRT), MaxRSS: heap}, none, 0, supervisor.Signalled},
 		{"killed by us", supervisor.Exit{Status: killedBy(unix.SIGKILL), Killed: supervisor.GraceExceeded}, own, heap, "grace_exceeded"},
+		{"ended by itself while we killed it", supervisor.Exit{Status: exitedWith(0), Killed: supervisor.GraceExceeded}, none, heap, "exit"},
 		{"killed by us for a third stop", supervisor.Exit{Status: killedBy(unix.SIGKILL), Killed: supervisor.StopRepeated}, none, heap, "stop_repeated"},
 		{"killed by us in vain", supervisor.Exit{Survived: true, Killed: supervisor.GraceExceeded}, none, heap, "grace_exceeded"},
 	} {
