@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"logs":              {},
 	"internal/testproc": {},
 	"test":              {"internal/testproc"},
+	"test/deploy":       {},
 	"bench":             {"internal/testproc"},
 }
 

@@ -1,4 +1,6 @@
-package test
+// Package deploy checks the files of deploy/ against the types of those who
+// read them. It runs nothing.
+package deploy
 
 import (
 	"bytes"
@@ -16,7 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
-const taskDefinition = "../deploy/ecs/task-definition.json"
+const taskDefinition = "../../deploy/ecs/task-definition.json"
 
 // registered is what the SDK makes of the task definition, with unknown fields refused.
 func registered(t *testing.T) (file []byte, input *ecs.RegisterTaskDefinitionInput) {
