@@ -14,11 +14,8 @@ step() { printf '\n== %s\n' "$*"; }
 
 [ "$mode" = fast ] || { step "setup"; bash test/setup.sh; bash test/images.sh; }
 
-step "gofmt, go vet"
 unformatted=$(gofmt -l .)
 [ -z "$unformatted" ] || { echo "gofmt these: $unformatted"; exit 1; }
-for module in . test; do (cd $module && go vet $tags ./...); done
-GOARCH=arm64 go build $tags -o /dev/null ./cmd/nodeinit
 
 # The race detector needs a C compiler; test/setup.sh brings one.
 race=
@@ -34,9 +31,10 @@ step "processes"
 step "containers, virtual machines, other inits"
 (cd test && go test -count=1 -timeout 20m -skip "$light" ./...)
 
-step "staticcheck, known vulnerabilities"
+step "vet, staticcheck, another architecture, known vulnerabilities"
 (cd test && go build -o ../bin/ honnef.co/go/tools/cmd/staticcheck golang.org/x/vuln/cmd/govulncheck)
-for module in . test; do (cd $module && "$OLDPWD/bin/staticcheck" $tags ./...); done
+for module in . test; do (cd $module && go vet $tags ./... && "$OLDPWD/bin/staticcheck" $tags ./...); done
+GOARCH=arm64 go build $tags -o /dev/null ./cmd/nodeinit
 if ! report=$(bin/govulncheck $tags ./... 2>&1); then
 	case $report in
 	*"fetching vulnerabilities"*) echo "govulncheck: its database is out of reach from here" ;;
