@@ -187,16 +187,16 @@ func (s *Supervisor) stop(sent unix.Signal) {
 }
 
 func (s *Supervisor) kill(why Kill) {
+	s.enter(killing, killPatience)
 	err := s.program.Signal(unix.SIGKILL, s.Group)
 	if errors.Is(err, os.ErrProcessDone) {
-		return // its exit, of its own accord, is the next event
+		return // it has ended by itself; that is the next event
 	}
 	s.Log.Warn("killing the program").Str("why", string(why)).Send()
+	s.end.Killed = why
 	if err != nil {
 		s.Log.Warn("program not killed").Err(err).Send()
 	}
-	s.end.Killed = why
-	s.enter(killing, killPatience)
 }
 
 func (s *Supervisor) deadlinePassed() {
