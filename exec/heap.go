@@ -24,6 +24,12 @@ func HeapSize(limit int64, workers int) int {
 	return max(int(budget/4*3/mib)-heapYoung, heapLeast)
 }
 
+// HeapFits reports whether V8 will run into an old space of so many MiB before
+// the process runs into limit bytes.
+func HeapFits(size int, limit int64) bool {
+	return int64(size)*mib+heapOverhead+heapOwn <= limit
+}
+
 // HeapOption returns the Node option that sets the old space to so many MiB.
 func HeapOption(size int) string { return fmt.Sprintf("--max-old-space-size=%d", size) }
 

@@ -58,7 +58,7 @@ func (a *app) warnUnknown(log *logs.Logger) {
 // log writes the start line: what was found, and what follows from it.
 func (p plan) log(log *logs.Logger) {
 	for _, warning := range p.warnings {
-		log.Warn("limit not read").Str("warning", logs.Clip(warning)).Send()
+		log.Warn("check the limits").Str("warning", logs.Clip(warning)).Send()
 	}
 	line := log.Info("starting").
 		Str("version", version).

@@ -58,6 +58,9 @@ func (a *app) sizeHeap(p *plan) {
 	default:
 		return
 	}
+	if len(p.argv) > 0 && limit > 0 && !exec.HeapFits(size, limit) {
+		p.warnings = append(p.warnings, fmt.Sprintf("a heap of %d MiB does not fit in %d MiB: the kernel may kill before V8 gives up (more memory, or --heap)", size, limit/mib))
+	}
 	p.oldSpace = int64(size) * mib
 	p.env = exec.AddNodeOption(p.env, exec.HeapOption(size))
 	p.envAdded = append(p.envAdded, "NODE_OPTIONS="+exec.Lookup(p.env, "NODE_OPTIONS"))

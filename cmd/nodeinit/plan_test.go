@@ -59,6 +59,17 @@ func TestPlanHeap(t *testing.T) {
 	}
 }
 
+func TestPlanWarnsOfAHeapThatDoesNotFit(t *testing.T) {
+	t.Parallel()
+	for memory, warns := range map[int64]bool{64: true, 103: true, 104: false, 512: false} {
+		a := app{config: defaults()}
+		p := a.makePlan(cgroup.Limits{Affinity: 1, Memory: memory << 20}, []string{"node"})
+		if got := len(p.warnings) == 1 && strings.Contains(p.warnings[0], "does not fit"); got != warns {
+			t.Errorf("%d MiB: warnings %q", memory, p.warnings)
+		}
+	}
+}
+
 func TestPlanMode(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -146,8 +157,8 @@ func TestStartLine(t *testing.T) {
 		workers: 2, arithmetic: "sums", mode: "fork", reason: "because", argv: []string{"node", "a b"},
 		oldSpace: 128, warnings: []string{"one", "two"},
 	}
-	want := `"level":"warn","msg":"limit not read","warning":"one"}
-"level":"warn","msg":"limit not read","warning":"two"}
+	want := `"level":"warn","msg":"check the limits","warning":"one"}
+"level":"warn","msg":"check the limits","warning":"two"}
 "level":"info","msg":"starting","version":"` + version + `","mode":"fork","reason":"because","workers_allowed":2,"arithmetic":"sums","affinity":4,"cpus":1.5,"cpus_from":"/cpu","memory_bytes":512,"memory_from":"/mem","memory_high_bytes":256,"old_space_bytes":128,"argv":"node a b"}`
 	if got := logged(p.log); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
