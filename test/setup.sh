@@ -23,7 +23,8 @@ need hyperfine hyperfine
 need tini tini
 need dumb-init dumb-init
 need catatonit catatonit
-engine_answers || { need docker docker.io; need dockerd docker.io; need iptables iptables; }
+need dockerd docker.io # also for a second engine, with nodeinit as its docker-init
+engine_answers || { need docker docker.io; need iptables iptables; }
 docker compose version >/dev/null 2>&1 || need docker-compose docker-compose
 
 if [ "$(id -u)" != 0 ]; then
