@@ -72,7 +72,7 @@ func (l *Logger) Info(msg string) *zerolog.Event { return l.start(zerolog.InfoLe
 // Debug starts a line about a single signal or process.
 func (l *Logger) Debug(msg string) *zerolog.Event { return l.start(zerolog.DebugLevel, msg) }
 
-// Trace starts a line that only an author of nodeinit wants.
+// Trace starts a line about how a change of state came about.
 func (l *Logger) Trace(msg string) *zerolog.Event { return l.start(zerolog.TraceLevel, msg) }
 
 func (l *Logger) start(level zerolog.Level, msg string) *zerolog.Event {

@@ -93,6 +93,9 @@ func (e Exit) Report(line *zerolog.Event, before, after cgroup.Stats, oldSpace i
 		throttled := after.Throttled.Since(before.Throttled)
 		line = line.Float64("throttled_share", float64(throttled.Value)/float64(periods.Value))
 	}
+	if above := after.ThrottledAbove(before); above.Value > 0 {
+		line = line.Int64("throttled_above_ms", above.Duration().Milliseconds())
+	}
 	if kills := after.OOMKill.Since(before.OOMKill); kills.Known {
 		line = line.Uint64("oom_kills", kills.Value)
 	}

@@ -94,9 +94,11 @@ func TestReport(t *testing.T) {
 	t.Parallel()
 	all := cgroup.Stats{
 		Periods: known(100), Throttled: known(10), OOM: known(0), OOMKill: known(0), MemoryPeak: known(1000),
+		ThrottledTime: known(0), ThrottledAny: known(0),
 	}
 	later := cgroup.Stats{
 		Periods: known(300), Throttled: known(60), OOM: known(1), OOMKill: known(2), MemoryPeak: known(2000),
+		ThrottledTime: known(1e9), ThrottledAny: known(3e9), // ns
 	}
 	for _, c := range []struct {
 		name          string
@@ -105,7 +107,7 @@ func TestReport(t *testing.T) {
 		want          string
 	}{
 		{"all", supervisor.Exit{Status: killedBy(unix.SIGKILL), Uptime: 1500 * time.Millisecond, MaxRSS: 4096}, all, later,
-			`"cause":"oom_kill","status":137,"signal":"SIGKILL","requested":false,"uptime_ms":1500,"crashes":1,"max_rss_bytes":4096,"peak_memory_bytes":2000,"throttled_share":0.25,"oom_kills":2}`},
+			`"cause":"oom_kill","status":137,"signal":"SIGKILL","requested":false,"uptime_ms":1500,"crashes":1,"max_rss_bytes":4096,"peak_memory_bytes":2000,"throttled_share":0.25,"throttled_above_ms":2000,"oom_kills":2}`},
 		{"nothing known", supervisor.Exit{Status: exitedWith(0)}, cgroup.Stats{}, cgroup.Stats{},
 			`"cause":"exit","status":0,"requested":false,"uptime_ms":0,"crashes":0,"max_rss_bytes":0}`},
 		{"nothing happened", supervisor.Exit{Status: exitedWith(3), Requested: true, Uptime: time.Hour}, all, all,

@@ -61,8 +61,8 @@ func TestPID1LogLevels(t *testing.T) {
 	for flags, want := range map[string][]string{
 		"":                   {"starting", "program started", "exit"},
 		"-v":                 {"starting", "program started", "signal forwarded", "exit"},
-		"-vv":                {"starting", "program started", "signal forwarded", "exit"},
-		"--verbose=2":        {"starting", "program started", "signal forwarded", "exit"},
+		"-vv":                {"starting", "program found", "program started", "signal forwarded", "exit"},
+		"--verbose=2":        {"starting", "program found", "program started", "signal forwarded", "exit"},
 		"-v --log-level off": {"starting", "program started", "signal forwarded", "exit"},
 		"--log-level warn":   {"exit"},
 		"--log-level off":    nil,

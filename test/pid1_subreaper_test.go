@@ -1,13 +1,13 @@
 package test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"slices"
 	"strconv"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -30,10 +30,22 @@ func orphanParent([]string) { spawn(nil, testproc.Argv("orphan", strconv.Itoa(os
 // orphan reports who has adopted it once its parent, whose ID is in args, is
 // gone, and ends.
 func orphan(args []string) {
-	for strconv.Itoa(os.Getppid()) == args[0] {
-		time.Sleep(time.Millisecond)
+	parent, err := strconv.Atoi(args[0])
+	if err != nil {
+		fail(err)
+	}
+	// A pidfd is readable after the children have been given away (kernel/exit.c,
+	// exit_notify).
+	if fd, err := unix.PidfdOpen(parent, 0); err == nil && os.Getppid() == parent {
+		for errors.Is(waitReadable(fd), unix.EINTR) {
+		}
 	}
 	testproc.Say("adopted by %d", os.Getppid())
+}
+
+func waitReadable(fd int) error {
+	_, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1)
+	return err
 }
 
 // A nodeinit that is not PID 1, under one that is.

@@ -88,7 +88,7 @@ func topic(name string) string {
 	case "log-to":
 		return "Where nodeinit's own lines go: stdout or stderr. The program's are left alone."
 	case "verbose":
-		return "-v logs each signal and orphan (debug), -vv more (trace)."
+		return "-v logs each signal and orphan (debug), -vv also which file was started and what was\nadded to its environment (trace)."
 	case "explain":
 		return "nodeinit explain [flags] [--json] [--root DIR] [-- command]\n\nPrints the limits, the file that set each, and what would be started with which\nenvironment; starts nothing. --root reads /proc and /sys below DIR, to look at what\nsomebody else's container saw."
 	case "pause":

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -46,7 +47,7 @@ func (a *app) supervise(argv []string) int {
 	r := &reaper.Reaper{OnOrphan: func(pid int, status unix.WaitStatus) {
 		a.orphanReaped(log, pid).Int("status", supervisor.Code(status)).Send()
 	}}
-	child, err := start(p, r)
+	child, err := start(log, p, r)
 	if err != nil {
 		return a.notStarted(log, err)
 	}
@@ -72,7 +73,7 @@ func (a *app) supervise(argv []string) int {
 	return code
 }
 
-func start(p plan, r *reaper.Reaper) (*reaper.Child, error) {
+func start(log *logs.Logger, p plan, r *reaper.Reaper) (*reaper.Child, error) {
 	path := exec.Lookup(p.env, "PATH")
 	if path == "" {
 		path = "/bin:/usr/bin" // execvp(3)
@@ -81,6 +82,7 @@ func start(p plan, r *reaper.Reaper) (*reaper.Child, error) {
 	if err != nil {
 		return nil, err
 	}
+	log.Trace("program found").Str("file", logs.Clip(file)).Str("env_added", logs.Clip(strings.Join(p.envAdded, " "))).Send()
 	return exec.Command{Path: file, Argv: p.argv, Env: p.env}.Start(r)
 }
 
