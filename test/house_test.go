@@ -15,12 +15,13 @@ const module = "github.com/nodeinit/nodeinit/"
 // mayImport is the house: each package, and those of ours that it may import.
 // reaper and the leaves import nothing of ours.
 var mayImport = map[string][]string{
-	"cmd/nodeinit":      {"supervisor", "exec", "signals", "reaper", "cgroup", "logs"},
-	"supervisor":        {"exec", "signals", "reaper", "cgroup", "logs"},
+	"cmd/nodeinit":      {"supervisor", "exec", "signals", "reaper", "cgroup", "cluster", "logs"},
+	"supervisor":        {"exec", "signals", "reaper", "cgroup", "cluster", "logs"},
 	"exec":              {"reaper"},
 	"signals":           {"reaper"},
 	"reaper":            {},
 	"cgroup":            {},
+	"cluster":           {},
 	"logs":              {},
 	"internal/testproc": {},
 	"test":              {"internal/testproc"},

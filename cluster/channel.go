@@ -1,0 +1,161 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// retryDelay is when to try again what failed for want of memory or descriptors.
+const retryDelay = 50 * time.Millisecond
+
+// What a worker may leave unread before it is given up: answers to more queries
+// than any application makes.
+const (
+	maxQueued      = 1024
+	maxQueuedBytes = 1 << 20
+)
+
+// An outgoing frame waits until the worker reads.
+type outgoing struct {
+	data []byte
+	fd   int // a copy to send along and close, -1 for none
+}
+
+// ready reads what the worker has written, and writes what it has not read.
+func (w *Worker) ready(events uint32) {
+	if events&unix.EPOLLOUT != 0 {
+		w.flush()
+		w.acceptMore()
+	}
+	if events&^unix.EPOLLOUT != 0 {
+		w.receive()
+	}
+}
+
+// receive reads the channel once and reports whether something was there.
+func (w *Worker) receive() bool {
+	if w.fd < 0 {
+		return false
+	}
+	p := w.primary
+	n, oobn, _, _, err := unix.Recvmsg(w.fd, p.read, p.oob, unix.MSG_CMSG_CLOEXEC)
+	switch {
+	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
+		return false
+	case errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.ENOMEM):
+		return false
+	case err != nil || n == 0: // ECONNRESET: it ended with something unread
+		w.closeChannel(nil)
+		return false
+	}
+	w.passed += closePassed(p.oob[:oobn])
+	w.splitter.split(p.read[:n], w.got)
+	return true
+}
+
+// closePassed closes the descriptors in control messages and returns how many
+// there were. A primary has no use for any: those that an application sends to
+// its parent are for a parent that is not there.
+func closePassed(oob []byte) int {
+	messages, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return 0
+	}
+	count := 0
+	for i := range messages {
+		fds, err := unix.ParseUnixRights(&messages[i])
+		if err != nil {
+			continue // credentials, which nobody asked for
+		}
+		for _, fd := range fds {
+			_ = unix.Close(fd)
+			count++
+		}
+	}
+	return count
+}
+
+// send sends a frame, now or once the worker has read what came before. It
+// closes fd, unless that is -1, when it has gone along.
+func (w *Worker) send(data []byte, fd int) {
+	if w.fd < 0 || w.hungUp {
+		closeFD(fd)
+		return
+	}
+	w.queue = append(w.queue, outgoing{data, fd})
+	w.queued += len(data)
+	if len(w.queue) == 1 {
+		w.flush()
+	}
+	if len(w.queue) > maxQueued || w.queued > maxQueuedBytes {
+		w.closeChannel(fmt.Errorf("it asks and does not read: %d answers wait", len(w.queue)))
+	}
+}
+
+// flush writes what waits, as far as there is room.
+func (w *Worker) flush() {
+	w.full = false
+	for len(w.queue) > 0 {
+		next := &w.queue[0]
+		if len(next.data) == 0 { // stands for a hand-over that found no room
+			w.queue = w.queue[1:]
+			continue
+		}
+		n, err := w.write(next.data, next.fd)
+		if err != nil {
+			w.writeFailed(err)
+			break
+		}
+		w.queued -= n
+		closeFD(next.fd)
+		next.fd, next.data = -1, next.data[n:]
+		if len(next.data) > 0 {
+			continue
+		}
+		if w.queue = w.queue[1:]; len(w.queue) == 0 {
+			w.queue = nil
+		}
+	}
+	w.waitFor()
+}
+
+// write writes the beginning of data, with fd along unless that is -1.
+func (w *Worker) write(data []byte, fd int) (int, error) {
+	var oob []byte
+	if fd >= 0 {
+		oob = unix.UnixRights(fd)
+	}
+	return unix.SendmsgN(w.fd, data, oob, nil, unix.MSG_NOSIGNAL)
+}
+
+func (w *Worker) writeFailed(err error) {
+	switch {
+	case errors.Is(err, unix.EAGAIN): // EPOLLOUT will tell
+		w.full = true
+	case errors.Is(err, unix.EINTR), errors.Is(err, unix.ETOOMANYREFS), errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.ENOMEM):
+		w.primary.poll.tickIn(retryDelay)
+	default: // EPIPE: not now, in the middle of something it may have written
+		w.hungUp = true
+		w.primary.poll.tickIn(0)
+	}
+}
+
+// drainChannel reads what a worker wrote before it ended: an answer that stays
+// unread would give its connection to somebody else. A descendant that holds
+// the other end and writes on is not listened to for ever.
+func (w *Worker) drainChannel() {
+	for range 64 {
+		if !w.receive() {
+			return
+		}
+	}
+}
+
+func closeFD(fd int) {
+	if fd >= 0 {
+		_ = unix.Close(fd)
+	}
+}

@@ -1,0 +1,177 @@
+// Package cluster is the primary of Node's cluster protocol: it owns the
+// channels of the workers and the sockets they listen on, and decides who gets
+// a connection. It starts no process.
+//
+// The protocol is not documented by Node; what is relied on here was read in
+// lib/internal/child_process.js and lib/internal/cluster of Node 18 to 26 and
+// did not change between them. Each message is a line of JSON on a Unix stream
+// socket; a descriptor travels with the first byte of its line (SCM_RIGHTS).
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// Balance is who gets a connection.
+type Balance string
+
+// The ways to balance. What has no connections to hand over (UDP) or no kernel
+// queue per worker (Unix sockets) is shared where it cannot be as asked.
+const (
+	// RR: the primary accepts, and passes connections to the workers in turn.
+	RR Balance = "rr"
+	// Shared: all workers accept from one socket.
+	Shared Balance = "shared"
+	// ReusePort: the kernel gives each slot a queue of its own.
+	ReusePort Balance = "reuseport"
+	// IPHash: as ReusePort, but a client address always reaches the same slot.
+	IPHash Balance = "ip-hash"
+)
+
+// A Primary is the other end of all workers' channels. Make it with New; its
+// methods may be called by any goroutine.
+type Primary struct {
+	balance Balance
+	poll    poller
+
+	mu      sync.Mutex
+	calls   []func() // for the goroutine of Run to make
+	dirty   []*Worker
+	ended   bool // Run has returned: calls are made by whoever has them
+	changed chan struct{}
+
+	// What follows belongs to the goroutine of Run.
+	workers map[*Worker]struct{}
+	servers map[string]*server // by identity; see query.identity
+	lastKey int
+
+	mostGiven int64 // the largest Worker.given so far
+
+	read  []byte // where a channel is read into
+	oob   []byte // and its descriptors
+	frame []byte // where a hand-over is built
+}
+
+// New returns a Primary that balances so. Call Run to make it work.
+func New(balance Balance) (*Primary, error) {
+	p := &Primary{
+		balance: balance,
+		changed: make(chan struct{}, 1),
+		workers: make(map[*Worker]struct{}),
+		servers: make(map[string]*server),
+		read:    make([]byte, readSize),
+		oob:     make([]byte, unix.CmsgSpace(4*maxPassed)),
+	}
+	p.poll.tick = p.retry
+	if err := p.poll.open(); err != nil {
+		return nil, fmt.Errorf("cluster: %w", err)
+	}
+	return p, nil
+}
+
+// Run serves the workers until ctx ends, then closes every socket and channel.
+func (p *Primary) Run(ctx context.Context) error {
+	defer context.AfterFunc(ctx, p.poll.wake)()
+	defer p.end()
+	for ctx.Err() == nil {
+		p.makeCalls()
+		if err := p.poll.wait(); err != nil {
+			return fmt.Errorf("cluster: %w", err)
+		}
+	}
+	return nil
+}
+
+func (p *Primary) end() {
+	p.mu.Lock()
+	p.ended = true
+	p.mu.Unlock()
+	p.makeCalls()
+	for w := range p.workers {
+		w.release(false)
+	}
+	p.poll.close()
+}
+
+// do has the goroutine of Run call f.
+func (p *Primary) do(f func()) {
+	p.mu.Lock()
+	if p.ended {
+		p.mu.Unlock()
+		return
+	}
+	p.calls = append(p.calls, f)
+	p.mu.Unlock()
+	p.poll.wake()
+}
+
+func (p *Primary) makeCalls() {
+	p.mu.Lock()
+	calls := p.calls
+	p.calls = nil
+	p.mu.Unlock()
+	for _, f := range calls {
+		f()
+	}
+}
+
+// Open makes a channel for a worker that is about to be started in slot. The
+// worker's end of it is returned too: pass it to the process and close it.
+func (p *Primary) Open(slot int) (*Worker, *os.File, error) {
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	if err := unix.SetNonblock(ends[0], true); err != nil {
+		return nil, nil, errors.Join(os.NewSyscallError("fcntl", err), unix.Close(ends[0]), unix.Close(ends[1]))
+	}
+	w := &Worker{Slot: slot, primary: p, fd: ends[0], holds: make(map[string]*server)}
+	p.do(func() { w.add() })
+	return w, os.NewFile(uintptr(ends[1]), "channel"), nil
+}
+
+// A Change is a worker and what it has told so far.
+type Change struct {
+	Worker *Worker
+	State  State
+}
+
+// Changed gets a value when Changes has something to return.
+func (p *Primary) Changed() <-chan struct{} { return p.changed }
+
+// Changes returns the workers whose State is another than at the last call, in
+// the order in which they changed. However much a worker says, it is there
+// once: nobody can make this list long.
+func (p *Primary) Changes() []Change {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	list := make([]Change, 0, len(p.dirty))
+	for _, w := range p.dirty {
+		w.dirty = false
+		list = append(list, Change{w, w.public})
+	}
+	p.dirty = nil
+	return list
+}
+
+// publish makes the state of w visible.
+func (p *Primary) publish(w *Worker) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w.public = w.state.clone()
+	if w.dirty {
+		return
+	}
+	w.dirty = true
+	p.dirty = append(p.dirty, w)
+	select {
+	case p.changed <- struct{}{}:
+	default: // it has not been looked at since the last one
+	}
+}

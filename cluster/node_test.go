@@ -1,0 +1,140 @@
+package cluster_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nodeinit/nodeinit/cluster"
+)
+
+const hangLimit = 30 * time.Second // ends a test that hangs, decides nothing
+
+// A site is a primary with real Node workers.
+type site struct {
+	*cluster.Primary
+	t       *testing.T
+	program string
+	procs   []*exec.Cmd
+	states  map[*cluster.Worker]cluster.State
+}
+
+func open(t *testing.T, balance cluster.Balance, program string) *site {
+	t.Helper()
+	p, err := cluster.New(balance)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	s := &site{Primary: p, t: t, program: filepath.Join(t.TempDir(), "app.js"), states: make(map[*cluster.Worker]cluster.State)}
+	if err := os.WriteFile(s.program, []byte(program), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for _, c := range s.procs {
+			_ = c.Process.Kill()
+			_ = c.Wait()
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func (s *site) start(slot int) (*cluster.Worker, *exec.Cmd) {
+	s.t.Helper()
+	w, end, err := s.Open(slot)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer end.Close()
+	c := exec.Command("node", s.program)
+	c.Env = append(os.Environ(), "NODE_CHANNEL_FD=3", "NODE_CHANNEL_SERIALIZATION_MODE=json",
+		fmt.Sprintf("NODE_UNIQUE_ID=%d", len(s.procs)+1), fmt.Sprintf("SLOT=%d", slot))
+	c.ExtraFiles = []*os.File{end}
+	c.Stderr = os.Stderr
+	if err := c.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.procs = append(s.procs, c)
+	return w, c
+}
+
+// until waits until the state of w is as wanted.
+func (s *site) until(w *cluster.Worker, what string, ok func(cluster.State) bool) cluster.State {
+	s.t.Helper()
+	timeout := time.After(hangLimit)
+	for {
+		if ok(s.states[w]) {
+			return s.states[w]
+		}
+		select {
+		case <-s.Changed():
+			for _, c := range s.Changes() {
+				s.states[c.Worker] = c.State
+			}
+		case <-timeout:
+			s.t.Fatalf("not %s: %+v", what, s.states[w])
+		}
+	}
+}
+
+func listening(n int) func(cluster.State) bool {
+	return func(s cluster.State) bool { return len(s.Listening) == n }
+}
+
+const echo = `
+const net = require('net');
+const server = net.createServer(c => c.end(process.env.SLOT));
+server.listen({port: 0, host: '127.0.0.1'});
+`
+
+func ask(t *testing.T, address string) string {
+	t.Helper()
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(hangLimit))
+	b, err := io.ReadAll(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestBalances(t *testing.T) {
+	t.Parallel()
+	for _, balance := range []cluster.Balance{cluster.RR, cluster.Shared, cluster.ReusePort, cluster.IPHash} {
+		t.Run(string(balance), func(t *testing.T) {
+			t.Parallel()
+			s := open(t, balance, echo)
+			a, _ := s.start(0)
+			b, _ := s.start(1)
+			at := s.until(a, "listening", listening(1)).Listening[0]
+			if other := s.until(b, "listening", listening(1)).Listening[0]; other != at {
+				t.Fatalf("listen on %s and %s", at, other)
+			}
+			var got strings.Builder
+			for range 20 {
+				got.WriteString(ask(t, at))
+			}
+			t.Log(got.String())
+			if balance == cluster.RR && got.String() != strings.Repeat("01", 10) && got.String() != strings.Repeat("10", 10) {
+				t.Errorf("answered by %s, want them in turn", got.String())
+			}
+		})
+	}
+}

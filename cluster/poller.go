@@ -1,0 +1,125 @@
+package cluster
+
+import (
+	"errors"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A source is something that the poller waits for.
+type source interface {
+	// ready is called with the events (epoll_ctl(2)) that are there.
+	ready(events uint32)
+}
+
+// A poller is a loop around epoll. Go's own would wake a goroutine for each
+// descriptor, which costs more than passing a connection does.
+type poller struct {
+	fd      int
+	sources map[int32]source
+	last    int32
+	events  [64]unix.EpollEvent
+	tick    func()    // called at
+	tickAt  time.Time // if that is not zero
+
+	mu      sync.Mutex // so that nobody writes to a number that is another's by now
+	eventfd int        // -1 once closed
+}
+
+func (p *poller) open() (err error) {
+	p.sources = make(map[int32]source)
+	if p.fd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return os.NewSyscallError("epoll_create1", err)
+	}
+	if p.eventfd, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		_ = unix.Close(p.fd)
+		return os.NewSyscallError("eventfd", err)
+	}
+	_, err = p.add(p.eventfd, unix.EPOLLIN, p)
+	return err
+}
+
+func (p *poller) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_ = unix.Close(p.fd)
+	_ = unix.Close(p.eventfd)
+	p.eventfd = -1
+}
+
+// add has s called when events happen to fd. The token that it returns is never
+// given again, so an event that is under way when fd is closed, and its number
+// taken by another, reaches nobody.
+func (p *poller) add(fd int, events uint32, s source) (token int32, err error) {
+	p.last++
+	event := unix.EpollEvent{Events: events, Fd: p.last}
+	if err := unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
+		return 0, os.NewSyscallError("epoll_ctl", err)
+	}
+	p.sources[p.last] = s
+	return p.last, nil
+}
+
+// change sets the events that are waited for.
+func (p *poller) change(fd int, token int32, events uint32) {
+	event := unix.EpollEvent{Events: events, Fd: token}
+	_ = unix.EpollCtl(p.fd, unix.EPOLL_CTL_MOD, fd, &event) // fails for none that add took
+}
+
+// remove forgets fd, which must still be open: descriptors that were passed on
+// keep an open file in the set after it is closed here (epoll(7), question 6).
+func (p *poller) remove(fd int, token int32) {
+	delete(p.sources, token)
+	_ = unix.EpollCtl(p.fd, unix.EPOLL_CTL_DEL, fd, nil)
+}
+
+// wake makes wait return. It may be called by any goroutine.
+func (p *poller) wake() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	one := [8]byte{0: 1}
+	_, _ = unix.Write(p.eventfd, one[:]) // full: it is awake already
+}
+
+// ready empties the eventfd.
+func (p *poller) ready(uint32) {
+	var count [8]byte
+	_, _ = unix.Read(p.eventfd, count[:])
+}
+
+// tickIn has tick called from wait in d at the latest.
+func (p *poller) tickIn(d time.Duration) {
+	if at := time.Now().Add(d); p.tickAt.IsZero() || at.Before(p.tickAt) {
+		p.tickAt = at
+	}
+}
+
+// wait waits until something happens and calls those whom it concerns.
+func (p *poller) wait() error {
+	n, err := unix.EpollWait(p.fd, p.events[:], p.patience())
+	if err != nil && !errors.Is(err, unix.EINTR) {
+		return os.NewSyscallError("epoll_wait", err)
+	}
+	for i := range max(n, 0) {
+		event := &p.events[i]
+		if s, ok := p.sources[event.Fd]; ok {
+			s.ready(event.Events)
+		}
+	}
+	if !p.tickAt.IsZero() && !time.Now().Before(p.tickAt) {
+		p.tickAt = time.Time{}
+		p.tick()
+	}
+	return nil
+}
+
+// patience is how long epoll_wait may take, in ms, -1 for ever.
+func (p *poller) patience() int {
+	if p.tickAt.IsZero() {
+		return -1
+	}
+	return int(max(time.Until(p.tickAt)+time.Millisecond-1, 0) / time.Millisecond)
+}

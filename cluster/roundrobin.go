@@ -1,0 +1,235 @@
+package cluster
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// maxPending is how many connections a worker may have that it has not
+	// answered. With one, as Node's own primary has it, a worker sleeps and is
+	// woken for each; what is there already costs it no sleep.
+	maxPending = 4
+	// brisk is within what time a worker must have answered to get another
+	// connection ahead: one that computes for longer would keep it waiting
+	// while others are idle.
+	brisk = 2 * time.Millisecond
+	// maxLag is by how many connections a worker that was busy may be behind,
+	// and so how many it gets at once when it is not any more.
+	maxLag = 8
+	// maxTransit bounds the memory of a worker that never acknowledges.
+	maxTransit = 64
+)
+
+// A handover is a connection on its way to a worker.
+type handover struct {
+	fd        int
+	server    *server
+	seq       int64 // of the frame
+	at        time.Time
+	refusedBy []*Worker
+}
+
+// ready is called when a connection has arrived.
+func (s *server) ready(uint32) {
+	s.more = true
+	s.accept()
+}
+
+// accept hands connections over as long as there are some, and workers that can
+// take one. The others wait in the kernel's backlog.
+func (s *server) accept() {
+	for s.fd >= 0 && (s.more || len(s.homeless) > 0) {
+		if !s.acceptOne() {
+			return
+		}
+	}
+}
+
+// acceptOne hands at most one connection over. It reports whether to go on.
+func (s *server) acceptOne() bool {
+	now := time.Now()
+	for i, h := range s.homeless {
+		if w := s.next(now, h.refusedBy); w != nil {
+			s.homeless = slices.Delete(s.homeless, i, i+1)
+			s.handOver(w, h, now)
+			return true
+		}
+	}
+	if !s.more {
+		return false
+	}
+	w := s.next(now, nil)
+	if w == nil {
+		return false
+	}
+	fd, _, err := unix.Accept4(s.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+	switch {
+	case err == nil:
+		s.handOver(w, handover{fd: fd, server: s}, now)
+	case errors.Is(err, unix.EAGAIN):
+		s.more = false
+	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE), errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.ENOMEM):
+		s.primary.poll.tickIn(retryDelay)
+		return false
+	default: // that connection's own trouble, such as ECONNABORTED
+	}
+	return true
+}
+
+// next returns the worker whose turn it is, nil if none can take a connection:
+// of those that wait for one the one that has had the fewest, or else of those
+// that answer quickly.
+func (s *server) next(now time.Time, except []*Worker) *Worker {
+	var best *Worker
+	for _, w := range s.holders {
+		if !w.takes(now) || slices.Contains(except, w) {
+			continue
+		}
+		if best == nil || w.before(best) {
+			best = w
+		}
+	}
+	return best
+}
+
+// takes reports whether w can take a connection.
+func (w *Worker) takes(now time.Time) bool {
+	if w.fd < 0 || w.retired || w.hungUp || len(w.queue) > 0 {
+		return false
+	}
+	waiting := len(w.pending)
+	return waiting == 0 || waiting < maxPending && now.Sub(w.pending[0].at) < brisk
+}
+
+// before reports whether w gets a connection rather than other.
+func (w *Worker) before(other *Worker) bool {
+	if idle, otherIdle := len(w.pending) == 0, len(other.pending) == 0; idle != otherIdle {
+		return idle
+	}
+	return w.given < other.given
+}
+
+// handOver passes h to w.
+func (s *server) handOver(w *Worker, h handover, now time.Time) {
+	frame := append(s.primary.frame[:0], `{"cmd":"NODE_HANDLE","type":"net.Native","msg":{"cmd":"NODE_CLUSTER","act":"newconn","key":"`...)
+	frame = append(frame, s.key...)
+	frame = append(frame, `","seq":`...)
+	frame = strconv.AppendInt(frame, w.seq, 10)
+	frame = append(frame, "}}\n"...)
+	s.primary.frame = frame
+	n, err := w.write(frame, h.fd)
+	if err != nil {
+		s.homeless = append(s.homeless, h)
+		w.stalled(err)
+		return
+	}
+	h.seq, h.at = w.seq, now
+	w.seq++
+	w.pending = append(w.pending, h)
+	w.sent(h.seq)
+	w.given = max(w.given+1, s.primary.mostGiven-maxLag)
+	s.primary.mostGiven = max(s.primary.mostGiven, w.given)
+	if n < len(frame) { // the descriptor went with the first byte
+		w.send(slices.Clone(frame[n:]), -1)
+	}
+}
+
+// stalled takes w out of rotation until its channel has room.
+func (w *Worker) stalled(err error) {
+	w.queue = append(w.queue, outgoing{fd: -1})
+	w.writeFailed(err)
+	w.waitFor()
+}
+
+// answer takes note that w has the connection with number seq, or refused it:
+// it closes the server, or has as many connections as it may.
+func (w *Worker) answer(seq int64, accepted bool) {
+	i := slices.IndexFunc(w.pending, func(h handover) bool { return h.seq == seq })
+	if i < 0 {
+		return // never handed over, or taken back
+	}
+	h := w.pending[i]
+	w.pending = slices.Delete(w.pending, i, i+1)
+	if accepted {
+		_ = unix.Close(h.fd)
+	} else {
+		h.refusedBy = append(h.refusedBy, w)
+		h.server.offer(h)
+	}
+	w.acceptMore()
+}
+
+// acceptMore is called when w may be able to take a connection again.
+func (w *Worker) acceptMore() {
+	for _, s := range w.holds {
+		s.accept()
+	}
+}
+
+// offer gives h to another worker, or gives it up when each has refused it.
+func (s *server) offer(h handover) {
+	nobody := !slices.ContainsFunc(s.holders, func(w *Worker) bool { return !slices.Contains(h.refusedBy, w) })
+	if s.fd < 0 || nobody && len(s.waiting) == 0 {
+		_ = unix.Close(h.fd)
+		return
+	}
+	s.homeless = append(s.homeless, h)
+	s.accept()
+}
+
+// takeBack gives what w has not answered to others: it will not any more.
+func (w *Worker) takeBack() {
+	pending := w.pending
+	w.pending, w.transit = nil, nil
+	for _, h := range pending {
+		h.server.offer(h)
+	}
+}
+
+// sent takes note of a frame with a descriptor, which w will acknowledge: the
+// number of a hand-over, or less than 0 for an answer to the query -1-number.
+func (w *Worker) sent(number int64) {
+	if len(w.transit) >= maxTransit {
+		w.transit = slices.Delete(w.transit, 0, 1)
+	}
+	w.transit = append(w.transit, number)
+}
+
+// arrived takes note that a descriptor has arrived, or that it was lost because
+// w has as many as it may have (MSG_CTRUNC). Node tells in the order of sending.
+func (w *Worker) arrived(lost bool) {
+	if len(w.transit) == 0 {
+		return
+	}
+	number := w.transit[0]
+	w.transit = slices.Delete(w.transit, 0, 1)
+	switch {
+	case !lost:
+	case number >= 0:
+		w.answer(number, false)
+	default:
+		code := errno(unix.EMFILE)
+		w.tell(reply{Ack: -1 - number, Errno: &code}, tcp, -1)
+	}
+}
+
+// retry does again what failed for want of memory or descriptors.
+func (p *Primary) retry() {
+	for w := range p.workers {
+		switch {
+		case w.hungUp:
+			w.drainChannel()
+			w.closeChannel(nil)
+		case len(w.queue) > 0 && !w.full:
+			w.flush()
+		}
+	}
+	for _, s := range p.servers {
+		s.accept()
+	}
+}

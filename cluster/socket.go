@@ -1,0 +1,244 @@
+package cluster
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// A group is whether a socket has its port alone (SO_REUSEPORT).
+type group int
+
+const (
+	alone   group = iota
+	first         // others will join it
+	further       // it joins the first
+)
+
+// listen returns a socket for q that listens, or that is bound where there are
+// datagrams. Raw calls, because Go's net would make it MPTCP, set options on
+// each connection, and take O_NONBLOCK away from a descriptor that is shared.
+func (q query) listen(g group) (int, error) {
+	switch {
+	case q.fd >= 0:
+		return q.inherited()
+	case q.family == pipe:
+		return q.listenUnix()
+	case q.family == tcp:
+		return q.listenTCP(g)
+	default:
+		return q.bindUDP(g)
+	}
+}
+
+// listenTCP binds as Node does: no address is any of both versions, and any of
+// IPv4 where there is no IPv6 (lib/net.js, setupListenHandle).
+func (q query) listenTCP(g group) (int, error) {
+	addr, err := q.sockaddr(netip.IPv6Unspecified())
+	if err != nil {
+		return -1, err
+	}
+	fd, err := q.tryTCP(addr, g)
+	if err != nil && q.address == "" && !errors.Is(err, unix.EADDRINUSE) {
+		fd, err = q.tryTCP(&unix.SockaddrInet4{Port: int(q.port)}, g)
+	}
+	return fd, err
+}
+
+func (q query) tryTCP(addr unix.Sockaddr, g group) (int, error) {
+	fd, err := q.bound(addr, unix.SOCK_STREAM, true, g)
+	if err != nil {
+		return -1, err
+	}
+	if err := unix.Listen(fd, q.backlog); err != nil {
+		_ = unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+func (q query) bindUDP(g group) (int, error) {
+	anyAddress := netip.IPv4Unspecified()
+	if q.family == udp6 {
+		anyAddress = netip.IPv6Unspecified()
+	}
+	addr, err := q.sockaddr(anyAddress)
+	if err != nil {
+		return -1, err
+	}
+	return q.bound(addr, unix.SOCK_DGRAM, q.flags&flagUDPReuseAddr != 0, g)
+}
+
+// bound returns a socket that is bound to addr. The first of a group binds
+// without SO_REUSEPORT and has it only then: the port could be that of another
+// group, a second nodeinit's for example, which the kernel would let it join.
+func (q query) bound(addr unix.Sockaddr, kind int, reuseAddr bool, g group) (int, error) {
+	domain := unix.AF_INET
+	_, is6 := addr.(*unix.SockaddrInet6)
+	if is6 {
+		domain = unix.AF_INET6
+	}
+	fd, err := unix.Socket(domain, kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	option := func(on bool, level, name, value int) {
+		if err == nil && on {
+			err = unix.SetsockoptInt(fd, level, name, value)
+		}
+	}
+	option(reuseAddr, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	option(is6, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, int(q.flags&flagIPv6Only))
+	option(g == further, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+	if err == nil {
+		err = unix.Bind(fd, addr)
+	}
+	option(g == first, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+	if err != nil {
+		_ = unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// sockaddr returns the address to bind; host names have been resolved by the
+// worker.
+func (q query) sockaddr(otherwise netip.Addr) (unix.Sockaddr, error) {
+	addr := otherwise
+	if q.address != "" {
+		var err error
+		if addr, err = netip.ParseAddr(q.address); err != nil {
+			return nil, unix.EINVAL
+		}
+	}
+	if q.port < 0 {
+		return nil, unix.EINVAL
+	}
+	if addr.Is4() {
+		return &unix.SockaddrInet4{Port: int(q.port), Addr: addr.As4()}, nil
+	}
+	sa := &unix.SockaddrInet6{Port: int(q.port), Addr: addr.As16()}
+	if zone := addr.Zone(); zone != "" {
+		link, err := net.InterfaceByName(zone)
+		if err != nil {
+			return nil, unix.EINVAL
+		}
+		sa.ZoneId = uint32(link.Index)
+	}
+	return sa, nil
+}
+
+// listenUnix makes a Unix socket as libuv does: the file must not be there, and
+// a directory that is not there is EACCES (uv_pipe_bind).
+func (q query) listenUnix() (int, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	err = unix.Bind(fd, &unix.SockaddrUnix{Name: q.path()})
+	if errors.Is(err, unix.ENOENT) {
+		err = unix.EACCES
+	}
+	if err == nil {
+		if err = q.openToAll(); err == nil {
+			err = unix.Listen(fd, q.backlog)
+		}
+		if err != nil {
+			q.unlink()
+		}
+	}
+	if err != nil {
+		_ = unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// openToAll does what readableAll and writableAll ask for.
+func (q query) openToAll() error {
+	var more uint32
+	if q.readableAll {
+		more |= 0o444
+	}
+	if q.writableAll {
+		more |= 0o222
+	}
+	if more == 0 || q.abstract() {
+		return nil
+	}
+	var stat unix.Stat_t
+	if err := unix.Stat(q.path(), &stat); err != nil {
+		return err
+	}
+	return unix.Chmod(q.path(), stat.Mode&0o777|more)
+}
+
+// path returns the shortest name of a Unix socket: there are 107 bytes for it.
+// Node's primary does the same.
+func (q query) path() string {
+	if q.abstract() {
+		return "@" + q.address[1:] // what unix.SockaddrUnix takes for NUL
+	}
+	if wd, err := os.Getwd(); err == nil {
+		if relative, err := filepath.Rel(wd, q.address); err == nil && len(relative) < len(q.address) {
+			return relative
+		}
+	}
+	return q.address
+}
+
+func (q query) abstract() bool { return q.address != "" && q.address[0] == 0 }
+
+// unlink removes the file of a Unix socket, as libuv does at close.
+func (q query) unlink() {
+	if q.family == pipe && !q.abstract() {
+		_ = unix.Unlink(q.path())
+	}
+}
+
+// inherited returns a copy of a descriptor that was passed to nodeinit, as a
+// socket that listens. Others, nodeinit's own, are not the workers' to have.
+func (q query) inherited() (int, error) {
+	if q.fd > 1<<20 {
+		return -1, unix.EBADF
+	}
+	flags, err := unix.FcntlInt(uintptr(q.fd), unix.F_GETFD, 0)
+	if err != nil || flags&unix.FD_CLOEXEC != 0 {
+		return -1, unix.EBADF
+	}
+	if kind, err := unix.GetsockoptInt(int(q.fd), unix.SOL_SOCKET, unix.SO_TYPE); err != nil || kind != unix.SOCK_STREAM {
+		return -1, unix.EINVAL
+	}
+	fd, err := unix.FcntlInt(uintptr(q.fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	if err = unix.SetNonblock(fd, true); err == nil {
+		err = unix.Listen(fd, q.backlog)
+	}
+	if err != nil {
+		_ = unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// nameOf returns what a TCP or UDP socket is bound to, nil for others.
+func nameOf(fd int) *sockname {
+	addr, err := unix.Getsockname(fd)
+	if err != nil {
+		return nil
+	}
+	switch a := addr.(type) {
+	case *unix.SockaddrInet4:
+		return &sockname{netip.AddrFrom4(a.Addr).String(), "IPv4", a.Port}
+	case *unix.SockaddrInet6:
+		return &sockname{netip.AddrFrom16(a.Addr).String(), "IPv6", a.Port}
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,214 @@
+package cluster
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Worker is the primary's end of one worker's channel.
+type Worker struct {
+	// Slot is the worker's number, from 0. A replacement has the same.
+	Slot int
+
+	primary *Primary
+
+	// Guarded by Primary.mu.
+	public State
+	dirty  bool
+
+	// What follows belongs to the goroutine of Run.
+	fd       int // -1 once closed
+	token    int32
+	waiting  uint32 // the events that epoll waits for
+	state    State
+	splitter splitter
+	passed   int                // descriptors that came and belong to no frame yet
+	holds    map[string]*server // by key
+	retired  bool               // it gets no more connections
+	queue    []outgoing
+	queued   int  // bytes of it
+	full     bool // its end of the channel has no room
+	hungUp   bool // it will not read any more
+	seq      int64
+
+	// Hand-overs; see roundrobin.go.
+	pending []handover // not answered yet, oldest first
+	transit []int64    // frames with a descriptor that it has not acknowledged
+	given   int64      // connections, relative to other workers
+}
+
+// Drain takes the worker out of rotation and asks it, with the protocol's
+// disconnect, to close its servers, finish what it has and leave.
+func (w *Worker) Drain() {
+	w.primary.do(func() {
+		if w.retired || w.fd < 0 {
+			return
+		}
+		w.retired = true
+		w.say(fmt.Appendf(nil, `{"cmd":"NODE_CLUSTER","act":"disconnect","seq":%d}`+"\n", w.seq))
+		w.seq++
+	})
+}
+
+// Release gives up the channel of a worker whose process has ended or was never
+// started. With kept, the slot's sockets stay open for the next worker of the
+// slot; connections wait there.
+func (w *Worker) Release(kept bool) {
+	w.primary.do(func() { w.release(kept) })
+}
+
+func (w *Worker) add() {
+	p := w.primary
+	token, err := p.poll.add(w.fd, unix.EPOLLIN, w)
+	if err != nil {
+		w.closeChannel(err)
+		return
+	}
+	w.token, w.waiting = token, unix.EPOLLIN
+	w.given = p.mostGiven
+	p.workers[w] = struct{}{}
+}
+
+func (w *Worker) release(kept bool) {
+	w.drainChannel()
+	w.closeChannel(nil)
+	for _, s := range w.primary.servers {
+		s.leave(w, kept)
+	}
+	clear(w.holds)
+	delete(w.primary.workers, w)
+}
+
+// closeChannel ends the channel, because of fault if that is not nil. What the
+// worker has not taken goes to others.
+func (w *Worker) closeChannel(fault error) {
+	if w.fd < 0 {
+		return
+	}
+	w.primary.poll.remove(w.fd, w.token)
+	_ = unix.Close(w.fd)
+	w.fd = -1
+	for _, o := range w.queue {
+		closeFD(o.fd)
+	}
+	w.queue, w.queued = nil, 0
+	w.state.Ended, w.state.Fault = true, fault
+	w.primary.publish(w)
+	w.takeBack()
+}
+
+// waitFor sets the events of the channel to those that matter now.
+func (w *Worker) waitFor() {
+	if w.fd < 0 {
+		return
+	}
+	events := uint32(unix.EPOLLIN)
+	if w.full {
+		events |= unix.EPOLLOUT
+	}
+	if events != w.waiting {
+		w.waiting = events
+		w.primary.poll.change(w.fd, w.token, events)
+	}
+}
+
+// say sends an internal message without a descriptor.
+func (w *Worker) say(frame []byte) {
+	if w.state.bun {
+		frame = append([]byte{bunMark}, frame...)
+	}
+	w.send(frame, -1)
+}
+
+// got handles one frame.
+func (w *Worker) got(frame []byte, whole bool) {
+	if w.fd < 0 {
+		return // given up in the middle of what it wrote
+	}
+	if len(frame) > 0 && frame[0] == bunMark {
+		frame, w.state.bun = frame[1:], true
+	}
+	switch kindOf(frame) {
+	case ready:
+		if !w.state.Ready {
+			w.state.Ready = true
+			w.primary.publish(w)
+		}
+	case protocol:
+		if seq, accepted, ok := answered(frame); ok {
+			w.answer(seq, accepted)
+		} else if whole {
+			w.parse(frame)
+		}
+	case handle:
+		w.acknowledge()
+	case ack:
+		w.arrived(false)
+	case nack:
+		w.arrived(true)
+	case foreign:
+	}
+}
+
+func (w *Worker) parse(frame []byte) {
+	var m message
+	if json.Unmarshal(frame, &m) != nil {
+		return
+	}
+	switch m.Act {
+	case "online":
+		w.online()
+	case "queryServer":
+		w.primary.asked(w, &m)
+	case "listening":
+		if w.state.listens(m.where()) {
+			w.primary.publish(w)
+		}
+	case "close":
+		w.closed(m.Key)
+	case "exitedAfterDisconnect":
+		w.state.Leaving, w.retired = true, true
+		w.primary.publish(w)
+		w.tell(reply{Ack: m.Seq}, tcp, -1)
+	default:
+		if m.Ack != nil {
+			w.answer(*m.Ack, m.Accepted)
+		}
+	}
+}
+
+// online is said by a process when it starts. A second one on the same channel
+// came after the first, as in sh -c "node migrate.js && node server.js": what
+// the first had is not the second's.
+func (w *Worker) online() {
+	for key := range w.holds {
+		w.closed(key)
+	}
+	w.takeBack()
+	w.state = State{Online: true, bun: w.state.bun}
+	w.primary.publish(w)
+}
+
+func (w *Worker) closed(key string) {
+	s, ok := w.holds[key]
+	if !ok {
+		return
+	}
+	delete(w.holds, key)
+	s.leave(w, false)
+	w.state.Servers = len(w.holds)
+	w.primary.publish(w)
+}
+
+// acknowledge answers a descriptor that the worker has sent: until then Node
+// sends nothing more (lib/internal/child_process.js, target._handleQueue).
+func (w *Worker) acknowledge() {
+	if w.passed == 0 {
+		w.say([]byte(`{"cmd":"NODE_HANDLE_NACK"}` + "\n"))
+		return
+	}
+	w.passed--
+	w.say([]byte(`{"cmd":"NODE_HANDLE_ACK"}` + "\n"))
+}
