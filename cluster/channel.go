@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,7 +29,7 @@ type outgoing struct {
 func (w *Worker) ready(events uint32) {
 	if events&unix.EPOLLOUT != 0 {
 		w.flush()
-		w.acceptMore()
+		w.primary.work = true
 	}
 	if events&^unix.EPOLLOUT != 0 {
 		w.receive()
@@ -122,13 +123,24 @@ func (w *Worker) flush() {
 	w.waitFor()
 }
 
-// write writes the beginning of data, with fd along unless that is -1.
+// write writes the beginning of data, with fd along unless that is -1. It is
+// unix.SendmsgN without a system call more (SO_TYPE) and without allocating.
 func (w *Worker) write(data []byte, fd int) (int, error) {
-	var oob []byte
+	p := w.primary
+	p.iov.Base = &data[0]
+	p.iov.SetLen(len(data))
+	p.msg = unix.Msghdr{Iov: &p.iov}
+	p.msg.SetIovlen(1)
 	if fd >= 0 {
-		oob = unix.UnixRights(fd)
+		*(*int32)(unsafe.Pointer(&p.rights[unix.CmsgLen(0)])) = int32(fd)
+		p.msg.Control = &p.rights[0]
+		p.msg.SetControllen(len(p.rights))
 	}
-	return unix.SendmsgN(w.fd, data, oob, nil, unix.MSG_NOSIGNAL)
+	n, _, errno := unix.Syscall(unix.SYS_SENDMSG, uintptr(w.fd), uintptr(unsafe.Pointer(&p.msg)), unix.MSG_NOSIGNAL)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
 }
 
 func (w *Worker) writeFailed(err error) {

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -51,11 +52,17 @@ type Primary struct {
 	servers map[string]*server // by identity; see query.identity
 	lastKey int
 
+	work      bool  // there may be connections to hand over
+	round     int64 // of distribute
 	mostGiven int64 // the largest Worker.given so far
 
 	read  []byte // where a channel is read into
 	oob   []byte // and its descriptors
 	frame []byte // where a hand-over is built
+
+	msg    unix.Msghdr // for Worker.write
+	iov    unix.Iovec
+	rights []byte // a control message with one descriptor
 }
 
 // New returns a Primary that balances so. Call Run to make it work.
@@ -67,6 +74,7 @@ func New(balance Balance) (*Primary, error) {
 		servers: make(map[string]*server),
 		read:    make([]byte, readSize),
 		oob:     make([]byte, unix.CmsgSpace(4*maxPassed)),
+		rights:  unix.UnixRights(0),
 	}
 	p.poll.tick = p.retry
 	if err := p.poll.open(); err != nil {
@@ -77,15 +85,38 @@ func New(balance Balance) (*Primary, error) {
 
 // Run serves the workers until ctx ends, then closes every socket and channel.
 func (p *Primary) Run(ctx context.Context) error {
+	runtime.LockOSThread()
+	beModest()
 	defer context.AfterFunc(ctx, p.poll.wake)()
 	defer p.end()
 	for ctx.Err() == nil {
 		p.makeCalls()
+		p.distribute()
 		if err := p.poll.wait(); err != nil {
 			return fmt.Errorf("cluster: %w", err)
 		}
 	}
 	return nil
+}
+
+// beModest has this thread not interrupt a worker when it is woken, only take
+// its turn (sched(7), SCHED_BATCH): with all CPUs busy, it finds more to do each
+// time and is woken less often, which costs a third less of CPU. Where that is
+// not allowed, all works without.
+func beModest() {
+	_ = unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_BATCH}, 0)
+}
+
+// distribute hands over what there is, once for all that has happened since.
+func (p *Primary) distribute() {
+	if !p.work {
+		return
+	}
+	p.work = false
+	p.round++
+	for _, s := range p.servers {
+		s.accept()
+	}
 }
 
 func (p *Primary) end() {

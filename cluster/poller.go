@@ -5,6 +5,7 @@ import (
 	"os"
 	"sync"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -99,7 +100,7 @@ func (p *poller) tickIn(d time.Duration) {
 
 // wait waits until something happens and calls those whom it concerns.
 func (p *poller) wait() error {
-	n, err := unix.EpollWait(p.fd, p.events[:], p.patience())
+	n, err := p.epollWait()
 	if err != nil && !errors.Is(err, unix.EINTR) {
 		return os.NewSyscallError("epoll_wait", err)
 	}
@@ -114,6 +115,27 @@ func (p *poller) wait() error {
 		p.tick()
 	}
 	return nil
+}
+
+// epollWait waits for a moment without telling Go's runtime, and only then so
+// that it knows. To the runtime a system call that takes more than 20 us is a
+// processor to be given away, and had back again, at the cost of a connection.
+// Under load there is always something within that moment.
+func (p *poller) epollWait() (int, error) {
+	const moment = 1 // ms
+	patience := p.patience()
+	short := moment
+	if patience >= 0 {
+		short = min(patience, moment)
+	}
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)), uintptr(short), 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	if n > 0 || patience == short {
+		return int(n), nil
+	}
+	return unix.EpollWait(p.fd, p.events[:], patience)
 }
 
 // patience is how long epoll_wait may take, in ms, -1 for ever.

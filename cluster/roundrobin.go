@@ -21,6 +21,8 @@ const (
 	// maxLag is by how many connections a worker that was busy may be behind,
 	// and so how many it gets at once when it is not any more.
 	maxLag = 8
+	// hushTime is for how long a worker's answers may lie there.
+	hushTime = time.Millisecond
 	// maxTransit bounds the memory of a worker that never acknowledges.
 	maxTransit = 64
 )
@@ -35,24 +37,18 @@ type handover struct {
 }
 
 // ready is called when a connection has arrived.
-func (s *server) ready(uint32) {
-	s.more = true
-	s.accept()
-}
+func (s *server) ready(uint32) { s.more, s.primary.work = true, true }
 
 // accept hands connections over as long as there are some, and workers that can
 // take one. The others wait in the kernel's backlog.
 func (s *server) accept() {
-	for s.fd >= 0 && (s.more || len(s.homeless) > 0) {
-		if !s.acceptOne() {
-			return
-		}
+	now := time.Now()
+	for s.fd >= 0 && s.acceptOne(now) {
 	}
 }
 
 // acceptOne hands at most one connection over. It reports whether to go on.
-func (s *server) acceptOne() bool {
-	now := time.Now()
+func (s *server) acceptOne(now time.Time) bool {
 	for i, h := range s.homeless {
 		if w := s.next(now, h.refusedBy); w != nil {
 			s.homeless = slices.Delete(s.homeless, i, i+1)
@@ -67,7 +63,7 @@ func (s *server) acceptOne() bool {
 	if w == nil {
 		return false
 	}
-	fd, _, err := unix.Accept4(s.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+	fd, err := accept(s.fd)
 	switch {
 	case err == nil:
 		s.handOver(w, handover{fd: fd, server: s}, now)
@@ -81,20 +77,62 @@ func (s *server) acceptOne() bool {
 	return true
 }
 
-// next returns the worker whose turn it is, nil if none can take a connection:
-// of those that wait for one the one that has had the fewest, or else of those
-// that answer quickly.
+// next returns the worker whose turn it is, nil if none can take a connection.
+// If all seem busy, they may have answered by now.
 func (s *server) next(now time.Time, except []*Worker) *Worker {
+	best := s.first(now, except)
+	if (best == nil || len(best.pending) > 1) && s.primary.readAnswers() {
+		best = s.first(now, except)
+	}
+	if best == nil {
+		s.primary.awaitAnswers()
+	}
+	return best
+}
+
+// first returns, of the workers that wait for a connection, the one that has
+// had the fewest, or else of those that answer quickly.
+func (s *server) first(now time.Time, except []*Worker) *Worker {
 	var best *Worker
 	for _, w := range s.holders {
-		if !w.takes(now) || slices.Contains(except, w) {
-			continue
-		}
-		if best == nil || w.before(best) {
+		if w.takes(now) && !slices.Contains(except, w) && (best == nil || w.before(best)) {
 			best = w
 		}
 	}
 	return best
+}
+
+// hush stops waiting for the answers of w for a moment. There are two for each
+// connection, and to be woken by them costs more than to pass it.
+func (w *Worker) hush() {
+	if !w.quiet {
+		w.quiet = true
+		w.waitFor()
+		w.primary.poll.tickIn(hushTime)
+	}
+}
+
+// readAnswers reads what hushed workers have written, once in a round, and
+// reports whether there was any.
+func (p *Primary) readAnswers() bool {
+	some := false
+	for w := range p.workers {
+		if w.quiet && w.round != p.round {
+			w.round = p.round
+			some = w.receive() || some
+		}
+	}
+	return some
+}
+
+// awaitAnswers waits for the answers of all workers again.
+func (p *Primary) awaitAnswers() {
+	for w := range p.workers {
+		if w.quiet {
+			w.quiet = false
+			w.waitFor()
+		}
+	}
 }
 
 // takes reports whether w can take a connection.
@@ -132,6 +170,7 @@ func (s *server) handOver(w *Worker, h handover, now time.Time) {
 	w.seq++
 	w.pending = append(w.pending, h)
 	w.sent(h.seq)
+	w.hush()
 	w.given = max(w.given+1, s.primary.mostGiven-maxLag)
 	s.primary.mostGiven = max(s.primary.mostGiven, w.given)
 	if n < len(frame) { // the descriptor went with the first byte
@@ -161,14 +200,7 @@ func (w *Worker) answer(seq int64, accepted bool) {
 		h.refusedBy = append(h.refusedBy, w)
 		h.server.offer(h)
 	}
-	w.acceptMore()
-}
-
-// acceptMore is called when w may be able to take a connection again.
-func (w *Worker) acceptMore() {
-	for _, s := range w.holds {
-		s.accept()
-	}
+	w.primary.work = true
 }
 
 // offer gives h to another worker, or gives it up when each has refused it.
@@ -179,7 +211,7 @@ func (s *server) offer(h handover) {
 		return
 	}
 	s.homeless = append(s.homeless, h)
-	s.accept()
+	s.primary.work = true
 }
 
 // takeBack gives what w has not answered to others: it will not any more.
@@ -218,7 +250,8 @@ func (w *Worker) arrived(lost bool) {
 	}
 }
 
-// retry does again what failed for want of memory or descriptors.
+// retry does again what failed for want of memory or descriptors, and waits for
+// answers that nobody needed so far.
 func (p *Primary) retry() {
 	for w := range p.workers {
 		switch {
@@ -229,7 +262,6 @@ func (p *Primary) retry() {
 			w.flush()
 		}
 	}
-	for _, s := range p.servers {
-		s.accept()
-	}
+	p.awaitAnswers()
+	p.work = true
 }

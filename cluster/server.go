@@ -55,9 +55,7 @@ func (p *Primary) asked(w *Worker, m *message) {
 	w.state.Servers = len(w.holds)
 	p.publish(w)
 	w.tell(reply{Ack: m.Seq, Key: s.key, Data: s.data, Sockname: s.name}, s.query.family, fd)
-	if s.balance == RR {
-		s.accept() // what has waited for a worker
-	}
+	p.work = true // what has waited for a worker
 }
 
 // tell sends an answer, along with fd unless that is -1.

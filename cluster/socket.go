@@ -242,3 +242,18 @@ func nameOf(fd int) *sockname {
 		return nil
 	}
 }
+
+// accept accepts a connection. Unlike unix.Accept4 it does not ask for the
+// peer's address, and it allocates nothing.
+func accept(fd int) (int, error) {
+	for {
+		n, _, errno := unix.Syscall6(unix.SYS_ACCEPT4, uintptr(fd), 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+		switch errno {
+		case 0:
+			return int(n), nil
+		case unix.EINTR:
+		default:
+			return -1, errno
+		}
+	}
+}

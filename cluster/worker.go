@@ -35,6 +35,8 @@ type Worker struct {
 
 	// Hand-overs; see roundrobin.go.
 	pending []handover // not answered yet, oldest first
+	quiet   bool       // its answers are read when they are needed
+	round   int64      // of Primary.distribute in which they were
 	transit []int64    // frames with a descriptor that it has not acknowledged
 	given   int64      // connections, relative to other workers
 }
@@ -104,7 +106,10 @@ func (w *Worker) waitFor() {
 	if w.fd < 0 {
 		return
 	}
-	events := uint32(unix.EPOLLIN)
+	var events uint32
+	if !w.quiet {
+		events |= unix.EPOLLIN
+	}
 	if w.full {
 		events |= unix.EPOLLOUT
 	}

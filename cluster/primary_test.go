@@ -1,0 +1,163 @@
+package cluster
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A mouth is a worker's end of a channel, with a test behind it that says what
+// no Node would.
+type mouth struct {
+	t    testing.TB
+	w    *Worker
+	file *os.File
+	conn *net.UnixConn
+	read *bufio.Reader
+}
+
+func run(t testing.TB, balance Balance) *Primary {
+	t.Helper()
+	p, err := New(balance)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+func newMouth(t testing.TB, p *Primary, slot int) *mouth {
+	t.Helper()
+	w, file, err := p.Open(slot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.FileConn(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file.Close()
+	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+	t.Cleanup(func() { conn.Close() })
+	return &mouth{t: t, w: w, conn: conn.(*net.UnixConn), read: bufio.NewReader(conn)}
+}
+
+func (m *mouth) say(format string, args ...any) {
+	m.t.Helper()
+	if _, err := fmt.Fprintf(m.conn, format+"\n", args...); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// hear returns the next message; descriptors that come along are lost.
+func (m *mouth) hear() map[string]any {
+	m.t.Helper()
+	line, err := m.read.ReadBytes('\n')
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	var got map[string]any
+	if err := json.Unmarshal(line, &got); err != nil {
+		m.t.Fatalf("%v: %q", err, line)
+	}
+	return got
+}
+
+func (m *mouth) query(port int) (key string, sockname map[string]any, errno any) {
+	m.t.Helper()
+	m.say(`{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":"127.0.0.1","port":%d,"addressType":4,"flags":0,"seq":1}`, port)
+	r := m.hear()
+	key, _ = r["key"].(string)
+	sockname, _ = r["sockname"].(map[string]any)
+	return key, sockname, r["errno"]
+}
+
+func TestAnswersInsideOutsideOrder(t *testing.T) {
+	t.Parallel()
+	p := run(t, RR)
+	a, b := newMouth(t, p, 0), newMouth(t, p, 1)
+	key, name, errno := a.query(0)
+	if errno != nil || key == "" || name["family"] != "IPv4" {
+		t.Fatalf("answered %v %v %v", key, name, errno)
+	}
+	if again, _, errno := a.query(0); errno != float64(-int(unix.EADDRINUSE)) {
+		t.Errorf("the same server twice: %v %v, want EADDRINUSE", again, errno)
+	}
+	other, otherName, _ := b.query(0)
+	if other != key || otherName["port"] != name["port"] {
+		t.Errorf("the second worker got %v %v, want %v %v", other, otherName, key, name)
+	}
+	a.say(`{"cmd":"NODE_CLUSTER","act":"exitedAfterDisconnect","seq":9}`)
+	if r := a.hear(); r["ack"] != float64(9) {
+		t.Errorf("answered %v", r)
+	}
+}
+
+// FuzzChannel has a worker say anything, in pieces, with descriptors among
+// them, while another one is served.
+func FuzzChannel(f *testing.F) {
+	query := `{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":"127.0.0.1","port":0,"addressType":4,"fd":3,"flags":0,"seq":1}` + "\n"
+	f.Add([]byte(query+query), []byte{10, 200}, uint8(1))
+	f.Add([]byte(strings.ReplaceAll(query, `"port":0`, `"port":-1`)), []byte{}, uint8(0))
+	f.Add([]byte(strings.ReplaceAll(query, `4,`, `"udp4",`)), []byte{}, uint8(0))
+	f.Add([]byte(`{"cmd":"NODE_CLUSTER","ack":0,"accepted":false,"seq":1}`+"\n\x02"+`{"cmd":"NODE_CLUSTER","act":"online"}`+"\n"), []byte{1, 2, 3}, uint8(9))
+	f.Add([]byte(`{"cmd":"NODE_HANDLE","type":"net.Socket","msg":1}`+"\n"+`{"cmd":"NODE_HANDLE_NACK"}`+"\n"), []byte{}, uint8(253))
+	f.Add([]byte(`{"cmd":"NODE_CLUSTER","act":"close","key":"1"}`+"\n"+`{"cmd":"NODE_CLUSTER","act":"listening","port":1e9,"address":{}}`+"\n"), []byte{}, uint8(2))
+	f.Add([]byte(`{"cmd":"NODE_CLUSTER","act":`+strings.Repeat("[", 20000)+"\n"), []byte{}, uint8(2))
+	f.Fuzz(func(t *testing.T, data, cuts []byte, fds uint8) {
+		before := openFDs(t)
+		ctx, cancel := context.WithCancel(context.Background())
+		p, err := New(RR)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() { done <- p.Run(ctx) }()
+		bad, good := newMouth(t, p, 0), newMouth(t, p, 1)
+		rights := make([]int, min(int(fds), maxPassed))
+		for i := range rights {
+			rights[i] = 2
+		}
+		for _, piece := range pieces(data, cuts) {
+			_, _, _ = bad.conn.WriteMsgUnix(piece, unix.UnixRights(rights...), nil)
+		}
+		if key, _, errno := good.query(0); key == "" || errno != nil {
+			t.Errorf("the other worker was answered %v, %v", key, errno)
+		}
+		bad.conn.Close()
+		good.conn.Close()
+		bad.w.Release(false)
+		good.w.Release(false)
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if after := openFDs(t); after != before {
+			t.Errorf("%d descriptors were open, now %d", before, after)
+		}
+	})
+}
+
+func openFDs(t testing.TB) int {
+	names, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(names)
+}
