@@ -134,7 +134,10 @@ func FuzzChannel(f *testing.F) {
 		for i := range rights {
 			rights[i] = 2
 		}
-		for _, piece := range pieces(data, cuts) {
+		for i, piece := range pieces(data, cuts) {
+			if i == 4 {
+				rights = nil // the kernel takes long over many
+			}
 			_, _, _ = bad.conn.WriteMsgUnix(piece, unix.UnixRights(rights...), nil)
 		}
 		if key, _, errno := good.query(0); key == "" || errno != nil {
