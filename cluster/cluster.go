@@ -154,17 +154,17 @@ func (p *Primary) makeCalls() {
 
 // Open makes a channel for a worker that is about to be started in slot. The
 // worker's end of it is returned too: pass it to the process and close it.
-func (p *Primary) Open(slot int) (*Worker, *os.File, error) {
+func (p *Primary) Open(slot int) (w *Worker, end int, err error) {
 	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return nil, nil, os.NewSyscallError("socketpair", err)
+		return nil, -1, os.NewSyscallError("socketpair", err)
 	}
 	if err := unix.SetNonblock(ends[0], true); err != nil {
-		return nil, nil, errors.Join(os.NewSyscallError("fcntl", err), unix.Close(ends[0]), unix.Close(ends[1]))
+		return nil, -1, errors.Join(os.NewSyscallError("fcntl", err), unix.Close(ends[0]), unix.Close(ends[1]))
 	}
-	w := &Worker{Slot: slot, primary: p, fd: ends[0], holds: make(map[string]*server)}
+	w = &Worker{Slot: slot, primary: p, fd: ends[0], holds: make(map[string]*server)}
 	p.do(func() { w.add() })
-	return w, os.NewFile(uintptr(ends[1]), "channel"), nil
+	return w, ends[1], nil
 }
 
 // A Change is a worker and what it has told so far.

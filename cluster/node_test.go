@@ -54,10 +54,11 @@ func open(t *testing.T, balance cluster.Balance, program string) *site {
 
 func (s *site) start(slot int) (*cluster.Worker, *exec.Cmd) {
 	s.t.Helper()
-	w, end, err := s.Open(slot)
+	w, fd, err := s.Open(slot)
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	end := os.NewFile(uintptr(fd), "channel")
 	defer end.Close()
 	c := exec.Command("node", s.program)
 	c.Env = append(os.Environ(), "NODE_CHANNEL_FD=3", "NODE_CHANNEL_SERIALIZATION_MODE=json",

@@ -19,7 +19,6 @@ import (
 type mouth struct {
 	t    testing.TB
 	w    *Worker
-	file *os.File
 	conn *net.UnixConn
 	read *bufio.Reader
 }
@@ -44,10 +43,11 @@ func run(t testing.TB, balance Balance) *Primary {
 
 func newMouth(t testing.TB, p *Primary, slot int) *mouth {
 	t.Helper()
-	w, file, err := p.Open(slot)
+	w, fd, err := p.Open(slot)
 	if err != nil {
 		t.Fatal(err)
 	}
+	file := os.NewFile(uintptr(fd), "channel")
 	conn, err := net.FileConn(file)
 	if err != nil {
 		t.Fatal(err)

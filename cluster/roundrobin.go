@@ -77,12 +77,17 @@ func (s *server) acceptOne(now time.Time) bool {
 	return true
 }
 
-// next returns the worker whose turn it is, nil if none can take a connection.
-// If all seem busy, they may have answered by now.
+// next returns the worker that gets a connection, nil if none can take it: the
+// one whose turn it is, or rather one that waits for a connection. Who seems
+// busy may have answered by now.
 func (s *server) next(now time.Time, except []*Worker) *Worker {
-	best := s.first(now, except)
+	turn := s.first(now, except, fewer)
+	if turn != nil && len(turn.pending) > 0 {
+		turn.readAnswers()
+	}
+	best := s.first(now, except, idler)
 	if (best == nil || len(best.pending) > 1) && s.primary.readAnswers() {
-		best = s.first(now, except)
+		best = s.first(now, except, idler)
 	}
 	if best == nil {
 		s.primary.awaitAnswers()
@@ -90,16 +95,28 @@ func (s *server) next(now time.Time, except []*Worker) *Worker {
 	return best
 }
 
-// first returns, of the workers that wait for a connection, the one that has
-// had the fewest, or else of those that answer quickly.
-func (s *server) first(now time.Time, except []*Worker) *Worker {
+// first returns the worker that comes before all others that can take a
+// connection.
+func (s *server) first(now time.Time, except []*Worker, before func(a, b *Worker) bool) *Worker {
 	var best *Worker
 	for _, w := range s.holders {
-		if w.takes(now) && !slices.Contains(except, w) && (best == nil || w.before(best)) {
+		if w.takes(now) && !slices.Contains(except, w) && (best == nil || before(w, best)) {
 			best = w
 		}
 	}
 	return best
+}
+
+// fewer reports whether a has had fewer connections than b.
+func fewer(a, b *Worker) bool { return a.given < b.given }
+
+// idler reports whether a waits for a connection and b does not, or else
+// whether a has had fewer.
+func idler(a, b *Worker) bool {
+	if idle, other := len(a.pending) == 0, len(b.pending) == 0; idle != other {
+		return idle
+	}
+	return fewer(a, b)
 }
 
 // hush stops waiting for the answers of w for a moment. There are two for each
@@ -112,17 +129,23 @@ func (w *Worker) hush() {
 	}
 }
 
-// readAnswers reads what hushed workers have written, once in a round, and
-// reports whether there was any.
+// readAnswers reads what hushed workers have written and reports whether there
+// was any.
 func (p *Primary) readAnswers() bool {
 	some := false
 	for w := range p.workers {
-		if w.quiet && w.round != p.round {
-			w.round = p.round
-			some = w.receive() || some
-		}
+		some = w.readAnswers() || some
 	}
 	return some
+}
+
+// readAnswers reads what w has written while it was hushed, once in a round.
+func (w *Worker) readAnswers() bool {
+	if !w.quiet || w.round == w.primary.round {
+		return false
+	}
+	w.round = w.primary.round
+	return w.receive()
 }
 
 // awaitAnswers waits for the answers of all workers again.
@@ -142,14 +165,6 @@ func (w *Worker) takes(now time.Time) bool {
 	}
 	waiting := len(w.pending)
 	return waiting == 0 || waiting < maxPending && now.Sub(w.pending[0].at) < brisk
-}
-
-// before reports whether w gets a connection rather than other.
-func (w *Worker) before(other *Worker) bool {
-	if idle, otherIdle := len(w.pending) == 0, len(other.pending) == 0; idle != otherIdle {
-		return idle
-	}
-	return w.given < other.given
 }
 
 // handOver passes h to w.

@@ -8,7 +8,7 @@ type State struct {
 	Servers   int      // servers that it has asked for and not closed again
 	Listening []string // what it listens on, in the order of listen; at most 64
 	Ready     bool     // the application sent 'ready'
-	Leaving   bool     // it asked to disconnect: its end is no crash
+	Leaving   bool     // it asked to disconnect: the end of the channel is no surprise
 	Ended     bool     // the channel is closed
 	Fault     error    // why nodeinit closed it; nil: the worker did
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -23,6 +24,19 @@ type Command struct {
 	Path string   // the file to execute, as Find returns it
 	Argv []string // argv, the name first
 	Env  []string // the whole environment, KEY=value
+	Dir  string   // where it starts; "" for where this process is
+
+	// Channel, if not 0, is a descriptor of this process that the child gets as
+	// ChannelAt; see ChannelFD.
+	Channel   int
+	ChannelAt int
+	// Inherited are the descriptors that were passed to this process, as
+	// Inherited returns them. They need to be known where there is a channel.
+	Inherited []int
+	// Background leaves the terminal to this process. Standard input is empty in
+	// the child then if it would be a terminal, from which a process in the
+	// background cannot read (SIGTTIN).
+	Background bool
 }
 
 // Start starts c under r. Call it from a goroutine that is locked to its thread
@@ -30,7 +44,7 @@ type Command struct {
 // that forked it.
 //
 // The child leads a process group of its own, which gets the terminal if there
-// is one and this process had it. It has default signal dispositions, except
+// is one, this process had it and c is not for the background. It has default signal dispositions, except
 // that SIGHUP and SIGINT stay ignored where they were; an empty signal mask;
 // the RLIMIT_NOFILE that this process was started with; descriptors 0 to 2 and
 // those that are open without close-on-exec. It is a slightly likelier victim
@@ -58,24 +72,51 @@ func (c Command) Start(r *reaper.Reaper) (*reaper.Child, error) {
 // forkExec is execvp's: a file that the kernel does not know how to execute is
 // a script without #! and runs in a shell, unless it looks binary.
 func (c Command) forkExec() (int, error) {
-	pid, err := forkExec(c.Path, c.Argv, c.Env)
+	attr := &syscall.ProcAttr{
+		Dir:   c.Dir,
+		Env:   c.Env,
+		Files: c.files(),
+		Sys:   &syscall.SysProcAttr{Setpgid: true, Foreground: !c.Background && inForeground()},
+	}
+	if c.Background && isTerminal(unix.Stdin) {
+		null, err := os.Open(os.DevNull)
+		if err != nil {
+			return 0, err
+		}
+		defer null.Close()
+		attr.Files[0] = null.Fd()
+	}
+	pid, err := forkExec(c.Path, c.Argv, attr)
 	if !errors.Is(err, unix.ENOEXEC) || isBinary(c.Path) {
 		return pid, err
 	}
 	const shell = "/bin/sh"
-	pid, shellErr := forkExec(shell, append([]string{shell, c.Path}, c.Argv[1:]...), c.Env)
+	pid, shellErr := forkExec(shell, append([]string{shell, c.Path}, c.Argv[1:]...), attr)
 	if shellErr != nil {
 		return 0, err // no shell in the image: the first error is the one to tell
 	}
 	return pid, nil
 }
 
-func forkExec(path string, argv, env []string) (int, error) {
-	attr := &syscall.ProcAttr{
-		Env:   env,
-		Files: []uintptr{0, 1, 2},
-		Sys:   &syscall.SysProcAttr{Setpgid: true, Foreground: inForeground()},
+// files are the child's descriptors up to that of the channel. What was passed
+// to this process keeps its number.
+func (c Command) files() []uintptr {
+	const closed = ^uintptr(0)
+	files := []uintptr{0, 1, 2}
+	if c.Channel == 0 {
+		return files
 	}
+	for fd := len(files); fd < c.ChannelAt; fd++ {
+		if slices.Contains(c.Inherited, fd) {
+			files = append(files, uintptr(fd))
+		} else {
+			files = append(files, closed)
+		}
+	}
+	return append(files, uintptr(c.Channel))
+}
+
+func forkExec(path string, argv []string, attr *syscall.ProcAttr) (int, error) {
 	pid, err := syscall.ForkExec(path, argv, attr)
 	if attr.Sys.Foreground && (errors.Is(err, unix.ENOTTY) || errors.Is(err, unix.ENXIO) || errors.Is(err, unix.EPERM)) {
 		// Sandboxes (gVisor, lx zones) have terminals that cannot be handed on.

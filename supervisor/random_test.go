@@ -18,7 +18,7 @@ func TestRandomLives(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(4000) {
 		var l life
-		synctest.Test(t, func(*testing.T) { l = live(seed) })
+		synctest.Test(t, func(t *testing.T) { l = live(t, seed) })
 		l.check(t)
 		if t.Failed() {
 			t.Fatalf("seed %d: %+v\nsent %v\nhappened %v\nprogram %v ended %v at %v, rest %v gone %v\n%s took %v",
@@ -38,7 +38,8 @@ type life struct {
 const quantum = 100 * time.Millisecond // of time: much happens at once
 
 // live runs a world that ends by itself after an hour at the latest.
-func live(seed uint64) life {
+func live(t *testing.T, seed uint64) life {
+	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 0))
 	w := newWorld()
 	w.Group = rng.IntN(2) == 0
@@ -57,7 +58,10 @@ func live(seed uint64) life {
 		exits = moment()
 	}
 	w.at(exits, func() { w.program.end(exitedWith(rng.IntN(256))) })
-	end, took := w.run()
+	end, took, err := w.run(t)
+	if err != nil {
+		t.Error(err)
+	}
 	return life{w, end, took}
 }
 
@@ -76,11 +80,11 @@ func randomReaction(rng *rand.Rand, moment func() time.Duration) reaction {
 	r := make(reaction)
 	for _, sig := range []unix.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGCONT} {
 		if rng.IntN(3) == 0 {
-			r[sig] = moment()
+			r[sig] = ending{moment(), killedBy(sig)}
 		}
 	}
 	if rng.IntN(8) > 0 {
-		r[unix.SIGKILL] = time.Duration(rng.IntN(3)) * quantum
+		r[unix.SIGKILL] = ending{time.Duration(rng.IntN(3)) * quantum, killedBy(unix.SIGKILL)}
 	}
 	return r
 }
@@ -173,9 +177,6 @@ func (l life) checkKill(t *testing.T) {
 // Until its end or its kill the program gets each signal, as the rules have it,
 // and afterwards none.
 func (l life) checkForwards(t *testing.T) {
-	if l.w.program.late {
-		t.Error("the program was signalled though it was known to have ended")
-	}
 	until := l.end.Uptime
 	if kills := l.to("program", unix.SIGKILL); len(kills) > 0 {
 		until = kills[0].at
@@ -184,7 +185,7 @@ func (l life) checkForwards(t *testing.T) {
 	due := 0 // so many of want were sent before that; what came at that moment may be too late
 	for _, e := range l.w.sent {
 		if send, _ := l.rules().Apply(e.sig); send != 0 {
-			want = append(want, event{e.at, "program", send, l.w.Group})
+			want = append(want, event{at: e.at, to: "program", sig: send, group: l.w.Group})
 			if e.at < until {
 				due++
 			}
@@ -251,5 +252,8 @@ func (l life) checkExit(t *testing.T) {
 	}
 	if l.end.Crashed() != (!l.end.Requested && l.end.Code() != 0) {
 		t.Errorf("crashed is %v", l.end.Crashed())
+	}
+	if l.end.Crashed() != (l.end.Crashes == 1) || l.end.Crashes > 1 {
+		t.Errorf("%d crashes", l.end.Crashes)
 	}
 }

@@ -1,6 +1,8 @@
 package supervisor
 
 import (
+	"time"
+
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
@@ -8,10 +10,37 @@ import (
 	"github.com/nodeinit/nodeinit/signals"
 )
 
-// A Cause is why a program ended.
+// An Exit is how a worker ended, and with Run's the container.
+type Exit struct {
+	Status    unix.WaitStatus
+	Survived  bool // it outlived SIGKILL: Status means nothing
+	Requested bool // a stop had been asked for
+	Killed    Kill // whether, and why, nodeinit killed it
+	Cause     Cause
+	Uptime    time.Duration
+	MaxRSS    int64 // bytes, of the largest process
+	Crashes   int   // ends that nobody had asked for, with a bad status
+
+	PerCore bool // what follows is worth telling
+	Worker  int  // the slot whose worker this is about
+	Starts  int  // workers started
+}
+
+// Kill is why a worker was sent SIGKILL.
+type Kill string
+
+// The reasons to kill, as the log gives them; "" is none.
+const (
+	GraceExceeded Kill = "grace_exceeded"
+	StopRepeated  Kill = "stop_repeated"  // a third stop signal came
+	ChannelClosed Kill = "channel_closed" // it closed its channel, and lived on
+	ChannelFault  Kill = "channel_fault"  // what came over its channel could not be right
+)
+
+// A Cause is why a worker ended.
 type Cause string
 
-// The causes, as the exit report gives them. A Kill is one too.
+// The causes, as the log gives them. A Kill is one too.
 const (
 	Exited    Cause = "exit"
 	Signalled Cause = "signal"
@@ -37,19 +66,18 @@ func (e Exit) Code() int {
 	return Code(e.Status)
 }
 
-// Crashed reports whether the program ended badly and nobody had asked it to.
+// Crashed reports whether it ended badly and nobody had asked it to.
 func (e Exit) Crashed() bool { return !e.Requested && e.Code() != 0 }
 
-// Cause returns why the program ended. before and after are readings of the
-// counters at its start and end; oldSpace is Node's heap limit in bytes, 0 if
-// it is not known.
+// Diagnose returns why a worker ended. before and after are readings of the
+// counters; oldSpace is Node's heap limit in bytes, 0 if it is not known.
 //
 // nodeinit does not read the program's stderr, which has V8's message. So a
 // heap that was full is told by the two things that go with it: Node aborts,
 // and its memory had grown to at least half of the limit. Not all of it: a map
 // that doubles fails to while the rest is still free (seen at 0.85 of it), and
 // strings can fill pages that nobody touches.
-func (e Exit) Cause(before, after cgroup.Stats, oldSpace int64) Cause {
+func (e Exit) Diagnose(before, after cgroup.Stats, oldSpace int64) Cause {
 	killed := e.Survived || e.Status.Signaled() && e.Status.Signal() == unix.SIGKILL
 	if e.Killed != "" && killed { // and did not end by itself at the last moment
 		return Cause(e.Killed)
@@ -74,18 +102,45 @@ func (e Exit) Cause(before, after cgroup.Stats, oldSpace int64) Cause {
 	return Exited
 }
 
-// Report adds the facts of the exit report to line.
-func (e Exit) Report(line *zerolog.Event, before, after cgroup.Stats, oldSpace int64) *zerolog.Event {
-	line = line.Str("cause", string(e.Cause(before, after, oldSpace))).Int("status", e.Code())
+// diagnose returns why a worker ended that was reaped just now. The kernel may
+// have killed another one at the same time, so of the kills that it counts each
+// explains one end only.
+func (s *Supervisor) diagnose(e Exit) Cause {
+	var now cgroup.Stats
+	if s.Stats != nil {
+		now = s.Stats()
+	}
+	cause := e.Diagnose(s.explained, now, s.OldSpace)
+	if cause == OOMKilled || cause == OOMAbove {
+		s.explained.OOMKill.Value++
+		if s.explained.OOMKill.Value >= now.OOMKill.Value {
+			s.explained = now
+		}
+	}
+	return cause
+}
+
+// status adds to line why and how it ended.
+func (e Exit) status(line *zerolog.Event) *zerolog.Event {
+	line = line.Str("cause", string(e.Cause)).Int("status", e.Code())
 	if e.Status.Signaled() && !e.Survived {
 		line = line.Str("signal", signals.Name(e.Status.Signal()))
 	}
-	line = line.Bool("requested", e.Requested).Int64("uptime_ms", e.Uptime.Milliseconds())
-	crashes := 0
-	if e.Crashed() {
-		crashes = 1
+	return line
+}
+
+// Report adds the facts of the exit report to line. before and after are
+// readings of the counters at the start and the end.
+func (e Exit) Report(line *zerolog.Event, before, after cgroup.Stats) *zerolog.Event {
+	line = e.status(line)
+	if e.PerCore {
+		line = line.Int("worker", e.Worker)
 	}
-	line = line.Int("crashes", crashes).Int64("max_rss_bytes", e.MaxRSS)
+	line = line.Bool("requested", e.Requested).Int64("uptime_ms", e.Uptime.Milliseconds()).Int("crashes", e.Crashes)
+	if e.PerCore {
+		line = line.Int("starts", e.Starts)
+	}
+	line = line.Int64("max_rss_bytes", e.MaxRSS)
 	if after.MemoryPeak.Known {
 		line = line.Uint64("peak_memory_bytes", after.MemoryPeak.Value)
 	}

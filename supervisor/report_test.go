@@ -48,7 +48,7 @@ func TestCrashed(t *testing.T) {
 	}
 }
 
-func TestCause(t *testing.T) {
+func TestDiagnose(t *testing.T) {
 	t.Parallel()
 	const heap = 300 << 20
 	none := cgroup.Stats{OOM: known(5), OOMKill: known(2)}
@@ -84,7 +84,7 @@ func TestCause(t *testing.T) {
 		{"killed by us for a third stop", supervisor.Exit{Status: killedBy(unix.SIGKILL), Killed: supervisor.StopRepeated}, none, heap, "stop_repeated"},
 		{"killed by us in vain", supervisor.Exit{Survived: true, Killed: supervisor.GraceExceeded}, none, heap, "grace_exceeded"},
 	} {
-		if got := c.end.Cause(none, c.after, c.oldSpace); got != c.want {
+		if got := c.end.Diagnose(none, c.after, c.oldSpace); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}
@@ -106,19 +106,21 @@ func TestReport(t *testing.T) {
 		before, after cgroup.Stats
 		want          string
 	}{
-		{"all", supervisor.Exit{Status: killedBy(unix.SIGKILL), Uptime: 1500 * time.Millisecond, MaxRSS: 4096}, all, later,
+		{"all", supervisor.Exit{Status: killedBy(unix.SIGKILL), Cause: supervisor.OOMKilled, Uptime: 1500 * time.Millisecond, MaxRSS: 4096, Crashes: 1}, all, later,
 			`"cause":"oom_kill","status":137,"signal":"SIGKILL","requested":false,"uptime_ms":1500,"crashes":1,"max_rss_bytes":4096,"peak_memory_bytes":2000,"throttled_share":0.25,"throttled_above_ms":2000,"oom_kills":2}`},
-		{"nothing known", supervisor.Exit{Status: exitedWith(0)}, cgroup.Stats{}, cgroup.Stats{},
+		{"nothing known", supervisor.Exit{Status: exitedWith(0), Cause: supervisor.Exited}, cgroup.Stats{}, cgroup.Stats{},
 			`"cause":"exit","status":0,"requested":false,"uptime_ms":0,"crashes":0,"max_rss_bytes":0}`},
-		{"nothing happened", supervisor.Exit{Status: exitedWith(3), Requested: true, Uptime: time.Hour}, all, all,
+		{"nothing happened", supervisor.Exit{Status: exitedWith(3), Cause: supervisor.Exited, Requested: true, Uptime: time.Hour}, all, all,
 			`"cause":"exit","status":3,"requested":true,"uptime_ms":3600000,"crashes":0,"max_rss_bytes":0,"peak_memory_bytes":1000,"oom_kills":0}`},
-		{"known only at the end", supervisor.Exit{Status: exitedWith(0)}, cgroup.Stats{}, later,
+		{"known only at the end", supervisor.Exit{Status: exitedWith(0), Cause: supervisor.Exited}, cgroup.Stats{}, later,
 			`"cause":"exit","status":0,"requested":false,"uptime_ms":0,"crashes":0,"max_rss_bytes":0,"peak_memory_bytes":2000}`},
-		{"survived", supervisor.Exit{Survived: true, Requested: true, Killed: supervisor.GraceExceeded}, all, all,
+		{"survived", supervisor.Exit{Survived: true, Requested: true, Killed: supervisor.GraceExceeded, Cause: "grace_exceeded"}, all, all,
 			`"cause":"grace_exceeded","status":137,"requested":true,"uptime_ms":0,"crashes":0,"max_rss_bytes":0,"peak_memory_bytes":1000,"oom_kills":0}`},
+		{"per core", supervisor.Exit{Status: killedBy(unix.SIGSEGV), Cause: supervisor.Signalled, Crashes: 3, PerCore: true, Worker: 0, Starts: 5}, cgroup.Stats{}, cgroup.Stats{},
+			`"cause":"signal","status":139,"signal":"SIGSEGV","worker":0,"requested":false,"uptime_ms":0,"crashes":3,"starts":5,"max_rss_bytes":0}`},
 	} {
 		var out bytes.Buffer
-		c.end.Report(logs.New(&out, logs.JSON, zerolog.InfoLevel).Info("exit"), c.before, c.after, 0).Send()
+		c.end.Report(logs.New(&out, logs.JSON, zerolog.InfoLevel).Info("exit"), c.before, c.after).Send()
 		_, got, _ := strings.Cut(strings.TrimSpace(out.String()), `"msg":"exit",`)
 		if got != c.want {
 			t.Errorf("%s: got\n%s, want\n%s", c.name, got, c.want)
@@ -131,7 +133,7 @@ func TestReportToNobody(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	log := logs.New(&out, logs.JSON, zerolog.Disabled)
-	supervisor.Exit{}.Report(log.Info("exit"), cgroup.Stats{}, cgroup.Stats{}, 0).Send()
+	supervisor.Exit{}.Report(log.Info("exit"), cgroup.Stats{}, cgroup.Stats{}).Send()
 	if out.Len() > 0 {
 		t.Errorf("got %q", out.String())
 	}

@@ -1,14 +1,16 @@
-// Package supervisor decides when a program is signalled, stopped and killed,
-// and when the container may end. One goroutine, Run's, owns all state.
+// Package supervisor decides when workers are started, signalled, stopped,
+// killed and replaced, and when the container may end. One goroutine, Run's,
+// owns all state.
 package supervisor
 
 import (
-	"errors"
-	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nodeinit/nodeinit/cgroup"
+	"github.com/nodeinit/nodeinit/cluster"
 	"github.com/nodeinit/nodeinit/logs"
 	"github.com/nodeinit/nodeinit/signals"
 )
@@ -21,22 +23,33 @@ const (
 	// ends it with PID 1.
 	killPatience = time.Second
 	// leastSweep is what processes left behind get to end by themselves even
-	// when the program used up all of the grace.
+	// when the workers used up all of the grace.
 	leastSweep = 500 * time.Millisecond
 )
 
-// A Process is a program that has been started.
-type Process interface {
-	// Signal sends sig to the process, or to its group.
+// A Worker is a program that has been started: the only one in fork mode, one
+// of several, with a channel to its primary, in per-core mode. Its dynamic type
+// can be compared with ==.
+type Worker interface {
+	PID() int
+	// Signal sends sig to the process, or to its group. Once the process has been
+	// reaped it returns [os.ErrProcessDone].
 	Signal(sig unix.Signal, group bool) error
 	// Exited is closed when the process has ended; Status and MaxRSS, in bytes,
 	// may be asked then.
 	Exited() <-chan struct{}
 	Status() unix.WaitStatus
 	MaxRSS() int64
+	// Drain says that it is to get no more connections, to finish what it has and
+	// to leave. Without a channel it does nothing.
+	Drain()
+	// Release is called once, when the supervisor has done with it: it was seen
+	// to end, or outlived SIGKILL. kept says that its slot is to get another
+	// worker, so connections should wait for that one.
+	Release(kept bool)
 }
 
-// Rest is what remains in the container when the program has ended.
+// Rest is what remains in the container when the workers have ended.
 type Rest interface {
 	// SignalRest sends sig to all of it.
 	SignalRest(sig unix.Signal) error
@@ -44,86 +57,132 @@ type Rest interface {
 	Empty() <-chan struct{}
 }
 
-// A Supervisor looks after one program, from its start to the end of the last
-// process it left behind. Set the fields, then call Run once.
+// A Change is what a worker, as Start returned it, has told so far.
+type Change struct {
+	Worker Worker
+	State  cluster.State
+}
+
+// A Supervisor looks after workers, from the start of the first to the end of
+// the last process that they leave behind. Set the fields, then call Run once.
 type Supervisor struct {
 	Log     *logs.Logger
 	Signals <-chan unix.Signal
 	Rules   signals.Rules
 	Rest    Rest
-	Group   bool          // signals go to the process group
+	Group   bool          // signals go to the process groups
 	Grace   time.Duration // from the stop signal to SIGKILL; 0: for ever
 	// Parental is the signal that comes when the parent dies, 0 for none. The
 	// kernel sends it again for each thread of the parent that ends (prctl(2),
 	// PR_SET_PDEATHSIG), so it is one stop request however often it comes.
 	Parental unix.Signal
 
-	program  Process
+	// Workers is how many there are to be, each in a slot; 0 is one.
+	Workers int
+	// Start starts the worker of a slot, numbered from 0. Run calls it, on its own
+	// goroutine, so it must not take long.
+	Start func(slot int) (Worker, error)
+	// Changes brings what workers tell. It is never closed. In fork mode, where
+	// they have no channel, it is nil.
+	Changes <-chan Change
+
+	// MaxCrashes is how many crashes within CrashWindow are answered with a new
+	// worker; one more ends the container. A CrashWindow of 0 never ends.
+	MaxCrashes  int
+	CrashWindow time.Duration
+
+	// Before and Stats, if set, are readings of the counters: that from before
+	// the start, and one made now. OldSpace is the heap limit of a worker in
+	// bytes, 0 if it is not known. They tell why a worker ended.
+	Before   cgroup.Stats
+	Stats    func() cgroup.Stats
+	OldSpace int64
+
 	state    state
+	slots    []*slot
 	end      Exit
-	exited   <-chan struct{}  // nil once the program has ended
-	empty    <-chan struct{}  // nil until then
-	deadline <-chan time.Time // nil while the state has none
-	stops    int              // stop signals so far
-	killAt   time.Time        // end of the grace; zero: none
+	err      error           // why a worker could not be started, if that is the end
+	culprit  *slot           // its crash is the end; nil: none
+	recent   []time.Time     // crashes in the window
+	order    int             // so many workers have ended
+	empty    <-chan struct{} // nil until all workers have ended
+	deadline time.Time       // of the state; zero: none
+	stops    int             // stop signals so far
+	killAt   time.Time       // end of the grace; zero: none
 	started  time.Time
+	// explained are the counters without the OOM kills that explain no end yet.
+	explained cgroup.Stats
+	exits     chan *life    // those that have ended
+	over      chan struct{} // closed when Run returns
+	watchers  sync.WaitGroup
 }
 
-// An Exit is how a program ended.
-type Exit struct {
-	Status    unix.WaitStatus
-	Survived  bool // it outlived SIGKILL: Status means nothing
-	Requested bool // a stop had been asked for
-	Killed    Kill // whether, and why, nodeinit killed it
-	Uptime    time.Duration
-	MaxRSS    int64 // bytes, of the largest process
-}
-
-// Kill is why a program was sent SIGKILL.
-type Kill string
-
-// The reasons to kill, as the exit report gives them; "" is none.
-const (
-	GraceExceeded Kill = "grace_exceeded"
-	StopRepeated  Kill = "stop_repeated" // a third stop signal came
-)
-
-// A state is what the supervisor waits for.
+// A state is what the container waits for.
 type state int
 
 const (
-	running  state = iota // the program runs
-	stopping              // it was asked to stop; the grace runs
-	killing               // it was sent SIGKILL
-	sweeping              // it has ended; the rest was asked to stop
+	running  state = iota // workers run, or are about to be replaced
+	stopping              // they were asked to stop; the grace runs
+	killing               // they were sent SIGKILL
+	sweeping              // they have ended; the rest was asked to stop
 	purging               // the rest was sent SIGKILL
 	ended                 // nothing is left
 )
 
-// Run looks after program, which was started just now, until it and all it left
-// behind have ended, and returns how it ended.
-func (s *Supervisor) Run(program Process) Exit {
-	s.program, s.exited, s.started = program, program.Exited(), time.Now()
-	for s.state != ended {
+// Run starts the workers and looks after them until they and all they left
+// behind have ended, and returns how that came about. An error tells why a
+// worker could not be started, one of the first or a replacement once too often;
+// what else there was has been stopped. Call Run on the goroutine that may start
+// processes.
+func (s *Supervisor) Run() (Exit, error) {
+	s.started, s.explained = time.Now(), s.Before
+	s.end = Exit{PerCore: s.perCore()}
+	s.exits, s.over = make(chan *life), make(chan struct{})
+	defer s.watchers.Wait()
+	defer close(s.over)
+	s.startAll()
+	for s.settle(); s.state != ended; s.settle() {
 		select {
 		case sig := <-s.Signals:
 			s.arrived(sig)
-		case <-s.exited:
-			s.programEnded()
-		case <-s.deadline:
-			s.deadlinePassed()
+		case l := <-s.exits:
+			if l.slot.life == l { // not given up before
+				s.lifeEnded(l, false)
+			}
+		case c := <-s.Changes:
+			s.changed(c)
+		case <-s.alarm():
+			s.timePassed(time.Now())
 		case <-s.empty:
 			s.enter(ended, 0)
 		}
 	}
-	return s.end
+	return s.end, s.err
 }
+
+func (s *Supervisor) perCore() bool { return s.Changes != nil }
 
 // enter changes the state; limit, if not 0, is how long it may last.
 func (s *Supervisor) enter(next state, limit time.Duration) {
-	s.state, s.deadline = next, nil
+	s.state, s.deadline = next, time.Time{}
 	if limit > 0 {
-		s.deadline = time.After(limit)
+		s.deadline = time.Now().Add(limit)
+	}
+}
+
+// settle sees whether there is still somebody to wait for.
+func (s *Supervisor) settle() {
+	switch s.state {
+	case running, stopping, killing:
+		for _, slot := range s.slots {
+			if slot.life != nil || !slot.retryAt.IsZero() {
+				return
+			}
+		}
+		s.sweep()
+	case sweeping, purging, ended:
+	default:
+		s.unknownState(int(s.state))
 	}
 }
 
@@ -138,7 +197,9 @@ func (s *Supervisor) arrived(sig unix.Signal) {
 	}
 	switch s.state {
 	case running, stopping:
-		s.forward(sig, send)
+		for _, l := range s.lives() {
+			s.forward(l, sig, send)
+		}
 		if stop {
 			s.stop(send)
 		}
@@ -151,122 +212,63 @@ func (s *Supervisor) arrived(sig unix.Signal) {
 		}
 	case killing, purging, ended: // SIGKILL is on its way
 	default:
-		s.Log.Error("internal error: unknown state").Int("state", int(s.state)).Send()
+		s.unknownState(int(s.state))
 	}
 }
 
-func (s *Supervisor) forward(arrived, send unix.Signal) {
-	err := s.program.Signal(send, s.Group)
-	switch {
-	case errors.Is(err, os.ErrProcessDone): // its exit is the next event
-	case err != nil: // EPERM: it has become another user
-		s.Log.Warn("signal not forwarded").Str("signal", signals.Name(send)).Err(err).Send()
-	default:
-		s.Log.Debug("signal forwarded").Str("signal", signals.Name(arrived)).Str("as", signals.Name(send)).Send()
+// alarm is ready at the next deadline; it is nil if there is none.
+func (s *Supervisor) alarm() <-chan time.Time {
+	next := s.deadline
+	for _, slot := range s.slots {
+		next = earlier(next, slot.retryAt)
+		if slot.life != nil {
+			next = earlier(next, slot.life.deadline)
+		}
 	}
+	if next.IsZero() {
+		return nil
+	}
+	return time.After(time.Until(next))
 }
 
-// stop counts a stop signal that has been forwarded: the first starts the
-// grace, the third ends it.
-func (s *Supervisor) stop(sent unix.Signal) {
-	if s.stops >= 3 {
-		s.kill(StopRepeated)
-		return
+// earlier returns the earlier one of two moments; zero is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
 	}
-	// A stopped process would not see the signal before SIGKILL.
-	_ = s.program.Signal(unix.SIGCONT, s.Group)
-	if s.state == stopping {
-		return
-	}
-	s.Log.Info("stopping").Str("signal", signals.Name(sent)).Int64("grace_ms", s.Grace.Milliseconds()).Send()
-	s.end.Requested = true
-	if s.Grace > 0 {
-		s.killAt = time.Now().Add(s.Grace)
-	}
-	s.enter(stopping, s.Grace)
+	return a
 }
 
-func (s *Supervisor) kill(why Kill) {
-	s.enter(killing, killPatience)
-	err := s.program.Signal(unix.SIGKILL, s.Group)
-	if errors.Is(err, os.ErrProcessDone) {
-		return // it has ended by itself; that is the next event
+func (s *Supervisor) timePassed(now time.Time) {
+	due := func(deadline time.Time) bool { return !deadline.IsZero() && !now.Before(deadline) }
+	for _, slot := range s.slots {
+		if slot.life != nil && due(slot.life.deadline) {
+			s.lifeTimedOut(slot.life)
+		}
+		if due(slot.retryAt) {
+			s.refill(slot)
+		}
 	}
-	s.Log.Warn("killing the program").Str("why", string(why)).Send()
-	s.end.Killed = why
-	if err != nil {
-		s.Log.Warn("program not killed").Err(err).Send()
+	if due(s.deadline) {
+		s.deadlinePassed()
 	}
 }
 
 func (s *Supervisor) deadlinePassed() {
 	switch s.state {
 	case stopping:
-		s.kill(GraceExceeded)
-	case killing:
-		s.Log.Error("the program survived SIGKILL").Send()
-		s.end.Survived = true
-		s.sweep()
+		s.killAll(GraceExceeded)
 	case sweeping:
 		s.purge()
 	case purging:
 		s.Log.Error("processes survived SIGKILL").Send()
 		s.enter(ended, 0)
-	case running, ended:
+	case running, killing, ended: // have none: each life that is killed has its own
 	default:
-		s.Log.Error("internal error: unknown state").Int("state", int(s.state)).Send()
+		s.unknownState(int(s.state))
 	}
 }
 
-func (s *Supervisor) programEnded() {
-	s.end.Status, s.end.MaxRSS = s.program.Status(), s.program.MaxRSS()
-	s.sweep()
-}
-
-// sweep asks what the program left behind to stop. When nothing is left, that
-// shows at once and costs no wait.
-func (s *Supervisor) sweep() {
-	s.exited = nil
-	s.end.Uptime = time.Since(s.started)
-	s.empty = s.Rest.Empty()
-	select {
-	case <-s.empty:
-		s.enter(ended, 0)
-		return
-	default:
-	}
-	if s.stops >= 3 {
-		s.purge()
-		return
-	}
-	limit := s.sweepLimit()
-	s.Log.Info("stopping what the program left behind").Int64("grace_ms", limit.Milliseconds()).Send()
-	s.signalRest(unix.SIGTERM)
-	s.signalRest(unix.SIGCONT)
-	s.enter(sweeping, limit)
-}
-
-// sweepLimit is what is left of the grace after a stop, and a whole one when
-// the program ended unasked. That is never for ever: a container whose program
-// has crashed must end.
-func (s *Supervisor) sweepLimit() time.Duration {
-	switch {
-	case !s.killAt.IsZero():
-		return max(time.Until(s.killAt), leastSweep)
-	case s.Grace > 0:
-		return s.Grace
-	default:
-		return DefaultGrace
-	}
-}
-
-func (s *Supervisor) purge() {
-	s.signalRest(unix.SIGKILL)
-	s.enter(purging, killPatience)
-}
-
-func (s *Supervisor) signalRest(sig unix.Signal) {
-	if err := s.Rest.SignalRest(sig); err != nil {
-		s.Log.Warn("processes left behind not signalled").Str("signal", signals.Name(sig)).Err(err).Send()
-	}
+func (s *Supervisor) unknownState(state int) {
+	s.Log.Error("internal error: unknown state").Int("state", state).Send()
 }

@@ -44,9 +44,9 @@ func TestSupervisor(t *testing.T) {
 func (s scenario) test(t *testing.T) {
 	w := newWorld()
 	w.Grace, w.Group, w.Rules, w.Parental = s.grace, s.group, s.rules, s.parent
-	w.program.reaction, w.program.denied, w.rest.denied = reactionOf(t, s.program), s.denied, s.denied
+	w.program.reaction, w.program.denied, w.rest.denied = scriptOf(t, s.program).reaction, s.denied, s.denied
 	if s.rest != "" {
-		w.rest.gone, w.rest.reaction = false, reactionOf(t, s.rest)
+		w.rest.gone, w.rest.reaction = false, scriptOf(t, s.rest).reaction
 	}
 	if s.exits > 0 {
 		w.at(s.exits, func() { w.program.end(exitedWith(7)) })
@@ -56,13 +56,11 @@ func (s scenario) test(t *testing.T) {
 			w.sendAt(t, line)
 		}
 	}
-	end, took := w.run()
-	var got []string
-	for _, e := range w.events {
-		got = append(got, e.String())
+	end, took, err := w.run(t)
+	if err != nil {
+		t.Error(err)
 	}
-	got = append(got, describe(end, took))
-	if got := strings.Join(got, ", "); got != s.want {
+	if got := w.story(describe(end, took)); got != s.want {
 		t.Errorf("got\n%s, want\n%s", got, s.want)
 	}
 	if !strings.Contains(w.log.String(), s.logs) {
@@ -74,15 +72,17 @@ func (s scenario) test(t *testing.T) {
 func (w *world) sendAt(t *testing.T, line string) {
 	t.Helper()
 	when, name, _ := strings.Cut(line, " ")
-	at, err := time.ParseDuration(when)
-	if err != nil {
-		t.Fatal(err)
+	sig := parse(t, name)
+	w.at(duration(t, when), func() { w.send(sig) })
+}
+
+// story tells all that happened, and the end.
+func (w *world) story(end string) string {
+	var all []string
+	for _, e := range w.events {
+		all = append(all, e.String())
 	}
-	sig, err := signals.Parse(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.at(at, func() { w.send(sig) })
+	return strings.Join(append(all, end), ", ")
 }
 
 // describe tells how long Run took, the status and what else there is to say.

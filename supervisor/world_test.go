@@ -2,8 +2,8 @@ package supervisor_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -12,121 +12,75 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
+	"github.com/nodeinit/nodeinit/cgroup"
 	"github.com/nodeinit/nodeinit/logs"
 	"github.com/nodeinit/nodeinit/signals"
 	"github.com/nodeinit/nodeinit/supervisor"
 )
 
 // A world is a supervisor, in the virtual time of a synctest bubble, between
-// those who send it signals, a program, and what that leaves behind. It writes
+// those who send it signals, the workers, and what they leave behind. It writes
 // down what happens.
 type world struct {
 	supervisor.Supervisor
-	log     bytes.Buffer
-	program program
+	program program // the only worker, in fork mode
 	rest    rest
 	start   time.Time
 	signals chan unix.Signal
 
-	mu     sync.Mutex // guards what is below, and program and rest once they run
-	sent   []event
-	events []event
-	empty  []chan struct{}
+	// In per-core mode: what the worker of that name is like.
+	script  func(name string) script
+	changes chan supervisor.Change
+
+	mu      sync.Mutex // guards what is below, and programs and rest once they run
+	started []*program
+	failed  []time.Duration // when Start failed
+	sent    []event
+	events  []event
+	log     bytes.Buffer
+	lines   []line // of log, if in per-core mode
+	empty   []chan struct{}
+	stats   cgroup.Stats
 }
 
-// An event is a signal sent to nodeinit, "program" or "rest".
+// An event is a signal sent to nodeinit, "program", a worker or "rest", or
+// something else that nodeinit did.
 type event struct {
 	at    time.Duration // since the start
 	to    string
 	sig   unix.Signal
 	group bool
+	did   string // instead of a signal
 }
 
 func (e event) String() string {
-	s := fmt.Sprintf("%v %s %s", e.at, e.to, strings.TrimPrefix(signals.Name(e.sig), "SIG"))
+	what := e.did
+	if what == "" {
+		what = strings.TrimPrefix(signals.Name(e.sig), "SIG")
+	}
+	s := fmt.Sprintf("%v %s %s", e.at, e.to, what)
 	if e.group {
 		s += " group"
 	}
 	return s
 }
 
-// A reaction says how long after which signal something ends.
-type reaction map[unix.Signal]time.Duration
-
-// reactionOf reads "TERM+1s KILL+0s".
-func reactionOf(t *testing.T, text string) reaction {
-	t.Helper()
-	r := make(reaction)
-	for word := range strings.FieldsSeq(text) {
-		name, delay, _ := strings.Cut(word, "+")
-		sig, err := signals.Parse(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if r[sig], err = time.ParseDuration(delay); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return r
+// A line is one that was logged.
+type line struct {
+	at     time.Duration // since the start
+	events int           // so many had happened
+	text   string
 }
 
-// A program is a fake Process.
-type program struct {
-	world    *world
-	reaction reaction
-	denied   error // what Signal returns, if not nil
-	exited   chan struct{}
-	ended    bool
-	endedAt  time.Duration
-	status   unix.WaitStatus
-	observed bool // Status was asked: the supervisor knows that it has ended
-	late     bool // and was signalled nevertheless
-}
-
-const maxRSS = 1 << 26
-
-func (p *program) Exited() <-chan struct{} { return p.exited }
-func (p *program) MaxRSS() int64           { return maxRSS }
-
-func (p *program) Status() unix.WaitStatus {
-	p.world.mu.Lock()
-	defer p.world.mu.Unlock()
-	p.observed = true
-	return p.status
-}
-
-func (p *program) Signal(sig unix.Signal, group bool) error {
-	w := p.world
+// Write takes a line of the log.
+func (w *world) Write(text []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	p.late = p.late || p.observed
-	w.events = append(w.events, event{time.Since(w.start), "program", sig, group})
-	if p.denied != nil {
-		return p.denied
+	if w.script != nil {
+		w.lines = append(w.lines, line{time.Since(w.start), len(w.events), string(text)})
 	}
-	if p.ended {
-		return os.ErrProcessDone
-	}
-	if delay, ok := p.reaction[sig]; ok {
-		time.AfterFunc(delay, func() { p.end(killedBy(sig)) })
-	}
-	return nil
+	return w.log.Write(text)
 }
-
-func (p *program) end(status unix.WaitStatus) {
-	w := p.world
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if p.ended {
-		return
-	}
-	p.ended, p.endedAt, p.status = true, time.Since(w.start), status
-	close(p.exited)
-	w.announceEmpty()
-}
-
-func exitedWith(code int) unix.WaitStatus      { return unix.WaitStatus(code << 8) }
-func killedBy(sig unix.Signal) unix.WaitStatus { return unix.WaitStatus(sig) }
 
 // A rest is a fake Rest.
 type rest struct {
@@ -140,12 +94,12 @@ func (r *rest) SignalRest(sig unix.Signal) error {
 	w := r.world
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.events = append(w.events, event{time.Since(w.start), "rest", sig, false})
+	w.note(event{to: "rest", sig: sig})
 	if r.denied != nil {
 		return r.denied
 	}
-	if delay, ok := r.reaction[sig]; ok {
-		time.AfterFunc(delay, r.end)
+	if e, ok := r.reaction[sig]; ok {
+		time.AfterFunc(e.after, r.end)
 	}
 	return nil
 }
@@ -167,8 +121,15 @@ func (r *rest) end() {
 	r.world.announceEmpty()
 }
 
-// isEmpty, as for the reaper: the program is one of those who remain.
-func (w *world) isEmpty() bool { return w.program.ended && w.rest.gone }
+// isEmpty, as for the reaper: workers are among those who remain.
+func (w *world) isEmpty() bool {
+	for _, p := range w.started {
+		if !p.ended {
+			return false
+		}
+	}
+	return w.rest.gone
+}
 
 func (w *world) announceEmpty() {
 	if w.isEmpty() {
@@ -179,18 +140,74 @@ func (w *world) announceEmpty() {
 	}
 }
 
-// newWorld makes a world in which nothing remains and nobody ends. Call it in a
-// bubble.
+func (w *world) note(e event) {
+	e.at = time.Since(w.start)
+	w.events = append(w.events, e)
+}
+
+// newWorld makes a world in fork mode, in which nothing remains and nobody ends.
+// Call it in a bubble.
 func newWorld() *world {
 	w := &world{start: time.Now(), signals: make(chan unix.Signal, 100)}
-	w.program = program{world: w, reaction: reaction{}, exited: make(chan struct{})}
+	w.program = program{world: w, name: "program", reaction: reaction{}, exited: make(chan struct{})}
 	w.rest = rest{world: w, reaction: reaction{}, gone: true}
 	w.Supervisor = supervisor.Supervisor{
-		Log:     logs.New(&w.log, logs.JSON, zerolog.TraceLevel),
+		Log:     logs.New(w, logs.JSON, zerolog.TraceLevel),
 		Signals: w.signals,
 		Rest:    &w.rest,
+		Start: func(int) (supervisor.Worker, error) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.started = append(w.started, &w.program)
+			return &w.program, nil
+		},
 	}
 	return w
+}
+
+var errStart = errors.New("fork: out of processes")
+
+// newFleet makes a world of so many workers in per-core mode.
+func newFleet(workers int, script func(name string) script) *world {
+	w := newWorld()
+	w.script, w.changes = script, make(chan supervisor.Change, 1000)
+	w.Workers, w.Changes, w.Start = workers, w.changes, w.startWorker
+	w.Before = cgroup.Stats{OOM: known(5), OOMKill: known(5)}
+	w.stats = w.Before
+	w.Stats = func() cgroup.Stats {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.stats
+	}
+	return w
+}
+
+func (w *world) startWorker(slot int) (supervisor.Worker, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p := &program{world: w, slot: slot, nth: 1, exited: make(chan struct{}), begun: time.Since(w.start)}
+	for _, earlier := range w.started {
+		if earlier.slot == slot {
+			p.nth = earlier.nth + 1
+		}
+	}
+	p.name = fmt.Sprint(slot)
+	if p.nth > 1 {
+		p.name += fmt.Sprintf(".%d", p.nth)
+	}
+	script := w.script(p.name)
+	p.reaction, p.drained, p.denied = script.reaction, script.drained, script.denied
+	if script.fails > len(w.failed) {
+		w.failed = append(w.failed, p.begun)
+		w.note(event{to: p.name, did: "not started"})
+		return nil, errStart
+	}
+	w.note(event{to: p.name, did: "starts"})
+	w.started = append(w.started, p)
+	for _, a := range script.acts {
+		time.AfterFunc(a.after, func() { a.do(p) })
+	}
+	return p, nil
 }
 
 // at does something so long after the start.
@@ -200,15 +217,24 @@ func (w *world) at(when time.Duration, do func()) { time.AfterFunc(time.Until(w.
 func (w *world) send(sig unix.Signal) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.sent = append(w.sent, event{time.Since(w.start), "nodeinit", sig, false})
+	w.sent = append(w.sent, event{at: time.Since(w.start), to: "nodeinit", sig: sig})
 	w.signals <- sig
 }
 
 // run runs the supervisor and returns how the program ended and when Run did.
-func (w *world) run() (end supervisor.Exit, took time.Duration) {
-	end = w.Run(&w.program)
+func (w *world) run(t *testing.T) (end supervisor.Exit, took time.Duration, err error) {
+	t.Helper()
+	end, err = w.Run()
 	took = time.Since(w.start)
 	w.mu.Lock() // for those who look at the events next, and no more may come
 	defer w.mu.Unlock()
-	return end, took
+	for _, p := range w.started {
+		if p.released != 1 {
+			t.Errorf("%s was released %d times", p.name, p.released)
+		}
+		if p.late {
+			t.Errorf("%s was signalled though it was known to have ended", p.name)
+		}
+	}
+	return end, took, err
 }

@@ -1,0 +1,239 @@
+package exec_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/exec"
+	"github.com/nodeinit/nodeinit/internal/testproc"
+	"github.com/nodeinit/nodeinit/reaper"
+)
+
+// The first Node process that listens becomes the worker, and its children are
+// none. What a process has left unread in the channel is not its successor's.
+func TestLateJoin(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		argv []string
+	}{
+		{"by itself", []string{"node", "server.js"}},
+		{"below a wrapper", []string{"node", "wrapper.js", "server.js"}},
+		{"below two", []string{"node", "wrapper.js", "wrapper.js", "server.js"}},
+		{"after a migration", []string{"sh", "-c", "node migrate.js && node server.js"}},
+		{"in the background", []string{"sh", "-c", "node migrate.js & node server.js & wait"}},
+		{"in a pipeline", []string{"sh", "-c", "node migrate.js | node server.js | cat"}},
+		{"with a channel of its own", []string{"node", "relay.js", "server.js"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			p := lateWorker(t, c.argv...)
+			var pid string
+			// The application hears that it listens before the primary does.
+			for _, want := range []string{"online PID", "queryServer", "said PID true 7 --no-warnings undefined undefined false undefined --no-warnings", "listening"} {
+				got := p.Line()
+				if words := strings.Fields(got); pid == "" && len(words) == 2 {
+					pid = words[1]
+				}
+				if got != strings.ReplaceAll(want, "PID", pid) {
+					t.Fatalf("%q, want %q", got, want)
+				}
+			}
+			p.CloseStdin()
+			p.Expect("close", "disconnected", "status 0")
+			p.WaitCode(0)
+		})
+	}
+}
+
+// A process that ends gives way to the next, on the same channel; and a channel
+// keeps no process from ending.
+func TestLateJoinOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	p := lateWorker(t, "sh", "-c", "node once.js && node once.js && node ready.js")
+	first := p.Line()
+	p.Expect("queryServer", "close")
+	second := p.Line()
+	p.Expect("queryServer", "close")
+	third := p.Line()
+	p.Expect("said ready", "status 0")
+	p.WaitCode(0)
+	for _, line := range []string{first, second, third} {
+		if !strings.HasPrefix(line, "online ") {
+			t.Errorf("%q, want online", line)
+		}
+	}
+	if first == second || second == third {
+		t.Errorf("%s, %s, %s: not three processes", first, second, third)
+	}
+}
+
+// A tool's own Unix socket is not the program's, and it finds no channel that it
+// would pass on.
+func TestLateJoinBelowATool(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	modules := filepath.Join(dir, "node_modules")
+	if err := os.Mkdir(modules, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	tool := filepath.Join(modules, "tool.js")
+	text, err := os.ReadFile("testdata/join/tool.js")
+	if err == nil {
+		err = os.WriteFile(tool, text, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := lateWorker(t, "node", tool, filepath.Join(dir, "socket"), "server.js")
+	if got := p.Line(); !strings.HasPrefix(got, "online ") {
+		t.Fatalf("%q, want online", got)
+	}
+	p.Expect("queryServer")
+	p.Line()
+	p.Expect("listening")
+	p.CloseStdin()
+	p.Expect("close", "disconnected", "status 0")
+}
+
+// What has been taught to require still counts for the script, although
+// --import has Node load it otherwise.
+func TestLateJoinKeepsCompilers(t *testing.T) {
+	t.Parallel()
+	for _, argv := range [][]string{
+		{"node", "-r", "./compiler.js", "main.lang"},
+		{"node", "command.js", "main.lang"},
+	} {
+		p := lateWorker(t, argv...)
+		p.Line()
+		p.Expect("queryServer", "said compiled", "listening")
+		p.CloseStdin()
+		p.Expect("close", "disconnected", "status 0")
+	}
+}
+
+// A wrapper that closes all descriptors takes the channel away, and perhaps
+// opens another under its number.
+func TestLateJoinWithoutItsChannel(t *testing.T) {
+	t.Parallel()
+	for _, what := range []string{"closed", "another"} {
+		p := lateWorker(t, testproc.Argv("closer", what, "node", "migrate.js")...)
+		p.Expect("status 0")
+		p.WaitCode(0)
+		if got := p.Output(); got != "worker: false\n" {
+			t.Errorf("%s: the program says %q", what, got)
+		}
+	}
+}
+
+// closer becomes args[1:] without the channel, or with another in its place.
+func closer(args []string) {
+	fd := exec.ChannelFD(exec.Late, nil)
+	if args[0] == "another" {
+		ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+		if err == nil {
+			err = unix.Dup2(ends[0], fd)
+		}
+		if err != nil {
+			fail(err)
+		}
+	} else {
+		unix.CloseOnExec(fd)
+	}
+	file, err := exec.Find(args[1], os.Getenv("PATH"))
+	if err != nil {
+		fail(err)
+	}
+	fail(syscall.Exec(file, args[1:], os.Environ()))
+}
+
+// lateWorker starts a primary for a command that joins late.
+func lateWorker(t *testing.T, argv ...string) *testproc.Process {
+	t.Helper()
+	p := testproc.Command{
+		Argv: testproc.Argv("primary", argv...), Dir: "testdata/join",
+		Env: append(os.Environ(), "NODE_OPTIONS=--no-warnings"),
+	}.Start(t)
+	return p
+}
+
+// primary starts args as a worker that joins late, and reports what it says. It
+// asks it to leave when stdin closes.
+func primary(args []string) {
+	runtime.LockOSThread()
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		fail(err)
+	}
+	channel := os.NewFile(uintptr(ends[0]), "channel")
+	say := func(line string) { // to a worker that has ended there is nothing to say
+		_, _ = channel.WriteString(line)
+	}
+	say(`{"cmd":"NODE_CLUSTER","act":"disconnect","seq":0}` + "\n" + `{"half":`)
+	dir, err := os.Getwd()
+	if err != nil {
+		fail(err)
+	}
+	p := exec.Identify(args, os.Environ(), dir)
+	p.Join = exec.Late
+	path, err := p.Find()
+	if err != nil {
+		fail(err)
+	}
+	command, err := p.Worker(path, exec.Worker{ID: 7, Workers: 1}, ends[1], exec.Inherited())
+	if err != nil {
+		fail(err)
+	}
+	var r reaper.Reaper
+	child, err := command.Start(&r)
+	if err != nil {
+		fail(err)
+	}
+	unix.Close(ends[1])
+	go r.Run(context.Background())
+	go func() {
+		testproc.UntilStdinCloses()
+		say(`{"cmd":"NODE_CLUSTER","act":"disconnect","seq":1}` + "\n")
+	}()
+	lines := bufio.NewScanner(channel)
+	for lines.Scan() {
+		answerWorker(lines.Bytes(), say)
+	}
+	<-child.Exited()
+	testproc.Say("status %d", child.Status().ExitStatus())
+}
+
+// answerWorker reports a line of a worker's, and gives it the servers that it
+// asks for.
+func answerWorker(line []byte, say func(string)) {
+	var said string
+	if json.Unmarshal(line, &said) == nil {
+		testproc.Say("said %s", said)
+		return
+	}
+	var m struct {
+		Act      string
+		Seq, PID int
+	}
+	if err := json.Unmarshal(line, &m); err != nil {
+		fail(err)
+	}
+	switch m.Act {
+	case "online":
+		testproc.Say("online %d", m.PID)
+		return
+	case "queryServer":
+		say(`{"cmd":"NODE_CLUSTER","ack":` + strconv.Itoa(m.Seq) + `,"errno":null,"key":"a","data":null,"sockname":{"address":"::","family":"IPv6","port":9}}` + "\n")
+	}
+	testproc.Say("%s", m.Act)
+}

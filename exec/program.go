@@ -1,0 +1,193 @@
+package exec
+
+import (
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// A Program is what a command line runs, seen through what wraps it.
+type Program struct {
+	// Argv is what to run. It is the command line that was given, or what that
+	// comes to: a script of package.json that is a plain node command stands for
+	// itself, without npm and its shell.
+	Argv []string
+	Env  []string // the environment to run it with
+	Dir  string   // and the directory
+
+	Runtime Runtime
+	Join    Join
+	// Wrapped tells that a process which does not pass signals on stands before
+	// the program: signals go to the process group, and the end is the end of
+	// all descendants. A late join is always wrapped in per-core mode.
+	Wrapped bool
+
+	Note string // what was resolved, for one log line; "" if nothing was
+	Why  string // why Join is None, and what to write instead
+}
+
+// A Runtime is what executes the program.
+type Runtime string
+
+// The runtimes. Other is also what cannot be told from outside.
+const (
+	Other Runtime = ""
+	Node  Runtime = "node"
+	Bun   Runtime = "bun"
+	Deno  Runtime = "deno"
+)
+
+// A Join is how a program becomes a worker of Node's cluster protocol.
+type Join int
+
+// The ways to join.
+const (
+	None   Join = iota // not at all; Why says why
+	Direct             // the process that is started is the worker
+	Late               // a Node process below it becomes the worker; see join.js
+)
+
+// String returns the name of j for logs.
+func (j Join) String() string { return [...]string{"none", "direct", "late"}[j] }
+
+// Find returns the file to execute for p, as [Find] does.
+func (p Program) Find() (string, error) {
+	return setting{argv: p.Argv, env: p.Env, dir: p.Dir}.find()
+}
+
+// Identify tells what argv runs in the environment env and the directory dir,
+// an absolute path. It reads files (package.json, the first line of a script)
+// but starts nothing. In doubt the join is late, which works for whatever
+// starts Node at some time.
+func Identify(argv, env []string, dir string) Program {
+	return setting{argv: argv, env: env, dir: dir}.identify()
+}
+
+// A setting is a command line where it would run.
+type setting struct {
+	argv, env []string
+	dir       string
+	depth     int // how many others it was found in
+}
+
+const maxDepth = 8 // of scripts that run scripts; one may run itself
+
+// Commands by the names they go by.
+var (
+	nodeNames     = regexp.MustCompile(`^node(js)?(-?[0-9]+(\.[0-9]+)*)?$`)
+	shellNames    = []string{"sh", "bash", "dash", "ash", "zsh", "ksh"}
+	managerNames  = []string{"npm", "yarn", "yarnpkg", "pnpm"}
+	fetcherNames  = []string{"npx", "pnpx", "corepack"}
+	daemonNames   = []string{"pm2", "pm2-runtime", "pm2-docker", "forever"}
+	initNames     = []string{"tini", "tini-static", "docker-init", "dumb-init", "catatonit"}
+	asUserNames   = []string{"gosu", "su-exec", "chroot"} // the word after them is no command
+	wrapperNames  = slices.Concat(managerNames, fetcherNames, []string{"tsx", "ts-node", "nodemon", "next", "nuxt", "nest"})
+	mentionsNode  = regexp.MustCompile(`(^|[\s;&|(` + "`" + `'"/])(node|nodejs|` + strings.Join(wrapperNames, "|") + `)($|[\s;&|)` + "`" + `'"])|\.[cm]?js($|[\s;&|)'"])`)
+	resetsOptions = regexp.MustCompile(`(^|[^\w$])NODE_OPTIONS=`)
+	keepsOptions  = regexp.MustCompile(`\$\{?NODE_OPTIONS`)
+)
+
+func (s setting) identify() Program {
+	if len(s.argv) == 0 || s.depth > maxDepth {
+		return s.unknown()
+	}
+	name := filepath.Base(s.argv[0])
+	switch {
+	case nodeNames.MatchString(name):
+		return s.node()
+	case name == "bun":
+		return s.bun()
+	case name == "deno":
+		return s.deno()
+	case slices.Contains(managerNames, name):
+		return s.manager(name)
+	case slices.Contains(fetcherNames, name):
+		return s.late()
+	case slices.Contains(daemonNames, name):
+		return s.none(Node, "%s starts and watches processes itself, as nodeinit does (name the script instead: node server.js)", name)
+	case slices.Contains(initNames, name):
+		return s.otherInit(name)
+	case slices.Contains(shellNames, name):
+		return s.shell()
+	default:
+		return s.file()
+	}
+}
+
+// direct: the process becomes the worker.
+func (s setting) direct(runtime Runtime) Program {
+	return Program{Argv: s.argv, Env: s.env, Dir: s.dir, Runtime: runtime, Join: Direct}
+}
+
+// none: there is no worker in it, for a reason.
+func (s setting) none(runtime Runtime, why string, args ...any) Program {
+	return Program{Argv: s.argv, Env: s.env, Dir: s.dir, Runtime: runtime, Why: fmt.Sprintf(why, args...)}
+}
+
+// late: a Node process below it becomes the worker, unless that is known to
+// fail. text is what it is known to run.
+func (s setting) late(text ...string) Program {
+	p := Program{Argv: s.argv, Env: s.env, Dir: s.dir, Runtime: Node, Join: Late, Wrapped: true}
+	for _, t := range append(text, strings.Join(s.argv, " ")) {
+		if resetsOptions.MatchString(t) && !keepsOptions.MatchString(t) {
+			p.Join, p.Why = None, `it sets NODE_OPTIONS, through which nodeinit reaches the program below it (set it for the container, or write NODE_OPTIONS="$NODE_OPTIONS ...")`
+		}
+	}
+	if major, minor, ok := s.nodeVersion(); ok && (major < 18 || major == 18 && minor < 18) {
+		p.Join, p.Why = None, fmt.Sprintf("Node %d.%d takes no --import in NODE_OPTIONS, through which nodeinit reaches a program below %q (name the script instead: node server.js; or use Node 18.18 or later)", major, minor, s.argv[0])
+	}
+	return p
+}
+
+// unknown: it may run Node or not. Where the user says that it does, it joins
+// late.
+func (s setting) unknown() Program {
+	return Program{Argv: s.argv, Env: s.env, Dir: s.dir, Join: Late}
+}
+
+// within returns what s comes to when it runs argv, which inner identified. A
+// worker that can be started without s is; else s is what inner makes of it.
+func (s setting) within(inner Program, note string) Program {
+	if inner.Join == Direct {
+		inner.Note = strings.TrimSuffix(note+"; "+inner.Note, "; ")
+		return inner
+	}
+	p := s.late(strings.Join(inner.Argv, " "))
+	p.Runtime = inner.Runtime
+	p.Wrapped = inner.Runtime != Other
+	if inner.Join == None {
+		p.Join, p.Why = None, inner.Why
+	}
+	return p
+}
+
+// otherInit is an init below nodeinit. What it would do, nodeinit does.
+func (s setting) otherInit(name string) Program {
+	rest := s.argv[1:]
+	for len(rest) > 0 && slices.Contains([]string{"-s", "-v", "-w", "--"}, rest[0]) {
+		rest = rest[1:]
+		if s.argv[len(s.argv)-len(rest)-1] == "--" {
+			break
+		}
+	}
+	if len(rest) == 0 || strings.HasPrefix(rest[0], "-") {
+		return s.prefix(1)
+	}
+	inner := setting{rest, s.env, s.dir, s.depth + 1}.identify()
+	inner.Note = strings.TrimSuffix(fmt.Sprintf("nodeinit does what %s would; %s", name, inner.Note), "; ")
+	return inner
+}
+
+// prefix is a command of which later words are a command too, as of env or
+// doppler run. from is the first word that may be one.
+func (s setting) prefix(from int) Program {
+	for i := from; i < len(s.argv); i++ {
+		name := filepath.Base(s.argv[i])
+		if slices.Contains(wrapperNames, name) || nodeNames.MatchString(name) && i+1 < len(s.argv) {
+			return s.late()
+		}
+	}
+	return s.unknown()
+}

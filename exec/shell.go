@@ -1,0 +1,237 @@
+package exec
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// words splits a shell command that means the same without a shell: one command
+// of plain or simply quoted words. Anything else is not plain.
+func words(command string) (list []string, plain bool) {
+	var word strings.Builder
+	within := false // a word, perhaps an empty one ('')
+	for i := 0; i < len(command); i++ {
+		c := command[i]
+		switch {
+		case c == ' ' || c == '\t':
+			if within {
+				list = append(list, word.String())
+			}
+			word.Reset()
+			within = false
+		case c == '\'' || c == '"':
+			end := strings.IndexByte(command[i+1:], c)
+			if end < 0 {
+				return nil, false
+			}
+			quoted := command[i+1 : i+1+end]
+			if c == '"' && strings.ContainsAny(quoted, "$`\\!") {
+				return nil, false
+			}
+			word.WriteString(quoted)
+			within = true
+			i += end + 1
+		case c >= 0x80 || isLetterOrDigit(c) || strings.IndexByte("_-+=:,./@%", c) >= 0:
+			word.WriteByte(c)
+			within = true
+		default:
+			return nil, false
+		}
+	}
+	if within {
+		list = append(list, word.String())
+	}
+	if len(list) > 1 && list[0] == "exec" {
+		list = list[1:]
+	}
+	// An = in the first word is an assignment.
+	return list, len(list) > 0 && !strings.Contains(list[0], "=") && !strings.HasPrefix(list[0], "-")
+}
+
+func isLetterOrDigit(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
+}
+
+// shell is sh -c "command" or sh script.
+func (s setting) shell() Program {
+	for i := 1; i < len(s.argv); i++ {
+		switch word := s.argv[i]; {
+		case word == "-o" || word == "+o":
+			i++
+		case !strings.HasPrefix(word, "-") || word == "-":
+			return s.shellScript(i)
+		case !strings.HasPrefix(word, "--") && strings.Contains(word, "c"):
+			i++
+			if i < len(s.argv) && s.argv[i] == "-o" {
+				i += 2
+			}
+			if i >= len(s.argv) {
+				return s.unknown()
+			}
+			return s.shellCommand(s.argv[i], i == 2 && strings.Trim(word, "-ceu") == "")
+		}
+	}
+	return s.unknown()
+}
+
+// shellCommand is what sh -c runs; alone tells that nothing else is asked of
+// the shell (such as -l, which reads a profile).
+func (s setting) shellCommand(command string, alone bool) Program {
+	if list, plain := words(command); plain {
+		inner := setting{list, s.env, s.dir, s.depth + 1}.identify()
+		if alone || inner.Join != Direct {
+			return s.within(inner, fmt.Sprintf("%s -c runs %q", filepath.Base(s.argv[0]), command))
+		}
+		return s.late()
+	}
+	return s.text(command)
+}
+
+// shellScript is a script that a shell is given; its name is the word at.
+func (s setting) shellScript(at int) Program {
+	return s.scriptText(s.join(s.argv[at]), s.argv[at+1:])
+}
+
+// text is a program that is a shell's text.
+func (s setting) text(text string) Program {
+	if !mentionsNode.MatchString(text) {
+		return s.unknown()
+	}
+	return s.late(text)
+}
+
+// scriptText is a shell script with arguments, which it may run.
+func (s setting) scriptText(file string, args []string) Program {
+	text := contents(file)
+	if strings.Contains(text, `"$@"`) && len(args) > 0 {
+		inner := setting{args, s.env, s.dir, s.depth + 1}.identify()
+		if nodeImage.MatchString(uncommented(text)) {
+			return s.nodeImage(args)
+		}
+		if inner.Runtime == Node {
+			p := s.late(text)
+			if inner.Join == None {
+				p.Join, p.Why = None, inner.Why
+			}
+			return p
+		}
+	}
+	return s.text(text)
+}
+
+// nodeImage is docker-entrypoint.sh of the official Node images: it runs args,
+// with node in front if they begin with an option or with no command.
+func (s setting) nodeImage(args []string) Program {
+	inner := setting{args, s.env, s.dir, s.depth + 1}
+	stat, err := os.Stat(s.join(args[0]))
+	plainFile := err == nil && stat.Mode().IsRegular() && unix.Access(s.join(args[0]), unix.X_OK) != nil
+	if _, err := inner.find(); err != nil || plainFile || strings.HasPrefix(args[0], "-") {
+		inner.argv = append([]string{"node"}, args...)
+	}
+	return s.within(inner.identify(), fmt.Sprintf("%s runs its arguments", filepath.Base(s.argv[0])))
+}
+
+var nodeImage = regexp.MustCompile(`^#!/bin/sh\nset -e\n` +
+	`if \[ "\$\{1#-\}" != "\$\{1\}" \] \|\| \[ -z "\$\(command -v "\$\{1\}"\)" \].*; then\n` +
+	`\s*set -- node "\$@"\nfi\nexec "\$@"\n$`)
+
+// uncommented returns text without comments and empty lines.
+func uncommented(text string) string {
+	var kept strings.Builder
+	for line := range strings.Lines(text) {
+		trimmed := strings.TrimSpace(line)
+		if trimmed == "" || strings.HasPrefix(trimmed, "#") && !strings.HasPrefix(line, "#!") {
+			continue
+		}
+		kept.WriteString(strings.TrimRight(line, "\n") + "\n")
+	}
+	return kept.String()
+}
+
+// contents returns the first 64 KiB of file.
+func contents(file string) string {
+	f, err := os.OpenFile(file, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	text, _ := io.ReadAll(io.LimitReader(f, 64<<10))
+	return string(text)
+}
+
+// file is a program that is known by what is in its file.
+func (s setting) file() Program {
+	from := 1
+	if slices.Contains(asUserNames, filepath.Base(s.argv[0])) {
+		from = 2
+	}
+	if slices.Contains(wrapperNames, filepath.Base(s.argv[0])) {
+		from = 0
+	}
+	file, err := s.find()
+	if err != nil {
+		return s.prefix(from)
+	}
+	first, _, _ := strings.Cut(string(head(file)), "\n")
+	line, ok := strings.CutPrefix(first, "#!")
+	if !ok {
+		return s.prefix(from)
+	}
+	interpreter := strings.Fields(line)
+	if len(interpreter) > 0 && filepath.Base(interpreter[0]) == "env" {
+		interpreter = slices.DeleteFunc(interpreter[1:], func(word string) bool { return word == "-S" || word == "--split-string" })
+	}
+	if len(interpreter) == 0 {
+		return s.prefix(from)
+	}
+	if slices.Contains(shellNames, filepath.Base(interpreter[0])) {
+		return s.scriptText(file, s.argv[1:])
+	}
+	inner := setting{slices.Concat(interpreter, []string{file}, s.argv[1:]), s.env, s.dir, s.depth + 1}.identify()
+	if real, err := filepath.EvalSymlinks(file); err == nil {
+		file = real
+	}
+	if inner.Runtime == Node && inner.Join == Direct && strings.Contains(file, "/node_modules/") {
+		return s.late() // a tool that was installed may be a server itself, or start one
+	}
+	inner.Argv, inner.Note = s.argv, ""
+	if inner.Join == Late && inner.Runtime == Other {
+		return s.prefix(from)
+	}
+	return inner
+}
+
+// find returns the file that s executes.
+func (s setting) find() (string, error) {
+	path := Lookup(s.env, "PATH")
+	if path == "" {
+		path = "/bin:/usr/bin" // execvp(3)
+	}
+	name := s.argv[0]
+	if s.dir == "" {
+		return Find(name, path)
+	}
+	if strings.Contains(name, "/") {
+		file, err := Find(s.join(name), path)
+		if err != nil {
+			return "", &Error{Name: name, Err: errors.Unwrap(err)}
+		}
+		if filepath.IsAbs(name) {
+			return name, nil
+		}
+		return file, nil
+	}
+	dirs := filepath.SplitList(path)
+	for i, dir := range dirs {
+		dirs[i] = s.join(dir)
+	}
+	return Find(name, strings.Join(dirs, string(filepath.ListSeparator)))
+}

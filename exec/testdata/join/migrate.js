@@ -1,0 +1,2 @@
+// Does its work and ends. Nobody is told.
+console.log('worker:', require('cluster').isWorker);

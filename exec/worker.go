@@ -1,0 +1,159 @@
+package exec
+
+import (
+	_ "embed"
+	"encoding/base64"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Worker is one process of those that a program is started as.
+type Worker struct {
+	ID      int // cluster.worker.id: from 1, another for each that is started
+	Slot    int // from 0; a replacement has that of its predecessor
+	Workers int // how many there are to be
+}
+
+// Worker returns the command that starts p, which is at path, as w. channel is
+// the worker's end of its channel; close it once the command has started.
+// inherited is what Inherited returned when this process started.
+func (p Program) Worker(path string, w Worker, channel int, inherited []int) (Command, error) {
+	var stat unix.Stat_t
+	if err := unix.Fstat(channel, &stat); err != nil {
+		return Command{}, fmt.Errorf("channel of worker %d: %w", w.Slot, os.NewSyscallError("fstat", err))
+	}
+	// The late join reads what is in the channel before Node takes it over.
+	if err := unix.SetNonblock(channel, true); err != nil {
+		return Command{}, fmt.Errorf("channel of worker %d: %w", w.Slot, os.NewSyscallError("fcntl", err))
+	}
+	fd := ChannelFD(p.Join, inherited)
+	argv, env := inspectorOf(w.Slot, p.Argv, p.Env)
+	return Command{
+		Path: path, Argv: argv, Env: WorkerEnv(env, w, p.Join, fd, stat.Ino), Dir: p.Dir,
+		Channel: channel, ChannelAt: fd, Inherited: inherited, Background: true,
+	}, nil
+}
+
+// lateFD is where the channel of a late join begins to look for a number. Node
+// closes on exec what it was started with, up to the first gap from 16 on
+// (uv_disable_stdio_inheritance, libuv 1.44 to 1.52), so that what is above a
+// gap comes through npm. Shells use 10 to 19 and 255 for themselves, people who
+// write scripts 200.
+const lateFD = 173
+
+// ChannelFD returns the number that the channel has in the child: one that no
+// descriptor passed to this process has.
+func ChannelFD(join Join, inherited []int) int {
+	fd := 3
+	if join == Late {
+		fd = lateFD
+	}
+	for slices.Contains(inherited, fd) {
+		fd++
+	}
+	return fd
+}
+
+// WorkerEnv returns env as worker w gets it, with a channel that is open as fd
+// and has that inode.
+func WorkerEnv(env []string, w Worker, join Join, fd int, inode uint64) []string {
+	own := []string{"NODE_UNIQUE_ID", "NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODEINIT_CHANNEL"}
+	kept := slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
+		key, _, _ := strings.Cut(kv, "=")
+		return slices.Contains(own, key)
+	})
+	vars := map[string]string{
+		"NODE_APP_INSTANCE": strconv.Itoa(w.Slot), // as pm2 calls it
+		"NODEINIT_WORKER":   strconv.Itoa(w.Slot),
+		"NODEINIT_WORKERS":  strconv.Itoa(w.Workers),
+	}
+	if join == Late {
+		vars["NODEINIT_CHANNEL"] = fmt.Sprintf("%d:%d:%d", fd, inode, w.ID)
+		// First, so that no other module has loaded cluster.
+		vars["NODE_OPTIONS"] = strings.TrimSpace(joinOption() + " " + Lookup(env, "NODE_OPTIONS"))
+	} else {
+		vars["NODE_UNIQUE_ID"] = strconv.Itoa(w.ID)
+		vars["NODE_CHANNEL_FD"] = strconv.Itoa(fd)
+		vars["NODE_CHANNEL_SERIALIZATION_MODE"] = "json"
+	}
+	return withVariables(kept, vars)
+}
+
+//go:embed join.js
+var joinModule []byte
+
+// joinOption is the Node option that loads join.js. Base64 has nothing in it
+// that a shell or a program that splits NODE_OPTIONS could take for its own.
+func joinOption() string {
+	return "--import=data:text/javascript;base64," + base64.StdEncoding.EncodeToString(joinModule)
+}
+
+// inspectorOptions name the inspector's port or start it.
+var inspectorOptions = []string{"--inspect", "--inspect-brk", "--inspect-wait", "--inspect-port", "--debug-port"}
+
+// inspectorOf gives the worker in slot a port of its own for the inspector if
+// argv or NODE_OPTIONS ask for that: the one asked for and those above it, as
+// Node's own primary does (which takes the first itself). Port 0 is any free
+// one already.
+func inspectorOf(slot int, argv, env []string) ([]string, []string) {
+	host, port := "", 9229
+	options := strings.Fields(Lookup(env, "NODE_OPTIONS"))
+	inEnv := readInspector(options, &host, &port)
+	script := 0
+	if nodeNames.MatchString(filepath.Base(argv[0])) {
+		script = readNodeLine(argv).script
+	}
+	inArgv := script > 0 && readInspector(argv[1:script], &host, &port)
+	if slot == 0 || port == 0 || !inEnv && !inArgv {
+		return argv, env
+	}
+	const lowest, highest = 1024, 65535 // as lib/internal/util/inspector.js goes on from the highest
+	if port += slot; port > highest {
+		port = lowest + port - highest - 1
+	}
+	address := strconv.Itoa(port)
+	if host != "" {
+		address = net.JoinHostPort(host, address)
+	}
+	option := "--inspect-port=" + address
+	if !inArgv {
+		return argv, AddNodeOption(env, option)
+	}
+	if argv[script-1] == "--" {
+		script--
+	}
+	return slices.Insert(slices.Clone(argv), script, option), env
+}
+
+// readInspector reads host and port from the inspector's options among words.
+func readInspector(words []string, host *string, port *int) (found bool) {
+	for i, word := range words {
+		name, value, joined := strings.Cut(strings.ReplaceAll(word, "_", "-"), "=")
+		if !slices.Contains(inspectorOptions, name) {
+			continue
+		}
+		found = true
+		if !joined && strings.HasSuffix(name, "-port") && i+1 < len(words) {
+			value = words[i+1]
+		}
+		if value == "" {
+			continue
+		}
+		if n, err := strconv.Atoi(value); err == nil {
+			*port = n
+		} else if h, p, err := net.SplitHostPort(value); err == nil {
+			*host = h
+			*port, _ = strconv.Atoi(p)
+		} else {
+			*host = strings.Trim(value, "[]")
+		}
+	}
+	return found
+}

@@ -1,0 +1,129 @@
+package supervisor_test
+
+import (
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/cluster"
+	"github.com/nodeinit/nodeinit/supervisor"
+)
+
+// A program is a fake Worker.
+type program struct {
+	world    *world
+	name     string
+	slot     int
+	nth      int // in its slot
+	reaction reaction
+	drained  *ending // what becomes of it when it is drained
+	denied   error   // what Signal returns, if not nil
+	exited   chan struct{}
+	begun    time.Duration
+	told     cluster.State
+	telling  []telling
+	ended    bool
+	endedAt  time.Duration
+	status   unix.WaitStatus
+	observed bool // Status was asked: the supervisor knows that it has ended
+	late     bool // and was signalled nevertheless
+	released int  // so often
+}
+
+// A telling is what a worker had told at a time.
+type telling struct {
+	at    time.Duration
+	state cluster.State
+}
+
+const maxRSS = 1 << 26 // of the worker in slot 0, the largest
+
+func (p *program) PID() int                { return 100*(p.slot+1) + p.nth }
+func (p *program) Exited() <-chan struct{} { return p.exited }
+func (p *program) MaxRSS() int64           { return maxRSS - 4096*int64(p.slot) }
+
+func (p *program) Status() unix.WaitStatus {
+	p.world.mu.Lock()
+	defer p.world.mu.Unlock()
+	p.observed = true
+	return p.status
+}
+
+func (p *program) Signal(sig unix.Signal, group bool) error {
+	w := p.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p.late = p.late || p.observed || p.released > 0
+	w.note(event{to: p.name, sig: sig, group: group})
+	if p.denied != nil {
+		return p.denied
+	}
+	if p.ended {
+		return os.ErrProcessDone
+	}
+	if e, ok := p.reaction[sig]; ok {
+		time.AfterFunc(e.after, func() { p.end(e.status) })
+	}
+	return nil
+}
+
+func (p *program) Drain() {
+	w := p.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p.late = p.late || p.observed || p.released > 0
+	if w.script == nil {
+		return // it has no channel
+	}
+	w.note(event{to: p.name, did: "drain"})
+	if p.drained != nil {
+		time.AfterFunc(p.drained.after, func() { p.end(p.drained.status) })
+	}
+}
+
+func (p *program) Release(kept bool) {
+	w := p.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p.released++
+	switch {
+	case w.script == nil:
+	case kept:
+		w.note(event{to: p.name, did: "released kept"})
+	default:
+		w.note(event{to: p.name, did: "released"})
+	}
+}
+
+// tell changes what the program has told nodeinit, while it lives.
+func (p *program) tell(change func(*cluster.State)) {
+	w := p.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if p.ended {
+		return
+	}
+	change(&p.told)
+	p.telling = append(p.telling, telling{time.Since(w.start), p.told})
+	w.changes <- supervisor.Change{Worker: p, State: p.told}
+}
+
+func (p *program) end(status unix.WaitStatus) {
+	w := p.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if p.ended {
+		return
+	}
+	p.ended, p.endedAt, p.status = true, time.Since(w.start), status
+	if w.script != nil { // the kernel closes its channel
+		p.told.Ended = true
+		w.changes <- supervisor.Change{Worker: p, State: p.told}
+	}
+	close(p.exited)
+	w.announceEmpty()
+}
+
+func exitedWith(code int) unix.WaitStatus      { return unix.WaitStatus(code << 8) }
+func killedBy(sig unix.Signal) unix.WaitStatus { return unix.WaitStatus(sig) }

@@ -1,0 +1,187 @@
+package supervisor_test
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+)
+
+// A replay goes through what happened in a container and what was logged, in
+// order, and checks that each step was allowed and none was left out.
+type replay struct {
+	fleet
+	t       *testing.T
+	slots   map[int]*place
+	crashes []entry
+	ends    int
+	maxRSS  int64
+	heard   map[string]int // by worker and address: how often it was logged
+	promise *entry         // the crash that is to be answered with a new worker
+	over    bool           // the stop has begun, because of
+	request bool           // a signal, or
+	culprit *entry         // a crash, or else because one of the first could not be started
+}
+
+// A place is what is known of a slot.
+type place struct {
+	lives string        // who is in it
+	due   bool          // it is to be filled
+	when  time.Duration // then
+	begun time.Duration // the last start
+	delay time.Duration // before that
+	last  entry         // how the last one in it ended
+	order int           // as which of all
+}
+
+func (f fleet) replay(t *testing.T) {
+	t.Helper()
+	r := replay{fleet: f, t: t, slots: make(map[int]*place), heard: make(map[string]int)}
+	for n := range f.w.Workers {
+		r.slots[n] = &place{due: true}
+	}
+	log := f.log
+	for i := 0; i <= len(f.w.events); i++ {
+		for len(log) > 0 && log[0].events <= i {
+			r.logged(log[0])
+			log = log[1:]
+		}
+		if i < len(f.w.events) && f.w.events[i].did != "" {
+			r.happened(f.w.events[i], r.slots[int(f.w.events[i].to[0]-'0')])
+		}
+	}
+	for n, s := range r.slots {
+		if s.lives != "" || s.due && !r.over {
+			t.Errorf("slot %d at the end: %+v", n, s)
+		}
+	}
+	r.checkHeard()
+	r.checkEnd()
+}
+
+// Each address is logged once, if it was told before the end was seen.
+func (r *replay) checkHeard() {
+	for _, p := range r.w.started {
+		for _, address := range p.told.Listening {
+			key := fmt.Sprint(p.PID(), address)
+			told := slices.IndexFunc(p.telling, func(told telling) bool { return slices.Contains(told.state.Listening, address) })
+			if n := r.heard[key]; n > 1 || n == 0 && p.telling[told].at < min(r.until(p), r.end.Uptime) {
+				r.t.Errorf("%s was logged %d times", key, n)
+			}
+		}
+	}
+}
+
+func (r *replay) happened(e event, s *place) {
+	switch e.did {
+	case "starts", "not started":
+		if !s.due || s.when != e.at || s.lives != "" || r.over {
+			r.t.Errorf("%v: stopped %v, slot %+v", e, r.over, s)
+		}
+		s.due, s.begun = false, e.at
+		switch {
+		case e.did == "starts":
+			s.lives = e.to
+		case s.delay == 0:
+			r.over = true
+		}
+	case "released", "released kept":
+		if kept := e.did == "released kept"; kept != (s.due && !r.over) || s.lives != e.to {
+			r.t.Errorf("%v: stopped %v, slot %+v", e, r.over, s)
+		}
+		s.lives = ""
+	}
+}
+
+func (r *replay) logged(l entry) {
+	if r.promise != nil && l.Msg != "replacing worker" {
+		r.t.Errorf("no new worker after %s", r.promise.text)
+	}
+	s := r.slots[l.Worker]
+	switch l.Msg {
+	case "stopping":
+		if (l.Reason == "crash") != (r.culprit != nil) || (l.Reason == "") == r.over {
+			r.t.Errorf("stopped %v for %v, then %s", r.over, r.culprit, l.text)
+		}
+		r.request = l.Reason == ""
+		r.over = true
+	case "worker ended":
+		if crash := l.Status != 0 && !r.over; (l.Level == "error") != crash {
+			r.t.Errorf("stopped %v, then %s", r.over, l.text)
+		}
+		r.ends++
+		r.maxRSS = max(r.maxRSS, l.MaxRSS)
+		s.last, s.order = l, r.ends
+		if l.Level == "error" {
+			r.crashed(l)
+		}
+	case "worker not started":
+		r.crashed(l)
+	case "worker listening":
+		r.heard[fmt.Sprint(l.PID, l.Address)]++
+	case "replacing worker":
+		r.replaced(l, s)
+	}
+}
+
+func (r *replay) crashed(l entry) {
+	r.crashes = append(r.crashes, l)
+	if r.recent(l) > r.w.MaxCrashes {
+		r.culprit, r.over = &l, true
+	} else {
+		r.promise = &l
+	}
+}
+
+// recent counts the crashes in the window that ends with l.
+func (r *replay) recent(l entry) int {
+	n := 0
+	for _, c := range r.crashes {
+		if r.w.CrashWindow == 0 || l.at-c.at < r.w.CrashWindow {
+			n++
+		}
+	}
+	return n
+}
+
+func (r *replay) replaced(l entry, s *place) {
+	if r.promise == nil || r.promise.Worker != l.Worker || r.promise.at != l.at || l.Crashes != r.recent(l) || r.over {
+		r.t.Errorf("stopped %v, crash %+v, %d in the window, then %s", r.over, r.promise, r.recent(l), l.text)
+	}
+	want := min(max(2*s.delay, 100*time.Millisecond), 15*time.Second)
+	if r.w.CrashWindow > 0 && l.at-s.begun > r.w.CrashWindow {
+		want = 100 * time.Millisecond
+	}
+	s.delay = time.Duration(l.DelayMS) * time.Millisecond
+	if s.delay != want {
+		r.t.Errorf("not %v: %s", want, l.text)
+	}
+	s.due, s.when, r.promise = true, l.at+s.delay, nil
+}
+
+func (r *replay) checkEnd() {
+	if r.end.Crashes != len(r.crashes) || r.end.Starts != len(r.w.started) || r.end.Requested != r.request || r.end.MaxRSS != r.maxRSS {
+		r.t.Errorf("%d crashes, %d starts, requested %v, max_rss %d", len(r.crashes), len(r.w.started), r.request, r.maxRSS)
+	}
+	failed := r.over && !r.request && (r.culprit == nil || r.culprit.Msg == "worker not started")
+	if (r.err != nil) != failed || failed && !errors.Is(r.err, errStart) {
+		r.t.Errorf("could not start %v: %v", failed, r.err)
+	}
+	if failed {
+		return
+	}
+	counts := r.culprit
+	if counts == nil {
+		ends := slices.SortedFunc(maps.Values(r.slots), func(a, b *place) int { return cmp.Compare(a.order, b.order) })
+		counts = &ends[len(ends)-1].last
+		if i := slices.IndexFunc(ends, func(s *place) bool { return s.last.Status != 0 }); i >= 0 {
+			counts = &ends[i].last
+		}
+	}
+	if r.end.Code() != counts.Status || r.end.Worker != counts.Worker {
+		r.t.Errorf("status %d of %d, not that of %s", r.end.Code(), r.end.Worker, counts.text)
+	}
+}

@@ -1,0 +1,147 @@
+package supervisor_test
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/cluster"
+	"github.com/nodeinit/nodeinit/signals"
+)
+
+// An ending is how something ends, so long after what made it end.
+type ending struct {
+	after  time.Duration
+	status unix.WaitStatus
+}
+
+// A reaction says how something ends after which signal.
+type reaction map[unix.Signal]ending
+
+// A script is what a worker is like.
+type script struct {
+	fails    int // Start fails so often first
+	reaction reaction
+	drained  *ending // what becomes of it when it is drained; nil: nothing
+	denied   error   // what Signal returns, if not nil
+	acts     []act
+}
+
+// An act is something that a worker does so long after its start.
+type act struct {
+	after time.Duration
+	do    func(*program)
+}
+
+// scriptOf reads a script of words: TERM+1s dies of SIGTERM after a second,
+// TERM+1s:0 exits with 0 then, drain+1s:0 does that when it is drained;
+// exit:7@2s and SEGV@2s end it at 2s; serves, closes, leaves, hangsup, faults
+// and ready @2s are what it tells then; fails:2 is not started at first; EPERM
+// cannot be signalled.
+func scriptOf(t *testing.T, text string) script {
+	t.Helper()
+	s := script{reaction: reaction{}}
+	for word := range strings.FieldsSeq(text) {
+		what, after, isAct := strings.Cut(word, "@")
+		if isAct {
+			s.acts = append(s.acts, act{duration(t, after), actOf(t, what)})
+			continue
+		}
+		what, rest, _ := strings.Cut(word, "+")
+		switch {
+		case word == "EPERM":
+			s.denied = unix.EPERM
+		case strings.HasPrefix(word, "fails:"):
+			s.fails = number(t, strings.TrimPrefix(word, "fails:"))
+		case what == "drain":
+			e := endingOf(t, rest, 0)
+			s.drained = &e
+		default:
+			sig := parse(t, what)
+			s.reaction[sig] = endingOf(t, rest, killedBy(sig))
+		}
+	}
+	return s
+}
+
+// endingOf reads "1s" or "1s:7".
+func endingOf(t *testing.T, text string, status unix.WaitStatus) ending {
+	t.Helper()
+	after, code, exits := strings.Cut(text, ":")
+	if exits {
+		status = exitedWith(number(t, code))
+	}
+	return ending{duration(t, after), status}
+}
+
+var errRubbish = errors.New("a frame that is no JSON")
+
+func actOf(t *testing.T, what string) func(*program) {
+	t.Helper()
+	if code, exit := strings.CutPrefix(what, "exit:"); exit {
+		return exits(number(t, code))
+	}
+	if do := tells(what); do != nil {
+		return do
+	}
+	sig := parse(t, what)
+	return func(p *program) { p.end(killedBy(sig)) }
+}
+
+func exits(code int) func(*program) { return func(p *program) { p.end(exitedWith(code)) } }
+
+func tells(what string) func(*program) {
+	var change func(*cluster.State)
+	switch what {
+	case "serves":
+		change = func(s *cluster.State) {
+			s.Online, s.Servers = true, s.Servers+1
+			s.Listening = append(slices.Clone(s.Listening), "0.0.0.0:"+strconv.Itoa(3000+len(s.Listening)))
+		}
+	case "closes":
+		change = func(s *cluster.State) { s.Servers = max(s.Servers-1, 0) }
+	case "ready":
+		change = func(s *cluster.State) { s.Ready = true }
+	case "leaves":
+		change = func(s *cluster.State) { s.Leaving = true }
+	case "hangsup":
+		change = func(s *cluster.State) { s.Servers, s.Ended = 0, true }
+	case "faults":
+		change = func(s *cluster.State) { s.Servers, s.Ended, s.Fault = 0, true, errRubbish }
+	default:
+		return nil
+	}
+	return func(p *program) { p.tell(change) }
+}
+
+func duration(t *testing.T, text string) time.Duration {
+	t.Helper()
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func number(t *testing.T, text string) int {
+	t.Helper()
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func parse(t *testing.T, name string) unix.Signal {
+	t.Helper()
+	sig, err := signals.Parse(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sig
+}
