@@ -5,9 +5,9 @@ BUILD = CGO_ENABLED=0 go build -trimpath -tags nethttpomithttp2 -ldflags="-s -w"
 PORT ?= 3000
 export PORT
 
-SOURCES = go.mod go.sum $(shell find cmd supervisor exec signals reaper cgroup logs -name '*.go' ! -name '*_test.go')
+SOURCES = go.mod go.sum $(shell find cmd supervisor cluster exec signals reaper cgroup logs -name '*.go' ! -name '*_test.go')
 
-.PHONY: run build test test-fast bench clean
+.PHONY: run build test test-fast bench bench-cluster clean
 
 run: build
 	@echo "open http://localhost:$(PORT)/   (^C stops it)"
@@ -29,6 +29,9 @@ test-fast:
 # The figures of docs/benchmarks.md.
 bench: build
 	@bash bench/bench.sh
+
+bench-cluster: build
+	@bash bench/bench.sh cluster
 
 clean:
 	rm -rf bin

@@ -103,7 +103,12 @@ func TestPID1WarnsOfUnknownSettings(t *testing.T) {
 func TestPID1RefusesBadValues(t *testing.T) {
 	t.Parallel()
 	for flag, values := range map[string][]string{
-		"mode":         {"per-core", "forks", "1"},
+		"mode":         {"percore", "forks", "1"},
+		"workers":      {"0", "two", "1025"},
+		"balance":      {"none"},
+		"pre":          {"node 'a"},
+		"max-crashes":  {"-1"},
+		"crash-window": {"1x"},
 		"cpus":         {"0", "-1", "two", "NaN", "Inf"},
 		"memory":       {"0", "-1", "lots", "1X", "1e30"},
 		"heap":         {"on", "0", "-1M", "1k"},

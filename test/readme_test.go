@@ -13,6 +13,9 @@ import (
 	"testing"
 
 	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/internal/testproc"
 )
 
 func readme(t *testing.T) string {
@@ -58,12 +61,20 @@ func TestReadmeFlags(t *testing.T) {
 // TestReadmeLog checks that README's log lines are what nodeinit writes.
 func TestReadmeLog(t *testing.T) {
 	t.Parallel()
-	out, err := run(nodeinit, "--", "true")
-	if err != nil {
-		t.Fatal(err)
-	}
+	init := testproc.Command{
+		Argv: []string{nodeinit, "--mode", "per-core", "--workers", "2", "--", "node", "../examples/server.js"},
+		Env:  append(os.Environ(), "PORT=0"),
+	}.Start(t)
+	waitUntil(t, "both workers to listen", func() bool {
+		return strings.Count(init.Output(), `"msg":"worker listening"`) == 2
+	})
+	init.Signal(unix.SIGTERM)
+	init.WaitCode(0)
 	messages := func(text string) (msgs []string) {
 		for line := range strings.Lines(text) {
+			if !strings.HasPrefix(line, "{") {
+				continue // the program's
+			}
 			var fields struct{ Msg string }
 			if err := json.Unmarshal([]byte(line), &fields); err != nil {
 				t.Fatalf("%q: %v", line, err)
@@ -72,8 +83,8 @@ func TestReadmeLog(t *testing.T) {
 		}
 		return msgs
 	}
-	got := slices.DeleteFunc(messages(block(t, "json")), func(msg string) bool { return msg == "stopping" })
-	if want := messages(out); !slices.Equal(got, want) {
+	got := messages(block(t, "json"))
+	if want := messages(init.Output()); !slices.Equal(got, want) {
 		t.Errorf("README shows the lines %q, nodeinit writes %q", got, want)
 	}
 }
@@ -119,11 +130,12 @@ func TestMakeRun(t *testing.T) {
 	if _, err := terminal.Write([]byte{'C' - '@'}); err != nil {
 		t.Fatal(err)
 	}
-	if err := command.Wait(); err != nil {
+	// With workers nodeinit keeps the terminal, and ^C is for make too.
+	if err := command.Wait(); err != nil && err.Error() != "signal: interrupt" {
 		t.Errorf("make run after ^C: %v", err)
 	}
 	text := <-output
-	for _, want := range []string{url, "listening on port", "SIGINT: finishing", "cause=exit"} {
+	for _, want := range []string{url, "listening on port", "SIGINT: finishing", "starts=2 status=0"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("make run did not print %q:\n%s", want, text)
 		}

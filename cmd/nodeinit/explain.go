@@ -23,6 +23,7 @@ type explanation struct {
 	Workers         int      `json:"workers"`
 	Mode            string   `json:"mode"`
 	Reason          string   `json:"reason"`
+	Balance         *string  `json:"balance"`
 	Argv            []string `json:"argv"`
 	EnvAdded        []string `json:"env_added"`
 	Warnings        []string `json:"warnings"`
@@ -41,7 +42,10 @@ func (a *app) explain(args []string) int {
 	if err != nil {
 		return a.misused(err)
 	}
-	p := a.makePlan(limits, set.Args())
+	p, err := a.makePlan(limits, set.Args())
+	if err != nil {
+		return a.misused(err)
+	}
 	if *asJSON {
 		err = p.writeJSON(a.stdout)
 	} else {
@@ -80,10 +84,11 @@ func (p plan) writeJSON(w io.Writer) error {
 		CPUsFrom:        orNull(l.CPUFrom),
 		MemoryFrom:      orNull(l.MemoryFrom),
 		Approximate:     l.Approximate,
-		Workers:         p.workers,
+		Workers:         p.allowed,
 		Mode:            string(p.mode),
 		Reason:          p.reason,
-		Argv:            orEmpty(p.argv),
+		Balance:         orNull(string(p.balance)),
+		Argv:            orEmpty(p.program.Argv),
 		EnvAdded:        orEmpty(p.envAdded),
 		Warnings:        orEmpty(p.warnings),
 	})
@@ -125,10 +130,16 @@ func (p plan) writeText(w io.Writer) error {
 	if l.Approximate {
 		row("approximate", "this process's own cgroup is out of sight; the nearest in sight was read")
 	}
-	row("workers", "%d  (%s)", p.workers, p.arithmetic)
+	row("workers", "%d  (%s)", p.allowed, p.arithmetic)
 	row("mode", "%s  (%s)", p.mode, p.reason)
-	if len(p.argv) > 0 {
-		row("would start", "%q", p.argv)
+	if p.balance != "" {
+		row("balance", "%s", p.balance)
+	}
+	if len(p.program.Argv) > 0 {
+		row("would start", "%q", p.program.Argv)
+	}
+	if p.program.Note != "" {
+		row("resolved", "%s", p.program.Note)
 	}
 	for _, kv := range p.envAdded {
 		row("with", "%s", kv)

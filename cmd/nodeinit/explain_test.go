@@ -65,14 +65,15 @@ func TestExplainJSON(t *testing.T) {
   "memory_from": "/sys/fs/cgroup/memory.max",
   "approximate": false,
   "workers": 2,
-  "mode": "fork",
-  "reason": "the limits allow 2 workers, but this version runs one process",
+  "mode": "per-core",
+  "reason": "the program is Node, and there are to be 2 workers",
+  "balance": "rr",
   "argv": [
     "node",
     "a<b>.js"
   ],
   "env_added": [
-    "NODE_OPTIONS=--no-warnings --max-old-space-size=306"
+    "NODE_OPTIONS=--no-warnings --max-old-space-size=129"
   ],
   "warnings": []
 }
@@ -96,6 +97,7 @@ func TestExplainJSONWithoutLimits(t *testing.T) {
   "workers": 4,
   "mode": "fork",
   "reason": "--mode fork",
+  "balance": null,
   "argv": [],
   "env_added": [],
   "warnings": []
@@ -117,15 +119,17 @@ func TestExplainText(t *testing.T) {
 memory       512 MiB  (/sys/fs/cgroup/memory.max)
 affinity     4 CPUs
 workers      2  (1.5 CPUs rounds to 2, 4 in the affinity mask, 512 MiB / 128 MiB = 4)
-mode         fork  (the limits allow 2 workers, but this version runs one process)
+mode         per-core  (the program is Node, and there are to be 2 workers)
+balance      rr
 would start  ["node" "server.js" "a b"]
-with         NODE_OPTIONS=--max-old-space-size=306
+with         NODE_OPTIONS=--max-old-space-size=129
 `},
 		{"no limits", "v2-private-no-limits", nil, nil, `cpus         no limit  (no file sets one)
 memory       no limit  (no file sets one)
 affinity     4 CPUs
 workers      4  (no CPU quota, 4 in the affinity mask, 4096 MiB / 128 MiB = 32)
-mode         fork  (the limits allow 4 workers, but this version runs one process)
+mode         per-core  (the program is Node, and there are to be 4 workers)
+balance      rr
 `},
 		{"overridden", "v2-private-no-limits", []string{"NODEINIT_CPUS=1", "NODEINIT_MEMORY=1G"}, []string{"--memory", "512M", "node"}, `cpus         1  (--cpus)
 memory       512 MiB  (--memory)

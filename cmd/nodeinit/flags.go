@@ -19,12 +19,13 @@ const oneMore = "+1"
 
 // reservedEnv are names that nodeinit gives to its children, not settings: one
 // nodeinit inside another finds them.
-var reservedEnv = []string{envPrefix + "WORKER", envPrefix + "WORKERS"}
+var reservedEnv = []string{envPrefix + "WORKER", envPrefix + "CHANNEL"}
 
 // An option is one field of config under its two names.
 type option struct {
 	flag, env        string
 	short, arg, help string
+	group            string
 	value            reflect.Value
 }
 
@@ -41,6 +42,7 @@ func options(c *config) []option {
 			short: field.Tag.Get("short"),
 			arg:   field.Tag.Get("arg"),
 			help:  field.Tag.Get("help"),
+			group: field.Tag.Get("group"),
 			value: v.Field(i),
 		})
 	}

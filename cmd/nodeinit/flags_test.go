@@ -78,7 +78,7 @@ func TestDefaults(t *testing.T) {
 	t.Parallel()
 	c := parsed(t, []string{"PATH=/bin", "NODE_OPTIONS=x"}, nil)
 	for flag, want := range map[string]string{
-		"mode": "auto", "cpus": "", "memory": "", "heap": "auto", "grace": "9s", "stop-signal": "", "group": "false",
+		"mode": "auto", "workers": "auto", "balance": "", "pre": "[]", "max-crashes": "0", "crash-window": "1m0s", "cpus": "", "memory": "", "heap": "auto", "grace": "9s", "stop-signal": "", "group": "false",
 		"rewrite": "[]", "remap-exit": "[]", "subreaper": "true", "pdeathsig": "", "warn-on-reap": "false",
 		"log-format": "auto", "log-level": "info", "log-to": "stdout", "verbose": "0",
 	} {
@@ -91,7 +91,12 @@ func TestDefaults(t *testing.T) {
 // For each option: a value for its variable and one for its flag, which are
 // not the default, and what they are then.
 var given = map[string]struct{ env, fromEnv, flag, fromFlag string }{
-	"mode":         {"fork", "fork", "auto", "auto"},
+	"mode":         {"fork", "fork", "per-core", "per-core"},
+	"workers":      {"3", "3", "max", "max"},
+	"balance":      {"shared", "shared", "ip-hash", "ip-hash"},
+	"pre":          {"node a,node b", "[node a node b]", "node c", "[node c]"},
+	"max-crashes":  {"3", "3", "0", "0"},
+	"crash-window": {"5m", "5m0s", "30", "30s"},
 	"cpus":         {"1.5", "1.5", "2", "2"},
 	"memory":       {"512M", "536870912", "1Gi", "1073741824"},
 	"heap":         {"off", "off", "256m", "268435456"},

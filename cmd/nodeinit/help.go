@@ -10,17 +10,42 @@ func (a *app) usage() {
 	var b strings.Builder
 	b.WriteString("nodeinit [flags] [--] command [args...]     run a program as PID 1\n")
 	b.WriteString("nodeinit explain|pause|version|help         see nodeinit help explain, ...\n\n")
+	var grouped []string
 	for _, o := range options(&a.config) {
+		if o.group != "" {
+			grouped = append(grouped, strings.TrimRight(fmt.Sprintf("-%s, --%s %s", o.short, o.flag, o.arg), " "))
+			continue
+		}
 		short := "    "
 		if o.short != "" {
 			short = "-" + o.short + ", "
 		}
 		fmt.Fprintf(&b, "  %s%-27s %s\n", short, "--"+o.flag+" "+o.arg, o.help)
 	}
+	b.WriteString(wrapped("  as tini: ", grouped))
 	b.WriteString("  -h, --help; --version\n\n")
 	b.WriteString("--stop-signal TERM is also NODEINIT_STOP_SIGNAL=TERM, and so on; flags win.\n")
 	b.WriteString("More: nodeinit help FLAG\n")
 	fmt.Fprint(a.stdout, b.String())
+}
+
+// wrapped joins items in lines of at most 80 columns below a heading.
+func wrapped(heading string, items []string) string {
+	text, column := heading, len(heading)
+	for i, item := range items {
+		if i < len(items)-1 {
+			item += ";"
+		}
+		switch {
+		case i == 0:
+		case column+1+len(item) > 80:
+			text, column = text+"\n"+strings.Repeat(" ", len(heading)), len(heading)
+		default:
+			item = " " + item
+		}
+		text, column = text+item, column+len(item)
+	}
+	return text + "\n"
 }
 
 // help prints more about one flag or subcommand.
@@ -58,7 +83,17 @@ func (a *app) help(args []string) int {
 func topic(name string) string {
 	switch name {
 	case "mode":
-		return "fork runs the program as one process. auto looks at the CPU limit and tells, in the\nlog and in nodeinit explain, what it would allow; this version always runs one."
+		return "fork runs the program as one process. per-core runs --workers of it, which share\ntheir ports: each is a worker of Node's cluster module and nodeinit is its primary. auto\nis per-core where the program is Node and the limits are good for more than one worker.\nnodeinit explain says what it would be."
+	case "workers":
+		return "auto: WEB_CONCURRENCY where that is set; else the CPU limit rounded to the nearest, and\nat most one for each 128 MiB of memory. max: one for each CPU of the affinity mask.\nEach worker finds its number, from 0, in NODE_APP_INSTANCE and NODEINIT_WORKER."
+	case "balance":
+		return "Who gets a connection. rr (the default): nodeinit passes them to the workers in turn.\nshared: all workers accept from one socket; faster where each request is a connection of\nits own, but long-lived ones spread unevenly. reuseport: the kernel has a queue for each\nworker. ip-hash: a client address always reaches the same worker (socket.io's polling);\nbehind a proxy there is only one. NODE_CLUSTER_SCHED_POLICY=none is shared."
+	case "pre":
+		return "A command to run to its end, once, before the program, for example \"node migrate.js\".\nIf it fails, nodeinit exits with its status. Repeat it for several. Words are split as a\nshell splits them; there is no shell."
+	case "max-crashes":
+		return "per-core: how many crashed workers are replaced within --crash-window, after 100 ms,\n200 ms and so on up to 15 s. One more, and the container ends with that worker's status.\n0: it ends at the first crash, for the orchestrator to see."
+	case "crash-window":
+		return "per-core: within which time crashes are counted for --max-crashes."
 	case "cpus":
 		return "CPUs there are, for example 1.5, when a limit above the container's own view\n(a task, a VM) is not to be seen in its cgroup."
 	case "memory":

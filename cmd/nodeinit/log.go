@@ -64,9 +64,12 @@ func (p plan) log(log *logs.Logger) {
 		Str("version", version).
 		Str("mode", string(p.mode)).
 		Str("reason", p.reason).
-		Int("workers_allowed", p.workers).
-		Str("arithmetic", p.arithmetic).
-		Int("affinity", p.limits.Affinity)
+		Int("workers", p.workers).
+		Str("arithmetic", p.arithmetic)
+	if p.balance != "" {
+		line = line.Str("balance", string(p.balance))
+	}
+	line = line.Int("affinity", p.limits.Affinity)
 	if l := p.limits; l.CPU > 0 {
 		line = line.Float64("cpus", l.CPU).Str("cpus_from", logs.Clip(l.CPUFrom))
 	}
@@ -79,7 +82,10 @@ func (p plan) log(log *logs.Logger) {
 	if p.oldSpace > 0 {
 		line = line.Int64("old_space_bytes", p.oldSpace)
 	}
-	line.Str("argv", logs.Clip(strings.Join(p.argv, " "))).Send()
+	if p.program.Note != "" {
+		line = line.Str("resolved", logs.Clip(p.program.Note))
+	}
+	line.Str("argv", logs.Clip(strings.Join(p.program.Argv, " "))).Send()
 }
 
 // orphanReaped starts the line for an orphan.

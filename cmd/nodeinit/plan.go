@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"os"
 
 	"github.com/nodeinit/nodeinit/cgroup"
 	"github.com/nodeinit/nodeinit/exec"
@@ -14,38 +15,103 @@ const mib = 1 << 20
 // A plan is what nodeinit has decided before it starts anything.
 type plan struct {
 	limits     cgroup.Limits
-	workers    int    // what the limits allow
-	arithmetic string // how workers came about
-	mode       mode
+	allowed    int    // workers that the limits are good for, or that the user wants
+	arithmetic string // how that came about
+	workers    int    // to start: allowed, or 1 in fork mode
+	mode       mode   // fork or per-core
 	reason     string // why that mode
-	argv       []string
-	env        []string // the program's environment
-	envAdded   []string // what of it nodeinit added
-	oldSpace   int64    // Node's heap limit in bytes, 0 if not known
+	balance    balance
+	program    exec.Program // what to run; its environment is what it gets
+	envAdded   []string     // what of that nodeinit added
+	oldSpace   int64        // Node's heap limit in bytes, 0 if not known
 	warnings   []string
 }
 
-// makePlan decides from the configuration and limits how argv is run.
-func (a *app) makePlan(limits cgroup.Limits, argv []string) plan {
-	p := plan{limits: limits, argv: argv, warnings: limits.Warnings, mode: "fork"}
-	p.workers, p.arithmetic = limits.Workers()
+// makePlan decides from the configuration and limits how argv is run. An error
+// says why it cannot be run as the user wants it.
+func (a *app) makePlan(limits cgroup.Limits, argv []string) (plan, error) {
+	p := plan{limits: limits, warnings: limits.Warnings}
+	dir, err := os.Getwd()
+	if err != nil {
+		dir = "/" // it was removed
+	}
+	p.program = exec.Identify(argv, exec.DropListenPID(a.environ), dir)
+	a.countWorkers(&p)
+	if err := a.chooseMode(&p); err != nil {
+		return p, err
+	}
+	p.workers = 1
+	if p.mode == "per-core" {
+		p.workers = p.allowed
+		a.chooseBalance(&p)
+	}
+	a.sizeHeap(&p)
+	return p, nil
+}
+
+// countWorkers finds how many workers there are to be if there are several.
+func (a *app) countWorkers(p *plan) {
+	asked := a.config.Workers
+	concurrency := exec.Lookup(a.environ, "WEB_CONCURRENCY")
+	switch {
+	case asked.fixed > 0:
+		p.allowed, p.arithmetic = asked.fixed, fmt.Sprintf("--workers %d", asked.fixed)
+		return
+	case asked.most:
+		p.allowed, p.arithmetic = max(p.limits.Affinity, 1), fmt.Sprintf("%d in the affinity mask", p.limits.Affinity)
+		return
+	case concurrency != "":
+		var v workers
+		if err := v.UnmarshalText([]byte(concurrency)); err == nil && v.fixed > 0 {
+			p.allowed, p.arithmetic = v.fixed, fmt.Sprintf("WEB_CONCURRENCY=%d", v.fixed)
+			return
+		}
+		p.warnings = append(p.warnings, fmt.Sprintf("WEB_CONCURRENCY=%q is not a number of workers", concurrency))
+	}
+	p.allowed, p.arithmetic = p.limits.Workers()
+}
+
+// chooseMode decides between one process and workers.
+func (a *app) chooseMode(p *plan) error {
+	program := p.program
+	fork := func(reason string) { p.mode, p.reason = "fork", reason }
 	switch {
 	case a.config.Mode == "fork":
-		p.reason = "--mode fork"
-	case p.workers == 1:
-		p.reason = "the limits allow one process"
+		fork("--mode fork")
+	case a.config.Mode == "per-core" && program.Join == exec.None && len(program.Argv) > 0:
+		return fmt.Errorf("--mode per-core: %s", program.Why)
+	case a.config.Mode == "per-core":
+		p.mode, p.reason = "per-core", "--mode per-core"
+	case p.allowed == 1:
+		fork("the limits allow one process")
+	case len(program.Argv) > 0 && program.Runtime == exec.Other:
+		fork("the program is not Node")
+	case len(program.Argv) > 0 && program.Join == exec.None:
+		fork(program.Why)
+	case len(program.Argv) > 0 && program.Runtime != exec.Node:
+		fork(fmt.Sprintf("the program is for %s: not all of it works as workers (try --mode per-core)", program.Runtime))
 	default:
-		p.reason = fmt.Sprintf("the limits allow %d workers, but this version runs one process", p.workers)
+		p.mode, p.reason = "per-core", fmt.Sprintf("the program is Node, and there are to be %d workers", p.allowed)
 	}
-	p.env = exec.DropListenPID(a.environ)
-	a.sizeHeap(&p)
-	return p
+	return nil
+}
+
+// chooseBalance honours Node's own variable where the user has not chosen.
+func (a *app) chooseBalance(p *plan) {
+	p.balance = a.config.Balance
+	if p.balance != "" {
+		return
+	}
+	p.balance = "rr"
+	if exec.Lookup(a.environ, "NODE_CLUSTER_SCHED_POLICY") == "none" {
+		p.balance = "shared"
+	}
 }
 
 // sizeHeap gives Node a heap that fits the memory limit unless the user has
 // given it one.
 func (a *app) sizeHeap(p *plan) {
-	size, given := exec.HeapGiven(p.argv, p.env)
+	size, given := exec.HeapGiven(p.program.Argv, p.program.Env)
 	limit := heapBudget(p.limits)
 	switch {
 	case given:
@@ -54,16 +120,16 @@ func (a *app) sizeHeap(p *plan) {
 	case a.config.Heap.fixed > 0:
 		size = int(a.config.Heap.fixed / mib)
 	case a.config.Heap.auto && limit > 0:
-		size = exec.HeapSize(limit, 1)
+		size = exec.HeapSize(limit, p.workers)
 	default:
 		return
 	}
-	if len(p.argv) > 0 && limit > 0 && !exec.HeapFits(size, limit) {
-		p.warnings = append(p.warnings, fmt.Sprintf("a heap of %d MiB does not fit in %d MiB: the kernel may kill before V8 gives up (more memory, or --heap)", size, limit/mib))
+	if share := limit / int64(p.workers); len(p.program.Argv) > 0 && limit > 0 && !exec.HeapFits(size, share) {
+		p.warnings = append(p.warnings, fmt.Sprintf("a heap of %d MiB does not fit in %d MiB: the kernel may kill before V8 gives up (more memory, or --heap)", size, share/mib))
 	}
 	p.oldSpace = int64(size) * mib
-	p.env = exec.AddNodeOption(p.env, exec.HeapOption(size))
-	p.envAdded = append(p.envAdded, "NODE_OPTIONS="+exec.Lookup(p.env, "NODE_OPTIONS"))
+	p.program.Env = exec.AddNodeOption(p.program.Env, exec.HeapOption(size))
+	p.envAdded = append(p.envAdded, "NODE_OPTIONS="+exec.Lookup(p.program.Env, "NODE_OPTIONS"))
 }
 
 // heapBudget is the memory that heaps must fit in, 0 if there is no limit.

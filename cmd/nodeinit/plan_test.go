@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/nodeinit/nodeinit/cgroup"
+	"github.com/nodeinit/nodeinit/exec"
 	"github.com/nodeinit/nodeinit/logs"
 )
 
@@ -47,14 +48,17 @@ func TestPlanHeap(t *testing.T) {
 			environ = append(environ, "NODE_OPTIONS="+c.options)
 		}
 		a := app{config: parsed(t, nil, strings.Fields(c.args)), environ: environ}
-		p := a.makePlan(c.limits, strings.Fields(c.argv))
+		p, err := a.makePlan(c.limits, strings.Fields(c.argv))
+		if err != nil {
+			t.Fatal(err)
+		}
 		env, added := slices.Clone(environ), []string(nil)
 		if c.added != "" {
 			added = []string{"NODE_OPTIONS=" + c.added}
 			env = append(env[:1], added...)
 		}
-		if !slices.Equal(p.envAdded, added) || !slices.Equal(p.env, env) || p.oldSpace != c.heap<<20 {
-			t.Errorf("%s: added %q to make %q, heap %d MiB, want %q, %q, %d", c.name, p.envAdded, p.env, p.oldSpace>>20, added, env, c.heap)
+		if !slices.Equal(p.envAdded, added) || !slices.Equal(p.program.Env, env) || p.oldSpace != c.heap<<20 {
+			t.Errorf("%s: added %q to make %q, heap %d MiB, want %q, %q, %d", c.name, p.envAdded, p.program.Env, p.oldSpace>>20, added, env, c.heap)
 		}
 	}
 }
@@ -63,7 +67,10 @@ func TestPlanWarnsOfAHeapThatDoesNotFit(t *testing.T) {
 	t.Parallel()
 	for memory, warns := range map[int64]bool{64: true, 103: true, 104: false, 512: false} {
 		a := app{config: defaults()}
-		p := a.makePlan(cgroup.Limits{Affinity: 1, Memory: memory << 20}, []string{"node"})
+		p, err := a.makePlan(cgroup.Limits{Affinity: 1, Memory: memory << 20}, []string{"node"})
+		if err != nil {
+			t.Fatal(err)
+		}
 		if got := len(p.warnings) == 1 && strings.Contains(p.warnings[0], "does not fit"); got != warns {
 			t.Errorf("%d MiB: warnings %q", memory, p.warnings)
 		}
@@ -74,19 +81,53 @@ func TestPlanMode(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		args    string
+		env     string
 		cpus    float64
+		argv    string
+		mode    mode
 		workers int
 		reason  string
+		balance balance
 	}{
-		{"", 1.49, 1, "the limits allow one process"},
-		{"", 1.5, 2, "the limits allow 2 workers, but this version runs one process"},
-		{"--mode fork", 4, 4, "--mode fork"},
-		{"--mode auto", 4, 4, "the limits allow 4 workers, but this version runs one process"},
+		{cpus: 1.49, mode: "fork", workers: 1, reason: "the limits allow one process"},
+		{cpus: 1.5, mode: "per-core", workers: 2, reason: "the program is Node, and there are to be 2 workers", balance: "rr"},
+		{cpus: 4, argv: "redis-server", mode: "fork", workers: 1, reason: "the program is not Node"},
+		{args: "--mode fork", cpus: 4, mode: "fork", workers: 1, reason: "--mode fork"},
+		{args: "--mode auto", cpus: 4, mode: "per-core", workers: 4, reason: "the program is Node, and there are to be 4 workers", balance: "rr"},
+		{args: "--mode per-core", cpus: 1, mode: "per-core", workers: 1, reason: "--mode per-core", balance: "rr"},
+		{args: "--mode per-core --balance ip-hash", cpus: 2, mode: "per-core", workers: 2, reason: "--mode per-core", balance: "ip-hash"},
+		{args: "--workers 3", cpus: 1, mode: "per-core", workers: 3, reason: "the program is Node, and there are to be 3 workers", balance: "rr"},
+		{args: "--workers 1", cpus: 4, mode: "fork", workers: 1, reason: "the limits allow one process"},
+		{args: "--workers max", cpus: 1, mode: "per-core", workers: 8, reason: "the program is Node, and there are to be 8 workers", balance: "rr"},
+		{env: "WEB_CONCURRENCY=5", cpus: 2, mode: "per-core", workers: 5, reason: "the program is Node, and there are to be 5 workers", balance: "rr"},
+		{env: "WEB_CONCURRENCY=5", args: "--workers 2", cpus: 4, mode: "per-core", workers: 2, reason: "the program is Node, and there are to be 2 workers", balance: "rr"},
+		{env: "WEB_CONCURRENCY=many", cpus: 2, mode: "per-core", workers: 2, reason: "the program is Node, and there are to be 2 workers", balance: "rr"},
+		{env: "NODE_CLUSTER_SCHED_POLICY=none", cpus: 2, mode: "per-core", workers: 2, reason: "the program is Node, and there are to be 2 workers", balance: "shared"},
+		{env: "NODE_CLUSTER_SCHED_POLICY=none", args: "--balance rr", cpus: 2, mode: "per-core", workers: 2, reason: "the program is Node, and there are to be 2 workers", balance: "rr"},
 	} {
-		a := app{config: parsed(t, nil, strings.Fields(c.args))}
-		p := a.makePlan(cgroup.Limits{CPU: c.cpus, Affinity: 8}, []string{"node"})
-		if p.mode != "fork" || p.workers != c.workers || p.reason != c.reason {
-			t.Errorf("%s, %v CPUs: %s, %d, %q, want %d, %q", c.args, c.cpus, p.mode, p.workers, p.reason, c.workers, c.reason)
+		a := app{config: parsed(t, nil, strings.Fields(c.args)), environ: strings.Fields(c.env)}
+		argv := strings.Fields(c.argv)
+		if len(argv) == 0 {
+			argv = []string{"node", "server.js"}
+		}
+		p, err := a.makePlan(cgroup.Limits{CPU: c.cpus, Affinity: 8}, argv)
+		if err != nil || p.mode != c.mode || p.workers != c.workers || p.reason != c.reason || p.balance != c.balance {
+			t.Errorf("%s %s, %v CPUs: %v, %s, %d, %q, %s, want %s, %d, %q, %s", c.env, c.args, c.cpus, err, p.mode, p.workers, p.reason, p.balance, c.mode, c.workers, c.reason, c.balance)
+		}
+	}
+}
+
+// Each of several workers gets its share of the memory.
+func TestPlanDividesTheHeap(t *testing.T) {
+	t.Parallel()
+	for workers, want := range map[string]int64{"1": 690, "2": 321, "4": 136, "16": 64} {
+		a := app{config: parsed(t, nil, []string{"--mode=per-core", "--workers", workers})}
+		p, err := a.makePlan(cgroup.Limits{Affinity: 16, Memory: 1 << 30}, []string{"node", "server.js"})
+		if err != nil || p.oldSpace != want<<20 {
+			t.Errorf("%s workers: a heap of %d MiB each, %v, want %d", workers, p.oldSpace>>20, err, want)
+		}
+		if warned := len(p.warnings) > 0; warned != (workers == "16") {
+			t.Errorf("%s workers: warnings %q", workers, p.warnings)
 		}
 	}
 }
@@ -96,9 +137,12 @@ func TestPlanEnvironment(t *testing.T) {
 	t.Parallel()
 	own := fmt.Sprintf("LISTEN_PID=%d", os.Getpid())
 	a := app{config: defaults(), environ: []string{"B=2", own, "LISTEN_FDS=1", "NODEINIT_GRACE=3", "A=1", "A=2"}}
-	p := a.makePlan(cgroup.Limits{Affinity: 1}, []string{"node"})
-	if want := []string{"B=2", "LISTEN_FDS=1", "NODEINIT_GRACE=3", "A=1", "A=2"}; !slices.Equal(p.env, want) || len(p.envAdded) != 0 {
-		t.Errorf("the program gets %q, of it added %q, want %q", p.env, p.envAdded, want)
+	p, err := a.makePlan(cgroup.Limits{Affinity: 1}, []string{"node"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"B=2", "LISTEN_FDS=1", "NODEINIT_GRACE=3", "A=1", "A=2"}; !slices.Equal(p.program.Env, want) || len(p.envAdded) != 0 {
+		t.Errorf("the program gets %q, of it added %q, want %q", p.program.Env, p.envAdded, want)
 	}
 }
 
@@ -154,17 +198,17 @@ func TestStartLine(t *testing.T) {
 	t.Parallel()
 	p := plan{
 		limits:  cgroup.Limits{CPU: 1.5, CPUFrom: "/cpu", Memory: 512, MemoryFrom: "/mem", MemoryHigh: 256, Affinity: 4},
-		workers: 2, arithmetic: "sums", mode: "fork", reason: "because", argv: []string{"node", "a b"},
+		workers: 2, arithmetic: "sums", mode: "fork", reason: "because", program: exec.Program{Argv: []string{"node", "a b"}},
 		oldSpace: 128, warnings: []string{"one", "two"},
 	}
 	want := `"level":"warn","msg":"check the limits","warning":"one"}
 "level":"warn","msg":"check the limits","warning":"two"}
-"level":"info","msg":"starting","version":"` + version + `","mode":"fork","reason":"because","workers_allowed":2,"arithmetic":"sums","affinity":4,"cpus":1.5,"cpus_from":"/cpu","memory_bytes":512,"memory_from":"/mem","memory_high_bytes":256,"old_space_bytes":128,"argv":"node a b"}`
+"level":"info","msg":"starting","version":"` + version + `","mode":"fork","reason":"because","workers":2,"arithmetic":"sums","affinity":4,"cpus":1.5,"cpus_from":"/cpu","memory_bytes":512,"memory_from":"/mem","memory_high_bytes":256,"old_space_bytes":128,"argv":"node a b"}`
 	if got := logged(p.log); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	bare := plan{limits: cgroup.Limits{Affinity: 1}, mode: "fork", argv: []string{"node"}}
-	want = `"level":"info","msg":"starting","version":"` + version + `","mode":"fork","reason":"","workers_allowed":0,"arithmetic":"","affinity":1,"argv":"node"}`
+	bare := plan{limits: cgroup.Limits{Affinity: 1}, mode: "fork", program: exec.Program{Argv: []string{"node"}}}
+	want = `"level":"info","msg":"starting","version":"` + version + `","mode":"fork","reason":"","workers":0,"arithmetic":"","affinity":1,"argv":"node"}`
 	if got := logged(bare.log); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
@@ -177,7 +221,11 @@ func TestStartLineFits(t *testing.T) {
 	l := cgroup.Limits{CPU: 1.23456789, CPUFrom: long, Memory: 1 << 62, MemoryFrom: long, MemoryHigh: 1 << 61, Affinity: 1 << 13, Warnings: []string{long}}
 	a := app{config: defaults()}
 	var out bytes.Buffer
-	a.makePlan(l, []string{"node", long}).log(logs.New(&out, logs.JSON, zerolog.InfoLevel))
+	p, err := a.makePlan(l, []string{"node", long})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.log(logs.New(&out, logs.JSON, zerolog.InfoLevel))
 	for _, line := range lines(out.String()) {
 		if len(line) >= 4096 {
 			t.Errorf("%d bytes: %.200s", len(line), line)

@@ -6,11 +6,13 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
+	"github.com/nodeinit/nodeinit/cgroup"
 	"github.com/nodeinit/nodeinit/exec"
 	"github.com/nodeinit/nodeinit/logs"
 	"github.com/nodeinit/nodeinit/reaper"
@@ -35,55 +37,175 @@ func (a *app) supervise(argv []string) int {
 		log.Warn("not a subreaper").Err(err).Send()
 	}
 	group, limits := a.liveLimits(os.DirFS("/"))
-	p := a.makePlan(limits, argv)
+	p, err := a.makePlan(limits, argv)
+	if err != nil {
+		return a.misused(err)
+	}
 	p.log(log)
 	before := group.Stats()
 	if before.OOMGroup {
 		log.Warn("memory.oom.group is set: the OOM killer will take nodeinit along, and no report will follow").Send()
 	}
-
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	r := &reaper.Reaper{OnOrphan: func(pid int, status unix.WaitStatus) {
+	r := &run{app: a, log: log, plan: p, group: group, before: before, inherited: inherited}
+	r.reaper.OnOrphan = func(pid int, status unix.WaitStatus) {
 		a.orphanReaped(log, pid).Int("status", supervisor.Code(status)).Send()
-	}}
-	child, err := start(log, p, r)
-	if err != nil {
-		return a.notStarted(log, err)
 	}
-	log.Info("program started").Int("pid", child.PID).Send()
-	exec.Leave(inherited)
-	// An init needs no parallelism, and once set by hand the number is not read
-	// from the cgroup again and again by Go's runtime. Only now: it takes a while.
-	runtime.GOMAXPROCS(1)
-	go r.Run(ctx)
-	s := supervisor.Supervisor{
-		Log: log, Signals: a.signals, Rules: a.config.rules(), Rest: r,
-		Group: bool(a.config.Group), Grace: a.config.grace(),
-		Parental: a.config.Pdeathsig.sig(),
-	}
-	end := s.Run(supervisor.OnTerminal{Child: child})
-	exec.ReclaimForeground(child.PID)
+	r.reap = sync.OnceFunc(func() { go r.reaper.Run(ctx) })
+	return r.all(ctx)
+}
 
-	code := a.config.remapped(end.Code())
-	after := group.Stats()
-	report(log, end.Crashed(), func(line *zerolog.Event) *zerolog.Event {
-		return exitStatus(end.Report(line, before, after, p.oldSpace), end.Code(), code)
+// A run is one of the program, and of what is to run before it.
+type run struct {
+	*app
+	log       *logs.Logger
+	plan      plan
+	group     *cgroup.Group
+	before    cgroup.Stats // from before the start
+	inherited []int
+	reaper    reaper.Reaper
+	reap      func() // starts the reaper, once
+}
+
+func (r *run) all(ctx context.Context) int {
+	for _, command := range r.config.Pre {
+		if code, ok := r.pre(command); !ok {
+			return code
+		}
+	}
+	program := r.program
+	if r.plan.mode == "per-core" {
+		program = r.workers
+	}
+	end, err := program(ctx)
+	if err != nil {
+		return r.notStarted(r.log, err)
+	}
+	return r.report(end, "")
+}
+
+// pre runs a command to its end. It reports whether to go on, and if not the
+// status to exit with.
+func (r *run) pre(command command) (code int, ok bool) {
+	p := r.plan
+	p.program = exec.Program{Argv: command, Env: exec.DropListenPID(r.environ)}
+	p.workers, p.envAdded = 1, nil
+	r.sizeHeap(&p)
+	s := r.supervisor(p)
+	s.Start = func(int) (supervisor.Worker, error) {
+		child, err := start(r.log, p, &r.reaper)
+		if err != nil {
+			return nil, err
+		}
+		r.log.Info("running before the program").Int("pid", child.PID).Str("argv", logs.Clip(command.String())).Send()
+		r.reap()
+		return supervisor.OnTerminal{Child: child}, nil
+	}
+	end, err := s.Run()
+	switch {
+	case err != nil:
+		return r.notStarted(r.log, err), false
+	case end.Code() != 0 || end.Requested:
+		return r.report(end, command.String()), false
+	}
+	return 0, true
+}
+
+// program runs the program as one process.
+func (r *run) program(context.Context) (supervisor.Exit, error) {
+	pid := 0
+	s := r.supervisor(r.plan)
+	s.Start = func(int) (supervisor.Worker, error) {
+		child, err := start(r.log, r.plan, &r.reaper)
+		if err != nil {
+			return nil, err
+		}
+		pid = child.PID
+		r.log.Info("program started").Int("pid", pid).Send()
+		exec.Leave(r.inherited)
+		// An init needs no parallelism, and once set by hand the number is not read
+		// from the cgroup again and again by Go's runtime. Only now: it takes a while.
+		runtime.GOMAXPROCS(1)
+		r.reap()
+		return supervisor.OnTerminal{Child: child}, nil
+	}
+	end, err := s.Run()
+	if pid != 0 {
+		exec.ReclaimForeground(pid)
+	}
+	return end, err
+}
+
+// workers runs the program as workers. Descriptors that were passed in, and the
+// working directory, are kept for those that replace the first.
+func (r *run) workers(ctx context.Context) (supervisor.Exit, error) {
+	fleet, err := newFleet(r)
+	if err != nil {
+		return supervisor.Exit{}, err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	done := make(chan struct{})
+	// One processor for the primary, which keeps it while it waits for a moment,
+	// and one for all else.
+	runtime.GOMAXPROCS(2)
+	r.reap()
+	go func() {
+		fleet.serve(ctx)
+		close(done)
+	}()
+	s := r.supervisor(r.plan)
+	s.Start, s.Changes = fleet.start, fleet.changes
+	s.MaxCrashes, s.CrashWindow = int(r.config.MaxCrashes), time.Duration(r.config.CrashWindow)
+	end, err := s.Run()
+	stop()
+	<-done // the files of Unix sockets are gone
+	return end, err
+}
+
+// supervisor returns one for p, which is to be told how to start it.
+func (r *run) supervisor(p plan) *supervisor.Supervisor {
+	return &supervisor.Supervisor{
+		Log: r.log, Signals: r.signals, Rules: r.config.rules(), Rest: &r.reaper,
+		Group: bool(r.config.Group) || p.program.Wrapped, Grace: r.config.grace(),
+		Parental: r.config.Pdeathsig.sig(),
+		Workers:  p.workers,
+		Before:   r.before, Stats: r.group.Stats, OldSpace: p.oldSpace,
+	}
+}
+
+// report writes the last line and returns the status to exit with. pre is the
+// command that ended it all, if it was one that runs before.
+func (r *run) report(end supervisor.Exit, pre string) int {
+	code := r.config.remapped(end.Code())
+	after := r.group.Stats()
+	report(r.log, end.Crashed(), func(line *zerolog.Event) *zerolog.Event {
+		line = end.Report(line, r.before, after)
+		if pre != "" {
+			line = line.Str("pre", logs.Clip(pre))
+		}
+		return exitStatus(line, end.Code(), code)
 	})
 	return code
 }
 
+// start starts the program of p as one process.
 func start(log *logs.Logger, p plan, r *reaper.Reaper) (*reaper.Child, error) {
-	path := exec.Lookup(p.env, "PATH")
-	if path == "" {
-		path = "/bin:/usr/bin" // execvp(3)
-	}
-	file, err := exec.Find(p.argv[0], path)
+	file, err := find(log, p)
 	if err != nil {
 		return nil, err
 	}
+	return exec.Command{Path: file, Argv: p.program.Argv, Env: p.program.Env, Dir: p.program.Dir}.Start(r)
+}
+
+// find returns the file of the program.
+func find(log *logs.Logger, p plan) (string, error) {
+	file, err := p.program.Find()
+	if err != nil {
+		return "", err
+	}
 	log.Trace("program found").Str("file", logs.Clip(file)).Str("env_added", logs.Clip(strings.Join(p.envAdded, " "))).Send()
-	return exec.Command{Path: file, Argv: p.argv, Env: p.env}.Start(r)
+	return file, nil
 }
 
 // notStarted tells the user, on stderr, and whoever reads the logs.

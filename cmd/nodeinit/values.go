@@ -19,16 +19,17 @@ import (
 
 type (
 	mode      string
+	balance   string // "" is not set
 	logFormat string
 	logLevel  string
 	logTo     string
 )
 
 func (m *mode) UnmarshalText(b []byte) error {
-	if string(b) == "per-core" {
-		return fmt.Errorf("%q is not in this version (try auto or fork)", b)
-	}
-	return choose((*string)(m), b, "auto", "fork")
+	return choose((*string)(m), b, "auto", "fork", "per-core")
+}
+func (v *balance) UnmarshalText(b []byte) error {
+	return choose((*string)(v), b, "rr", "shared", "reuseport", "ip-hash")
 }
 func (f *logFormat) UnmarshalText(b []byte) error {
 	return choose((*string)(f), b, "auto", "json", "text")
@@ -49,6 +50,7 @@ func choose(to *string, b []byte, choices ...string) error {
 }
 
 func (m mode) String() string      { return string(m) }
+func (v balance) String() string   { return string(v) }
 func (f logFormat) String() string { return string(f) }
 func (l logLevel) String() string  { return string(l) }
 func (t logTo) String() string     { return string(t) }

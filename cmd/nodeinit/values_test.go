@@ -11,7 +11,12 @@ import (
 
 // bad are values that an option does not take, as a flag or in the environment.
 var bad = map[string][]string{
-	"mode":         {"cluster", "Auto", "per-core", " fork"},
+	"mode":         {"cluster", "Auto", "percore", " fork"},
+	"workers":      {"0", "-1", "1025", "two", "1.5", "Max"},
+	"balance":      {"none", "RR", "iphash", "least-conn"},
+	"pre":          {"", " ", "node 'a", "node \"a", "node a\\"},
+	"max-crashes":  {"-1", "many", "1.5", "+x"},
+	"crash-window": {"9x", "-1s", "minute"},
 	"cpus":         {"0", "-1", "NaN", "Inf", "-Inf", "two", "1,5", "1e300", "2 ", "1048577"},
 	"memory":       {"0", "-1", "512X", "M", "B", "iB", "512I", "512IB", "512KK", "1e30", "9223372036854775808", "8388608T", "NaN", "InfM", "0.5", "512 M", "1/2G"},
 	"heap":         {"on", "0", "-1", "1023K", "512X", "Auto", "50%"},

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestSplitWords(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][]string{
+		`node migrate.js`:           {"node", "migrate.js"},
+		" a\t b\n":                  {"a", "b"},
+		`a "b c" 'd e'f`:            {"a", "b c", "d ef"},
+		`"" ''`:                     {"", ""},
+		`a\ b \"`:                   {"a b", `"`},
+		`"a\"b\\c\d\$e"`:            {`a"b\c\d$e`},
+		`'a\b"c'`:                   {`a\b"c`},
+		`sh -c "node a && node $B"`: {"sh", "-c", "node a && node $B"},
+		`é\ü`:                       {"éü"},
+		``:                          nil,
+	} {
+		got, err := splitWords(text)
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("splitWords(%s) = %q, %v, want %q", text, got, err, want)
+		}
+	}
+	for _, text := range []string{`a "b`, `a 'b`, `a\`, `"a\`} {
+		if got, err := splitWords(text); err == nil {
+			t.Errorf("splitWords(%s) = %q, want an error", text, got)
+		}
+	}
+}
