@@ -1,7 +1,45 @@
 #!/bin/bash
-# Prints the figures of docs/benchmarks.md. Needs root and Debian's tini, dumb-init and catatonit.
-# Usage: make bench
+# Prints the figures of docs/benchmarks.md as Markdown. Needs root, because the programs run in PID
+# or network namespaces of their own.
+# Usage: bench/bench.sh [init|cluster|rr] [FLAG...]
+#   init     against tini, dumb-init and catatonit (Debian's)
+#   cluster  per-core mode against node:cluster and PM2 (npm's): all figures, about 20 minutes
+#   rr       the hand-over of connections only, under a minute
+# NODEINIT is the binary to measure (bin/nodeinit), NODE_VERSION the Node of cluster and rr.
 set -eu
 cd "$(dirname "$0")/.."
+nodeinit=${NODEINIT:-bin/nodeinit}
+node_version=${NODE_VERSION:-24.21.0}
+pm2_version=7.0.4
+cache=${NODEINIT_CACHE:-$HOME/.cache/nodeinit}
+what=${1:-init}
+[ $# = 0 ] || shift
+
+# install_pm2: into $pm2, whole or not at all.
+install_pm2() {
+	[ ! -e "$pm2/node_modules/pm2/bin/pm2-runtime" ] || return 0
+	echo "bench: npm install pm2@$pm2_version" >&2
+	mkdir -p "$cache"
+	local tmp
+	tmp=$(mktemp -d "$cache/.pm2.XXXXXX")
+	npm install --prefix "$tmp" --no-audit --no-fund --loglevel error "pm2@$pm2_version" >&2
+	mv -T "$tmp" "$pm2"
+}
+
+TMPDIR=$(mktemp -d)
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
 go build -o bin/bench ./bench
-exec ./bin/bench -nodeinit bin/nodeinit
+case $what in
+cluster | rr)
+	bash test/nodes.sh "$node_version" >&2
+	node=$cache/nodes/$node_version/bin/node
+	pm2=$cache/pm2-$pm2_version
+	[ "$what" = rr ] || install_pm2
+	echo "Node $node_version, pm2 $pm2_version, $(wrk -v 2>&1 | sed -n 's/^wrk \(.*\) \[.*/wrk \1/p')," \
+		"$(nproc) CPUs, Linux $(uname -r), $(date -u +%F); nodeinit built $(date -u -r "$nodeinit" '+%F %T') UTC"
+	./bin/bench -nodeinit "$nodeinit" -node "$node" -pm2-runtime "$pm2/node_modules/pm2/bin/pm2-runtime" \
+		"$@" "$what"
+	;;
+*) ./bin/bench -nodeinit "$nodeinit" "$@" "$what" ;;
+esac

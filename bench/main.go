@@ -1,142 +1,158 @@
-// Command bench compares nodeinit with tini, dumb-init and catatonit. It prints
-// a Markdown table of medians: each round runs every init once, in an order
-// that turns, so that what the machine does besides falls on all alike.
+// Command bench compares nodeinit with other inits, or its per-core mode with
+// node:cluster and PM2, and prints Markdown. Each round runs every one of them
+// once, in an order that turns, so that what the machine does besides falls on
+// all alike; the medians of the rounds are compared.
 //
-//	go run ./bench -nodeinit bin/nodeinit
+// Usage, in the root of the repository: bash bench/bench.sh [init|cluster|rr]
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
-	"os/exec"
+	"regexp"
+	"runtime"
 	"slices"
 	"time"
 )
 
-// A subject is an init under measurement: the words in front of the program.
-type subject struct {
-	name string
-	argv []string
-}
-
-// A measure runs one subject once. Its results are in the order of its names.
-type measure struct {
-	names  []string // with units
-	rounds int
-	run    func(s subject) ([]float64, error)
+// options are what is measured, and how long.
+type options struct {
+	programs
+	rounds int           // 0: as many as each measure wants
+	bout   time.Duration // of the load that is measured
+	only   *regexp.Regexp
+	trials *regexp.Regexp
 }
 
 func main() {
 	if role(os.Args[1:]) {
 		return
 	}
-	binary := flag.String("nodeinit", "bin/nodeinit", "the nodeinit to measure")
-	flag.Parse()
-	if err := compare(*binary); err != nil {
+	if err := run(os.Args[1:], os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func compare(binary string) error {
-	subjects := []subject{
-		{"nodeinit", []string{binary, "--log-to", "stderr", "--"}},
-		{"tini", []string{"tini", "--"}},
-		{"dumb-init", []string{"dumb-init", "--"}},
-		{"catatonit", []string{"catatonit", "--"}},
-	}
-	direct := subject{"no init", nil}
-	fmt.Printf("| median of paired runs |")
-	for _, s := range append(subjects, direct) {
-		fmt.Printf(" %s |", s.name)
-	}
-	fmt.Printf(" nodeinit / tini |\n|---|%s\n", "---:|---:|---:|---:|---:|---:|")
-
-	if err := printSizes(subjects); err != nil {
+func run(args []string, stderr io.Writer) (err error) {
+	var o options
+	set := flag.NewFlagSet("bench", flag.ContinueOnError)
+	set.SetOutput(stderr)
+	set.StringVar(&o.nodeinit, "nodeinit", "bin/nodeinit", "the nodeinit to measure")
+	set.StringVar(&o.node, "node", "node", "the Node that all run on")
+	set.StringVar(&o.pm2Runtime, "pm2-runtime", "", "the script of pm2-runtime")
+	set.IntVar(&o.rounds, "rounds", 0, "how often each is measured; 0: as the measure wants")
+	set.DurationVar(&o.bout, "load", 0, "how long a load is measured, in whole seconds; 0: 3s, rr: 2s")
+	only := set.String("only", "", "measure only contenders that match this regular expression")
+	trials := set.String("measure", "", "cluster: make only measures that match this regular expression")
+	if err := set.Parse(args); err != nil {
 		return err
 	}
-	for _, m := range []measure{
-		{[]string{"start to the program's first output (ms)"}, 200, firstOutput},
-		{[]string{"resident memory (KiB)", "of it anonymous (KiB)"}, 5, memory},
-		{[]string{"signal sent to handled (ms)"}, 200, signalLatency},
-		{[]string{"10,000 orphans ended to reaped (ms)"}, 5, reapOrphans},
+	if o.only, err = regexp.Compile(*only); err != nil {
+		return fmt.Errorf("-only: %w", err)
+	}
+	if o.trials, err = regexp.Compile(*trials); err != nil {
+		return fmt.Errorf("-measure: %w", err)
+	}
+	switch what := set.Arg(0); what {
+	case "", "init":
+		return compareInits(o.nodeinit)
+	case "cluster":
+		return o.compareClusters()
+	case "rr":
+		return o.compareHandover()
+	default:
+		return fmt.Errorf("%q is nothing to measure (try init, cluster or rr)", what)
+	}
+}
+
+// chosen returns the contenders with these names, or all, that -only lets pass.
+func (o options) chosen(names ...string) ([]contender, error) {
+	var chosen []contender
+	for _, c := range o.contenders() {
+		if o.only.MatchString(c.name) && (len(names) == 0 || slices.Contains(names, c.name)) {
+			chosen = append(chosen, c)
+		}
+	}
+	if len(chosen) == 0 {
+		return nil, errors.New("-only leaves nothing to measure")
+	}
+	return chosen, nil
+}
+
+// or returns what the user wants, else the default.
+func or[T comparable](wanted, otherwise T) T {
+	var zero T
+	if wanted != zero {
+		return wanted
+	}
+	return otherwise
+}
+
+// compareHandover is the short run for work on the way of a connection to its
+// worker.
+func (o options) compareHandover() error {
+	runtime.LockOSThread() // see newNetwork; and a contender dies with the thread that started it
+	all, err := o.chosen(clusterRR, ourRR, ourShared)
+	if err != nil {
+		return err
+	}
+	f := make(figures)
+	b := bout{time.Second, or(o.bout, 2*time.Second)}
+	err = trial{perConn, or(o.rounds, 5), b.connections}.play(all, f)
+	if err != nil {
+		return err
+	}
+	f.print("a connection per request, 2 workers", all, loadColumns(perConn))
+	f.printErrors(all)
+	f.printQuiet(all)
+	return nil
+}
+
+// compareClusters is the run behind docs/benchmarks.md.
+func (o options) compareClusters() error {
+	runtime.LockOSThread() // see newNetwork; and a contender dies with the thread that started it
+	all, err := o.chosen()
+	if err != nil {
+		return err
+	}
+	f := make(figures)
+	b := bout{time.Second, or(o.bout, 3*time.Second)}
+	for _, t := range []trial{
+		{"load", or(o.rounds, 9), b.loads},
+		{first, or(o.rounds, 15), firstAnswer},
+		{"spread", or(o.rounds, 5), spread},
+		{blocked, or(o.rounds, 7), blockedWorker},
 	} {
-		if err := m.print(subjects, direct); err != nil {
+		if !o.trials.MatchString(t.name) {
+			continue
+		}
+		if err := t.play(all, f); err != nil {
 			return err
 		}
 	}
+	f.printClusters(all)
 	return nil
 }
 
-func (m measure) print(subjects []subject, direct subject) error {
-	all := append(slices.Clone(subjects), direct)
-	results := make(map[string][][]float64) // by subject: each round's
-	for round := range m.rounds {
-		for i := range all {
-			s := all[(i+round)%len(all)]
-			values, err := m.run(s)
-			if err != nil {
-				return fmt.Errorf("%s: %s: %w", s.name, m.names[0], err)
-			}
-			if values != nil {
-				results[s.name] = append(results[s.name], values)
-			}
-		}
-	}
-	for i, name := range m.names {
-		row := make([]float64, len(all))
-		for j, s := range all {
-			row[j] = median(results[s.name], i)
-		}
-		printRow(name, row)
-	}
-	return nil
+// printClusters prints all tables.
+func (f figures) printClusters(all []contender) {
+	f.printTargets()
+	f.print("a connection per request, 32 clients, 2 workers", all, loadColumns(perConn))
+	f.print("keep-alive, 32 clients, 2 workers", all, loadColumns(keepAlive))
+	f.print("idle after load, 2 workers", all, memoryColumns())
+	f.print("2 workers", all, firstColumns())
+	f.printSpread(all)
+	f.print("one of 4 workers stuck 1 s of every 1.5 s, 8 clients, a connection per request", all, []column{
+		{"requests/s", blocked + rate, ""},
+		{"/ " + clusterRR, blocked + rate, clusterRR},
+		{"p99 (ms)", blocked + p99, ""},
+	})
+	fmt.Printf("\n%s gives one address to one worker, so there wrk has an address and a thread per worker instead of one\n"+
+		"thread in all (4 beside the stuck worker). More threads get more of two CPUs: do not compare its rates closely.\n", ourHash)
+	f.printErrors(all)
+	f.printQuiet(all)
 }
-
-func median(rounds [][]float64, i int) float64 {
-	if len(rounds) == 0 {
-		return 0
-	}
-	values := make([]float64, len(rounds))
-	for j, r := range rounds {
-		values[j] = r[i]
-	}
-	slices.Sort(values)
-	return values[len(values)/2]
-}
-
-// printRow prints a value for each subject; 0 is one that does not apply.
-func printRow(name string, row []float64) {
-	fmt.Printf("| %s |", name)
-	for _, v := range row {
-		switch {
-		case v == 0:
-			fmt.Print(" |")
-		case v >= 100:
-			fmt.Printf(" %.0f |", v)
-		default:
-			fmt.Printf(" %.2f |", v)
-		}
-	}
-	fmt.Printf(" %.2f |\n", row[0]/row[1])
-}
-
-func printSizes(subjects []subject) error {
-	row := make([]float64, len(subjects)+1)
-	for i, s := range subjects {
-		path, err := exec.LookPath(s.argv[0])
-		if err != nil {
-			return err
-		}
-		info, err := os.Stat(path)
-		if err != nil {
-			return err
-		}
-		row[i] = float64(info.Size()) / 1024
-	}
-	printRow("binary (KiB)", row)
-	return nil
-}
-
-func milliseconds(d time.Duration) []float64 { return []float64{float64(d) / 1e6} }

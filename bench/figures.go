@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+)
+
+// Figures are what was measured: by its name, by contender, a value per round.
+type figures map[string]map[string][]float64
+
+func (f figures) add(name, contender string, value float64) {
+	if f[name] == nil {
+		f[name] = make(map[string][]float64)
+	}
+	f[name][contender] = append(f[name][contender], value)
+}
+
+// A stat is the middle of several values and how far they spread.
+type stat struct {
+	median, least, most float64
+	rounds              int
+}
+
+func summary(values []float64) stat {
+	if len(values) == 0 {
+		return stat{}
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	return stat{middle(sorted), sorted[0], sorted[len(sorted)-1], len(sorted)}
+}
+
+// middle returns the median of sorted values.
+func middle(sorted []float64) float64 {
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
+
+func (f figures) stat(name, contender string) stat { return summary(f[name][contender]) }
+
+// ratio compares two contenders: the ratio of their medians, and the least and
+// the greatest of the ratios within a round.
+func (f figures) ratio(name, contender, base string) stat {
+	ours, theirs := f[name][contender], f[name][base]
+	if len(ours) == 0 || len(ours) != len(theirs) {
+		return stat{}
+	}
+	paired := make([]float64, len(ours))
+	for i := range ours {
+		paired[i] = ours[i] / theirs[i]
+	}
+	r := summary(paired)
+	r.median = summary(ours).median / summary(theirs).median
+	return r
+}
+
+// A trial measures a contender once.
+type trial struct {
+	name   string
+	rounds int
+	run    func(c contender, f figures) error
+}
+
+// play runs each contender once per round, in an order that turns, so that what
+// the machine does besides falls on all alike.
+func (t trial) play(all []contender, f figures) error {
+	for round := range t.rounds {
+		fmt.Fprintf(os.Stderr, "bench: %s: round %d of %d\n", t.name, round+1, t.rounds)
+		for i := range all {
+			c := all[(i+round)%len(all)]
+			if err := t.run(c, f); err != nil {
+				return fmt.Errorf("%s: %w", t.name, err)
+			}
+		}
+	}
+	return nil
+}

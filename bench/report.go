@@ -1,0 +1,135 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A column shows a figure of each contender, with base as its ratio to that one.
+type column struct{ head, figure, base string }
+
+// loadColumns are what is shown of a load. Seconds per million requests are as
+// many microseconds per request; with perConn each is a connection passed on.
+func loadColumns(name string) []column {
+	return []column{
+		{"requests/s", name + rate, ""},
+		{"/ " + clusterRR, name + rate, clusterRR},
+		{"p99 (ms)", name + p99, ""},
+		{"/ " + clusterRR, name + p99, clusterRR},
+		{"CPU outside workers (s per million = µs each)", name + outsideCPU, ""},
+		{"/ " + clusterRR, name + outsideCPU, clusterRR},
+		{"CPU in workers", name + workersCPU, ""},
+	}
+}
+
+func memoryColumns() []column {
+	return []column{
+		{"Pss outside workers (MiB)", outsideMiB, ""},
+		{"/ " + pm2, outsideMiB, pm2},
+		{"Pss of all (MiB)", allMiB, ""},
+		{"/ " + clusterRR, allMiB, clusterRR},
+	}
+}
+
+func firstColumns() []column {
+	return []column{
+		{"start to first answer (ms)", first, ""},
+		{"/ " + nodeAlone, first, nodeAlone},
+		{"/ " + clusterRR, first, clusterRR},
+	}
+}
+
+// print prints a table with a row for each contender that has such figures.
+func (f figures) print(title string, all []contender, columns []column) {
+	if len(f[columns[0].figure]) == 0 {
+		return // left out by -measure
+	}
+	fmt.Printf("\n| %s |", title)
+	for _, c := range columns {
+		fmt.Printf(" %s |", c.head)
+	}
+	fmt.Printf("\n|---|%s\n", strings.Repeat("---:|", len(columns)))
+	for _, s := range all {
+		if len(f[columns[0].figure][s.name]) == 0 {
+			continue
+		}
+		fmt.Printf("| %s |", s.name)
+		for _, c := range columns {
+			if c.base == "" {
+				fmt.Printf(" %s |", f.stat(c.figure, s.name))
+			} else {
+				fmt.Printf(" %s |", f.ratio(c.figure, s.name, c.base))
+			}
+		}
+		fmt.Println()
+	}
+}
+
+// printSpread prints the extremes of all rounds: a median would hide them.
+func (f figures) printSpread(all []contender) {
+	if len(f[oneByOne+fewest]) == 0 {
+		return
+	}
+	fmt.Printf("\n| 64 open connections on 8 workers: min..max of a worker in all rounds | %s | %s |\n|---|---:|---:|\n", oneByOne, atOnce)
+	for _, c := range all {
+		if len(f[oneByOne+fewest][c.name]) == 0 {
+			continue
+		}
+		fmt.Printf("| %s |", c.name)
+		for _, way := range []string{oneByOne, atOnce} {
+			fmt.Printf(" %.0f..%.0f |", f.stat(way+fewest, c.name).least, f.stat(way+greatest, c.name).most)
+		}
+		fmt.Println()
+	}
+}
+
+// printErrors names what wrk could not connect, read or write, or had no 200.
+func (f figures) printErrors(all []contender) {
+	none := true
+	for _, load := range []string{perConn, keepAlive, blocked} {
+		for _, c := range all {
+			if s := f.stat(load+failed, c.name); s.most > 0 {
+				none = false
+				fmt.Printf("\nErrors: %s, %s: median %.0f, at most %.0f of a round.\n", c.name, load, s.median, s.most)
+			}
+		}
+	}
+	if none {
+		fmt.Println("\nErrors: none in any run.")
+	}
+}
+
+// printQuiet tells how much of the CPUs somebody else used during the loads:
+// figures of a machine that was not quiet are worth little.
+func (f figures) printQuiet(all []contender) {
+	var runs []float64
+	for _, load := range []string{perConn, keepAlive, blocked} {
+		for _, c := range all {
+			runs = append(runs, f[load+elsewhere][c.name]...)
+		}
+	}
+	s := summary(runs)
+	fmt.Printf("\nCPU that neither wrk nor the contender used: median %.1f %% of the machine, at most %.1f %%, in %d runs.\n",
+		s.median, s.most, s.rounds)
+}
+
+// String is the median and the spread; nothing where there are no values or,
+// as the CPU time of no process, nothing but zeros.
+func (s stat) String() string {
+	if s.rounds == 0 || s.most == 0 || s.median != s.median { // NaN: zero by zero
+		return ""
+	}
+	return fmt.Sprintf("%s (%s..%s)", digits(s.median), digits(s.least), digits(s.most))
+}
+
+// digits shows three digits, and no rounding of what has more before the point.
+func digits(v float64) string {
+	switch {
+	case v >= 100:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 10:
+		return fmt.Sprintf("%.1f", v)
+	default:
+		return fmt.Sprintf("%.2f", v)
+	}
+}

@@ -1,0 +1,26 @@
+// The server that every contender runs. It leaves a file named after its pid in BENCH_DIR when it
+// listens: that is how the bench knows who is a worker.
+const fs = require('node:fs');
+const http = require('node:http');
+const path = require('node:path');
+
+const body = `${process.pid}\n`;
+const server = http.createServer((request, response) => response.end(body));
+
+// With BENCH_BLOCK the first worker there blocks its loop for 1 s of every 1.5 s.
+function block() {
+  for (const end = Date.now() + 1000; Date.now() < end; );
+  setTimeout(block, 500);
+}
+
+server.listen(process.env.PORT, () => {
+  const dir = process.env.BENCH_DIR;
+  fs.writeFileSync(path.join(dir, String(process.pid)), '');
+  if (!process.env.BENCH_BLOCK) return;
+  try {
+    fs.closeSync(fs.openSync(path.join(dir, 'blocked'), 'wx'));
+  } catch {
+    return; // another worker was first
+  }
+  setTimeout(block, 500);
+});
