@@ -1,7 +1,7 @@
 package cluster
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -20,7 +20,8 @@ type mouth struct {
 	t    testing.TB
 	w    *Worker
 	conn *net.UnixConn
-	read *bufio.Reader
+	text []byte // read, but not heard yet
+	fds  []int  // that came with it
 }
 
 func run(t testing.TB, balance Balance) *Primary {
@@ -55,7 +56,13 @@ func newMouth(t testing.TB, p *Primary, slot int) *mouth {
 	file.Close()
 	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
 	t.Cleanup(func() { conn.Close() })
-	return &mouth{t: t, w: w, conn: conn.(*net.UnixConn), read: bufio.NewReader(conn)}
+	m := &mouth{t: t, w: w, conn: conn.(*net.UnixConn)}
+	t.Cleanup(func() {
+		for _, fd := range m.fds {
+			unix.Close(fd)
+		}
+	})
+	return m
 }
 
 func (m *mouth) say(format string, args ...any) {
@@ -65,18 +72,50 @@ func (m *mouth) say(format string, args ...any) {
 	}
 }
 
-// hear returns the next message; descriptors that come along are lost.
+// hear returns the next message, of a frame with a descriptor the one inside.
 func (m *mouth) hear() map[string]any {
 	m.t.Helper()
-	line, err := m.read.ReadBytes('\n')
-	if err != nil {
-		m.t.Fatal(err)
+	for {
+		if line, rest, ok := bytes.Cut(m.text, []byte("\n")); ok {
+			m.text = rest
+			var got map[string]any
+			if err := json.Unmarshal(line, &got); err != nil {
+				m.t.Fatalf("%v: %q", err, line)
+			}
+			if inner, ok := got["msg"].(map[string]any); ok {
+				got = inner
+			}
+			return got
+		}
+		var text, oob [4096]byte
+		n, oobn, _, _, err := m.conn.ReadMsgUnix(text[:], oob[:])
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		m.text = append(m.text, text[:n]...)
+		messages, err := unix.ParseSocketControlMessage(oob[:oobn])
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		for i := range messages {
+			fds, err := unix.ParseUnixRights(&messages[i])
+			if err != nil {
+				m.t.Fatal(err)
+			}
+			m.fds = append(m.fds, fds...)
+		}
 	}
-	var got map[string]any
-	if err := json.Unmarshal(line, &got); err != nil {
-		m.t.Fatalf("%v: %q", err, line)
+}
+
+// file returns the first descriptor that came and was not asked for yet.
+func (m *mouth) file() *os.File {
+	m.t.Helper()
+	if len(m.fds) == 0 {
+		m.t.Fatal("no descriptor has come")
 	}
-	return got
+	f := os.NewFile(uintptr(m.fds[0]), "passed")
+	m.fds = m.fds[1:]
+	return f
 }
 
 func (m *mouth) query(port int) (key string, sockname map[string]any, errno any) {

@@ -13,11 +13,11 @@ const (
 	// maxPending is how many connections a worker may have that it has not
 	// answered. With one, as Node's own primary has it, a worker sleeps and is
 	// woken for each; what is there already costs it no sleep.
-	maxPending = 4
+	maxPending = 8
 	// brisk is within what time a worker must have answered to get another
 	// connection ahead: one that computes for longer would keep it waiting
 	// while others are idle.
-	brisk = 2 * time.Millisecond
+	brisk = 5 * time.Millisecond
 	// maxLag is by how many connections a worker that was busy may be behind,
 	// and so how many it gets at once when it is not any more.
 	maxLag = 8
@@ -123,10 +123,26 @@ func idler(a, b *Worker) bool {
 // connection, and to be woken by them costs more than to pass it.
 func (w *Worker) hush() {
 	if !w.quiet {
-		w.quiet = true
+		w.quiet, w.givenThen = true, w.given
 		w.waitFor()
 		w.primary.poll.tickIn(hushTime)
 	}
+}
+
+// lookAt reads what w has written since it was hushed. It stays so as long as it
+// gets connections.
+func (w *Worker) lookAt() {
+	if !w.quiet {
+		return
+	}
+	w.receive()
+	if w.given == w.givenThen {
+		w.quiet = false
+		w.waitFor()
+		return
+	}
+	w.givenThen = w.given
+	w.primary.poll.tickIn(hushTime)
 }
 
 // readAnswers reads what hushed workers have written and reports whether there
@@ -277,6 +293,8 @@ func (p *Primary) retry() {
 			w.flush()
 		}
 	}
-	p.awaitAnswers()
+	for w := range p.workers {
+		w.lookAt()
+	}
 	p.work = true
 }

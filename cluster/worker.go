@@ -35,10 +35,12 @@ type Worker struct {
 
 	// Hand-overs; see roundrobin.go.
 	pending []handover // not answered yet, oldest first
-	quiet   bool       // its answers are read when they are needed
-	round   int64      // of Primary.distribute in which they were
-	transit []int64    // frames with a descriptor that it has not acknowledged
-	given   int64      // connections, relative to other workers
+
+	quiet     bool    // its answers are read when they are needed; see hush
+	round     int64   // of Primary.distribute in which they were
+	givenThen int64   // given, at the last look
+	transit   []int64 // frames with a descriptor that it has not acknowledged
+	given     int64   // connections, relative to other workers
 }
 
 // Drain takes the worker out of rotation and asks it, with the protocol's
@@ -173,6 +175,8 @@ func (w *Worker) parse(frame []byte) {
 		}
 	case "close":
 		w.closed(m.Key)
+	case "disconnected": // said by exec's join.js: wrappers hold the channel too
+		w.closeChannel(nil)
 	case "exitedAfterDisconnect":
 		w.state.Leaving, w.retired = true, true
 		w.primary.publish(w)

@@ -1,0 +1,277 @@
+package cluster
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// dial connects to where a worker listens.
+func dial(t *testing.T, name map[string]any) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%v", name["port"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// take returns the next connection that m is handed, and its number.
+func (m *mouth) take() (seq int, conn net.Conn) {
+	m.t.Helper()
+	message := m.hear()
+	if message["act"] != "newconn" {
+		m.t.Fatalf("heard %v, want a connection", message)
+	}
+	file := m.file()
+	defer file.Close()
+	conn, err := net.FileConn(file)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.t.Cleanup(func() { conn.Close() })
+	return int(message["seq"].(float64)), conn
+}
+
+// serve takes a connection, accepts it and answers on it.
+func (m *mouth) serve(answer string) {
+	m.t.Helper()
+	seq, conn := m.take()
+	m.answer(seq, true)
+	if _, err := io.WriteString(conn, answer); err != nil {
+		m.t.Fatal(err)
+	}
+	conn.Close()
+}
+
+func (m *mouth) answer(seq int, accepted bool) {
+	m.t.Helper()
+	m.say(`{"cmd":"NODE_HANDLE_ACK"}`)
+	m.say(`{"cmd":"NODE_CLUSTER","ack":%d,"accepted":%v,"seq":7}`, seq, accepted)
+}
+
+func read(t *testing.T, c net.Conn) string {
+	t.Helper()
+	b, err := io.ReadAll(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// A connection that a worker was handed and has not answered when it ends goes
+// to another; what it has answered ended with it.
+func TestUnansweredGoesToAnother(t *testing.T) {
+	t.Parallel()
+	p := run(t, RR)
+	dies, lives := newMouth(t, p, 0), newMouth(t, p, 1)
+	_, name, _ := dies.query(0)
+	first, second := dial(t, name), dial(t, name)
+	seq, conn := dies.take()
+	conn.Close()
+	_, conn = dies.take()
+	conn.Close()
+	dies.say(`{"cmd":"NODE_HANDLE_ACK"}`)
+	dies.say(`{"cmd":"NODE_CLUSTER","ack":%d,"accepted":true,"seq":7}`, seq)
+	lives.query(0)
+	dies.conn.Close()
+	lives.serve("from the other")
+	if got := read(t, second); got != "from the other" {
+		t.Errorf("the second connection got %q", got)
+	}
+	if got := read(t, first); got != "" {
+		t.Errorf("the first connection got %q", got)
+	}
+}
+
+// Between a worker and its replacement, connections wait.
+func TestConnectionsWaitForTheReplacement(t *testing.T) {
+	t.Parallel()
+	for _, balance := range []Balance{RR, Shared, ReusePort, IPHash} {
+		t.Run(string(balance), func(t *testing.T) {
+			t.Parallel()
+			p := run(t, balance)
+			old := newMouth(t, p, 0)
+			_, name, _ := old.query(0)
+			old.conn.Close()
+			old.w.Release(true)
+			c := dial(t, name)
+			replacement := newMouth(t, p, 0)
+			if key, again, errno := replacement.query(0); errno != nil || fmt.Sprint(again) != fmt.Sprint(name) {
+				t.Fatalf("the replacement got %q, %v, %v, want %v", key, again, errno, name)
+			}
+			if balance == RR {
+				replacement.serve("hello")
+				if got := read(t, c); got != "hello" {
+					t.Errorf("got %q", got)
+				}
+			}
+			replacement.conn.Close()
+			replacement.w.Release(false)
+			if balance == RR {
+				refused(t, name)
+			}
+		})
+	}
+}
+
+// refused waits until nobody listens there any more.
+func refused(t *testing.T, name map[string]any) {
+	t.Helper()
+	address := fmt.Sprintf("127.0.0.1:%v", name["port"])
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			return
+		}
+		c.Close()
+	}
+	t.Errorf("%s still listens", address)
+}
+
+// A refused connection goes to another worker, and is closed once all refuse.
+func TestRefusedGoesToAnother(t *testing.T) {
+	t.Parallel()
+	p := run(t, RR)
+	a, b := newMouth(t, p, 0), newMouth(t, p, 1)
+	_, name, _ := a.query(0)
+	b.query(0)
+	c := dial(t, name)
+	seq, conn := a.take()
+	conn.Close()
+	a.answer(seq, false)
+	b.serve("from b")
+	if got := read(t, c); got != "from b" {
+		t.Errorf("got %q", got)
+	}
+	c = dial(t, name)
+	for _, m := range []*mouth{a, b} { // the order is that of turns
+		seq, conn := m.take()
+		conn.Close()
+		m.answer(seq, false)
+	}
+	if b, err := io.ReadAll(c); len(b) != 0 {
+		t.Errorf("got %q, %v", b, err)
+	}
+}
+
+// A worker that asks and asks, and reads no answer, is given up; a worker that
+// does not read its connections gets few, and the other one the rest.
+func TestWorkerThatDoesNotRead(t *testing.T) {
+	t.Parallel()
+	p := run(t, RR)
+	deaf, good := newMouth(t, p, 0), newMouth(t, p, 1)
+	_, name, _ := good.query(0)
+	deaf.query(0)
+	var all []net.Conn
+	for range 40 {
+		all = append(all, dial(t, name))
+	}
+	served := 0
+	for served < 40-maxPending { // the deaf one has at most maxPending
+		good.serve("x")
+		served++
+	}
+	for i := range 1 << 20 {
+		if _, err := fmt.Fprintf(deaf.conn, `{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":"no address","port":1,"addressType":4,"seq":%d}`+"\n", i); err != nil {
+			break // it has been given up
+		}
+	}
+	for range 40 - served {
+		good.serve("x")
+	}
+	deaf.conn.Close() // and with it what lies there unread
+	for _, c := range all {
+		if got := read(t, c); got != "x" {
+			t.Fatalf("a connection got %q", got)
+		}
+	}
+	for fault := error(nil); fault == nil; {
+		select {
+		case <-p.Changed():
+		case <-time.After(30 * time.Second):
+			t.Fatal("no fault is told")
+		}
+		for _, c := range p.Changes() {
+			if c.Worker == deaf.w && c.State.Ended {
+				fault = c.State.Fault
+			}
+			if c.Worker == good.w && c.State.Ended {
+				t.Fatal("the other worker is given up")
+			}
+		}
+	}
+}
+
+// ip-hash: each client address always reaches the same worker, and different
+// ones reach all of them.
+func TestIPHash(t *testing.T) {
+	t.Parallel()
+	const n = 4
+	p := run(t, IPHash)
+	var listeners []net.Listener
+	port := 0
+	for slot := range n {
+		m := newMouth(t, p, slot)
+		m.say(`{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":null,"port":0,"addressType":6,"flags":0,"seq":1}`)
+		m.hear()
+		file := m.file()
+		l, err := net.FileListener(file)
+		file.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		listeners = append(listeners, l)
+		port = l.Addr().(*net.TCPAddr).Port
+	}
+	reached := make(chan int)
+	for slot, l := range listeners {
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				c.Close()
+				reached <- slot
+			}
+		}()
+	}
+	ask := func(from net.IP) int {
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: from}}
+		to := "127.0.0.1"
+		if from.To4() == nil {
+			to = "::1"
+		}
+		c, err := d.Dial("tcp", net.JoinHostPort(to, strconv.Itoa(port)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		return <-reached
+	}
+	var seen [n]int
+	for i := range 64 {
+		from := net.IPv4(127, 0, byte(i/8), byte(1+i%8))
+		slot := ask(from)
+		seen[slot]++
+		for range 3 {
+			if again := ask(from); again != slot {
+				t.Fatalf("%v reached %d and then %d", from, slot, again)
+			}
+		}
+	}
+	if slices.Min(seen[:]) < 4 { // of 64 over 4: a fair hash gives that with p > 0.999
+		t.Errorf("64 addresses reached the workers %v times", seen)
+	}
+	if six := ask(net.IPv6loopback); ask(net.IPv6loopback) != six {
+		t.Error("::1 reached two workers")
+	}
+}
