@@ -46,6 +46,9 @@ func (a *app) explain(args []string) int {
 	if err != nil {
 		return a.misused(err)
 	}
+	if p.caveat != "" {
+		p.warnings = append(p.warnings, p.caveat)
+	}
 	if *asJSON {
 		err = p.writeJSON(a.stdout)
 	} else {

@@ -60,6 +60,9 @@ func (p plan) log(log *logs.Logger) {
 	for _, warning := range p.warnings {
 		log.Warn("check the limits").Str("warning", logs.Clip(warning)).Send()
 	}
+	if p.caveat != "" {
+		log.Warn("not all works as workers").Str("warning", p.caveat).Send()
+	}
 	line := log.Info("starting").
 		Str("version", version).
 		Str("mode", string(p.mode)).

@@ -24,7 +24,8 @@ type plan struct {
 	program    exec.Program // what to run; its environment is what it gets
 	envAdded   []string     // what of that nodeinit added
 	oldSpace   int64        // Node's heap limit in bytes, 0 if not known
-	warnings   []string
+	warnings   []string     // about the limits
+	caveat     string       // what does not work as workers, "" if all does
 }
 
 // makePlan decides from the configuration and limits how argv is run. An error
@@ -99,12 +100,19 @@ func (a *app) chooseMode(p *plan) error {
 // chooseBalance honours Node's own variable where the user has not chosen.
 func (a *app) chooseBalance(p *plan) {
 	p.balance = a.config.Balance
-	if p.balance != "" {
-		return
-	}
-	p.balance = "rr"
-	if exec.Lookup(a.environ, "NODE_CLUSTER_SCHED_POLICY") == "none" {
+	switch {
+	case p.balance != "":
+	case exec.Lookup(a.environ, "NODE_CLUSTER_SCHED_POLICY") == "none":
 		p.balance = "shared"
+	default:
+		p.balance = "rr"
+	}
+	switch p.program.Runtime { // seen in Bun 1.4 and Deno 2.9
+	case exec.Bun:
+		p.caveat = "Bun binds its port by itself in each worker: --balance has no effect, and a worker is not known to listen"
+	case exec.Deno:
+		p.balance = "rr"
+		p.caveat = "Deno takes connections by --balance rr only, and only for node:http; Deno.serve needs reusePort"
 	}
 }
 

@@ -88,6 +88,7 @@ func TestPlanMode(t *testing.T) {
 		workers int
 		reason  string
 		balance balance
+		caveat  string // how it begins
 	}{
 		{cpus: 1.49, mode: "fork", workers: 1, reason: "the limits allow one process"},
 		{cpus: 1.5, mode: "per-core", workers: 2, reason: "the program is Node, and there are to be 2 workers", balance: "rr"},
@@ -99,6 +100,10 @@ func TestPlanMode(t *testing.T) {
 		{args: "--workers 3", cpus: 1, mode: "per-core", workers: 3, reason: "the program is Node, and there are to be 3 workers", balance: "rr"},
 		{args: "--workers 1", cpus: 4, mode: "fork", workers: 1, reason: "the limits allow one process"},
 		{args: "--workers max", cpus: 1, mode: "per-core", workers: 8, reason: "the program is Node, and there are to be 8 workers", balance: "rr"},
+		{cpus: 4, argv: "bun ../../examples/server.js", mode: "fork", workers: 1, reason: "the program is for bun: not all of it works as workers (try --mode per-core)"},
+		{args: "--mode per-core", cpus: 2, argv: "bun ../../examples/server.js", mode: "per-core", workers: 2, reason: "--mode per-core", balance: "rr", caveat: "Bun binds"},
+		{args: "--mode per-core --balance shared", cpus: 2, argv: "deno run server.ts", mode: "per-core", workers: 2, reason: "--mode per-core", balance: "rr", caveat: "Deno takes"},
+		{cpus: 4, argv: "node -e 1", mode: "fork", workers: 1, reason: "node -e runs no script (write node server.js)"},
 		{env: "WEB_CONCURRENCY=5", cpus: 2, mode: "per-core", workers: 5, reason: "the program is Node, and there are to be 5 workers", balance: "rr"},
 		{env: "WEB_CONCURRENCY=5", args: "--workers 2", cpus: 4, mode: "per-core", workers: 2, reason: "the program is Node, and there are to be 2 workers", balance: "rr"},
 		{env: "WEB_CONCURRENCY=many", cpus: 2, mode: "per-core", workers: 2, reason: "the program is Node, and there are to be 2 workers", balance: "rr"},
@@ -111,7 +116,7 @@ func TestPlanMode(t *testing.T) {
 			argv = []string{"node", "server.js"}
 		}
 		p, err := a.makePlan(cgroup.Limits{CPU: c.cpus, Affinity: 8}, argv)
-		if err != nil || p.mode != c.mode || p.workers != c.workers || p.reason != c.reason || p.balance != c.balance {
+		if err != nil || p.mode != c.mode || p.workers != c.workers || p.reason != c.reason || p.balance != c.balance || !strings.HasPrefix(p.caveat, c.caveat) || (c.caveat == "") != (p.caveat == "") {
 			t.Errorf("%s %s, %v CPUs: %v, %s, %d, %q, %s, want %s, %d, %q, %s", c.env, c.args, c.cpus, err, p.mode, p.workers, p.reason, p.balance, c.mode, c.workers, c.reason, c.balance)
 		}
 	}
