@@ -106,7 +106,7 @@ func (f *fleet) start(slot int) (supervisor.Worker, error) {
 		w.Child, err = command.Start(&f.reaper)
 	}
 	if err != nil {
-		w.Release(false)
+		w.Release(true) // what waits for this slot waits for the next attempt
 		return nil, err
 	}
 	go w.watch()
