@@ -52,9 +52,8 @@ type Primary struct {
 	servers map[string]*server // by identity; see query.identity
 	lastKey int
 
-	work      bool  // there may be connections to hand over
-	round     int64 // of distribute
-	mostGiven int64 // the largest Worker.given so far
+	work  bool  // there may be connections to hand over
+	round int64 // of distribute
 
 	read  []byte // where a channel is read into
 	oob   []byte // and its descriptors

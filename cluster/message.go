@@ -25,6 +25,9 @@ type message struct {
 	// close
 	Key string `json:"key"`
 
+	// online, from a worker that joined late (exec/join.js): its process ID
+	PID int `json:"pid"`
+
 	// queryServer and listening
 	Index       json.RawMessage `json:"index"`
 	Address     json.RawMessage `json:"address"`

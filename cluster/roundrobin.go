@@ -18,9 +18,6 @@ const (
 	// connection ahead: one that computes for longer would keep it waiting
 	// while others are idle.
 	brisk = 5 * time.Millisecond
-	// maxLag is by how many connections a worker that was busy may be behind,
-	// and so how many it gets at once when it is not any more.
-	maxLag = 8
 	// hushTime is for how long a worker's answers may lie there.
 	hushTime = time.Millisecond
 	// maxTransit bounds the memory of a worker that never acknowledges.
@@ -81,13 +78,12 @@ func (s *server) acceptOne(now time.Time) bool {
 // one whose turn it is, or rather one that waits for a connection. Who seems
 // busy may have answered by now.
 func (s *server) next(now time.Time, except []*Worker) *Worker {
-	turn := s.first(now, except, fewer)
-	if turn != nil && len(turn.pending) > 0 {
+	if turn := s.inTurn(now, except, maxPending); turn != nil && len(turn.pending) > 0 {
 		turn.readAnswers()
 	}
-	best := s.first(now, except, idler)
+	best := s.best(now, except)
 	if (best == nil || len(best.pending) > 1) && s.primary.readAnswers() {
-		best = s.first(now, except, idler)
+		best = s.best(now, except)
 	}
 	if best == nil {
 		s.primary.awaitAnswers()
@@ -95,28 +91,32 @@ func (s *server) next(now time.Time, except []*Worker) *Worker {
 	return best
 }
 
-// first returns the worker that comes before all others that can take a
-// connection.
-func (s *server) first(now time.Time, except []*Worker, before func(a, b *Worker) bool) *Worker {
-	var best *Worker
-	for _, w := range s.holders {
-		if w.takes(now) && !slices.Contains(except, w) && (best == nil || before(w, best)) {
-			best = w
-		}
-	}
-	return best
-}
-
-// fewer reports whether a has had fewer connections than b.
-func fewer(a, b *Worker) bool { return a.given < b.given }
-
-// idler reports whether a waits for a connection and b does not, or else
-// whether a has had fewer.
-func idler(a, b *Worker) bool {
-	if idle, other := len(a.pending) == 0, len(b.pending) == 0; idle != other {
+// best returns the next worker in turn that waits for a connection, or else the
+// next that can take one.
+func (s *server) best(now time.Time, except []*Worker) *Worker {
+	if idle := s.inTurn(now, except, 1); idle != nil {
 		return idle
 	}
-	return fewer(a, b)
+	return s.inTurn(now, except, maxPending)
+}
+
+// inTurn returns the next worker in turn that can take a connection and has
+// fewer than so many unanswered.
+func (s *server) inTurn(now time.Time, except []*Worker, pending int) *Worker {
+	for _, w := range s.holders {
+		if len(w.pending) < pending && w.takes(now) && !slices.Contains(except, w) {
+			return w
+		}
+	}
+	return nil
+}
+
+// hadTurn puts w behind the others.
+func (s *server) hadTurn(w *Worker) {
+	if i := slices.Index(s.holders, w); i >= 0 {
+		copy(s.holders[i:], s.holders[i+1:])
+		s.holders[len(s.holders)-1] = w
+	}
 }
 
 // hush stops waiting for the answers of w for a moment. There are two for each
@@ -179,8 +179,7 @@ func (w *Worker) takes(now time.Time) bool {
 	if w.fd < 0 || w.retired || w.hungUp || len(w.queue) > 0 {
 		return false
 	}
-	waiting := len(w.pending)
-	return waiting == 0 || waiting < maxPending && now.Sub(w.pending[0].at) < brisk
+	return len(w.pending) == 0 || len(w.pending) < maxPending && now.Sub(w.pending[0].at) < brisk
 }
 
 // handOver passes h to w.
@@ -202,8 +201,8 @@ func (s *server) handOver(w *Worker, h handover, now time.Time) {
 	w.pending = append(w.pending, h)
 	w.sent(h.seq)
 	w.hush()
-	w.given = max(w.given+1, s.primary.mostGiven-maxLag)
-	s.primary.mostGiven = max(s.primary.mostGiven, w.given)
+	w.given++
+	s.hadTurn(w)
 	if n < len(frame) { // the descriptor went with the first byte
 		w.send(slices.Clone(frame[n:]), -1)
 	}
@@ -296,5 +295,6 @@ func (p *Primary) retry() {
 	for w := range p.workers {
 		w.lookAt()
 	}
+	p.dropOverdue(time.Now())
 	p.work = true
 }

@@ -4,9 +4,14 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
+
+// listenPatience is how long after its first server a worker may take to ask
+// for all that its predecessor had.
+const listenPatience = 10 * time.Second
 
 // maxServers is how many servers one worker may have: each costs the primary
 // descriptors that others need too.
@@ -20,8 +25,8 @@ type server struct {
 	key     string  // what the workers know it by
 	data    json.RawMessage
 	name    *sockname
-	holders []*Worker
-	waiting map[int]bool // slots whose next worker is to come
+	holders []*Worker         // in turn: who has had a connection is the last
+	waiting map[int]time.Time // slots whose next worker is to ask for it, and until when
 
 	fd    int         // the socket, -1 where each slot has its own
 	slots map[int]int // those
@@ -54,6 +59,7 @@ func (p *Primary) asked(w *Worker, m *message) {
 	w.holds[s.key] = s
 	w.state.Servers = len(w.holds)
 	p.publish(w)
+	p.listens(w.Slot)
 	w.tell(reply{Ack: m.Seq, Key: s.key, Data: s.data, Sockname: s.name}, s.query.family, fd)
 	p.work = true // what has waited for a worker
 }
@@ -105,7 +111,7 @@ func (p *Primary) newServer(q query) (*server, error) {
 	p.lastKey++
 	s := &server{
 		primary: p, query: q, balance: p.balanceFor(q), key: strconv.Itoa(p.lastKey),
-		fd: -1, waiting: make(map[int]bool), slots: make(map[int]int),
+		fd: -1, waiting: make(map[int]time.Time), slots: make(map[int]int),
 	}
 	if s.perSlot() {
 		return s, nil
@@ -182,27 +188,61 @@ func (s *server) steer(fd int) error {
 	return attachIPHash(fd, len(s.slots))
 }
 
-// leave takes w out. What its slot has stays open if the next worker of the
-// slot is to have it (kept), or has it already.
+// leave takes w out. What its slot has stays open if another worker of the slot
+// has it too, or is to have it (kept). For the latter, it waits until the next
+// worker has come to listen, and a little longer.
 func (s *server) leave(w *Worker, kept bool) {
 	before := len(s.holders)
 	s.holders = slices.DeleteFunc(s.holders, func(h *Worker) bool { return h == w })
-	held := len(s.holders) < before || s.waiting[w.Slot]
+	held := len(s.holders) < before
+	until, waits := s.waiting[w.Slot]
 	delete(s.waiting, w.Slot)
 	if slices.ContainsFunc(s.holders, func(h *Worker) bool { return h.Slot == w.Slot }) {
 		return
 	}
-	if held && kept {
-		s.waiting[w.Slot] = true
+	if kept && (held || waits && until.IsZero()) {
+		s.waiting[w.Slot] = time.Time{}
 		return
 	}
-	if fd, there := s.slots[w.Slot]; there {
-		delete(s.slots, w.Slot)
+	s.drop(w.Slot)
+}
+
+// drop closes what a slot has of s, and all of it if nobody else has any.
+func (s *server) drop(slot int) {
+	delete(s.waiting, slot)
+	if fd, there := s.slots[slot]; there {
+		delete(s.slots, slot)
 		_ = unix.Close(fd)
 		s.steerAll()
 	}
 	if len(s.holders) == 0 && len(s.waiting) == 0 {
 		s.close()
+	}
+}
+
+// listens is called when a worker of slot has come to listen: what its
+// predecessor had and it does not ask for soon is of the past.
+func (p *Primary) listens(slot int) {
+	for _, s := range p.servers {
+		if until, waits := s.waiting[slot]; waits && until.IsZero() {
+			s.waiting[slot] = time.Now().Add(listenPatience)
+			p.poll.tickIn(listenPatience)
+		}
+	}
+}
+
+// dropOverdue closes what nobody has come to ask for.
+func (p *Primary) dropOverdue(now time.Time) {
+	for _, s := range p.servers {
+		for slot, until := range s.waiting {
+			switch {
+			case until.IsZero():
+			case now.Before(until):
+				p.poll.tickIn(until.Sub(now))
+			default:
+				s.drop(slot)
+			}
+		}
 	}
 }
 

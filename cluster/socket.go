@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"errors"
+	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -61,16 +62,33 @@ func (q query) tryTCP(addr unix.Sockaddr, g group) (int, error) {
 	return fd, nil
 }
 
+// bindUDP binds a socket for datagrams. Those of a group must have SO_REUSEPORT
+// when they are bound (kernel: reuseport_attach_prog), so whether the port is
+// free, the first of a group finds out with another socket.
 func (q query) bindUDP(g group) (int, error) {
 	anyAddress := netip.IPv4Unspecified()
 	if q.family == udp6 {
 		anyAddress = netip.IPv6Unspecified()
 	}
+	reuse := q.flags&flagUDPReuseAddr != 0
+	if g == first {
+		addr, err := q.sockaddr(anyAddress)
+		if err != nil {
+			return -1, err
+		}
+		fd, err := q.bound(addr, unix.SOCK_DGRAM, reuse, alone)
+		if err != nil {
+			return -1, err
+		}
+		q.port = int64(nameOf(fd).Port)
+		_ = unix.Close(fd)
+		g = further
+	}
 	addr, err := q.sockaddr(anyAddress)
 	if err != nil {
 		return -1, err
 	}
-	return q.bound(addr, unix.SOCK_DGRAM, q.flags&flagUDPReuseAddr != 0, g)
+	return q.bound(addr, unix.SOCK_DGRAM, reuse, g)
 }
 
 // bound returns a socket that is bound to addr. The first of a group binds
@@ -202,15 +220,17 @@ func (q query) unlink() {
 
 // inherited returns a copy of a descriptor that was passed to nodeinit, as a
 // socket that listens. Others, nodeinit's own, are not the workers' to have.
+// The errors are those of Node's primary.
 func (q query) inherited() (int, error) {
-	if q.fd > 1<<20 {
-		return -1, unix.EBADF
-	}
 	flags, err := unix.FcntlInt(uintptr(q.fd), unix.F_GETFD, 0)
-	if err != nil || flags&unix.FD_CLOEXEC != 0 {
-		return -1, unix.EBADF
+	if err != nil || flags&unix.FD_CLOEXEC != 0 || q.fd > math.MaxInt32 {
+		return -1, unix.EINVAL
 	}
-	if kind, err := unix.GetsockoptInt(int(q.fd), unix.SOL_SOCKET, unix.SO_TYPE); err != nil || kind != unix.SOCK_STREAM {
+	kind, err := unix.GetsockoptInt(int(q.fd), unix.SOL_SOCKET, unix.SO_TYPE)
+	if err != nil {
+		return -1, err // ENOTSOCK
+	}
+	if kind != unix.SOCK_STREAM {
 		return -1, unix.EINVAL
 	}
 	fd, err := unix.FcntlInt(uintptr(q.fd), unix.F_DUPFD_CLOEXEC, 0)

@@ -24,6 +24,7 @@ type Worker struct {
 	waiting  uint32 // the events that epoll waits for
 	state    State
 	splitter splitter
+	process  *process           // of a late join, nil where it is not known
 	passed   int                // descriptors that came and belong to no frame yet
 	holds    map[string]*server // by key
 	retired  bool               // it gets no more connections
@@ -51,9 +52,13 @@ func (w *Worker) Drain() {
 			return
 		}
 		w.retired = true
-		w.say(fmt.Appendf(nil, `{"cmd":"NODE_CLUSTER","act":"disconnect","seq":%d}`+"\n", w.seq))
-		w.seq++
+		w.disconnect()
 	})
+}
+
+func (w *Worker) disconnect() {
+	w.say(fmt.Appendf(nil, `{"cmd":"NODE_CLUSTER","act":"disconnect","seq":%d}`+"\n", w.seq))
+	w.seq++
 }
 
 // Release gives up the channel of a worker whose process has ended or was never
@@ -71,7 +76,6 @@ func (w *Worker) add() {
 		return
 	}
 	w.token, w.waiting = token, unix.EPOLLIN
-	w.given = p.mostGiven
 	p.workers[w] = struct{}{}
 }
 
@@ -94,6 +98,7 @@ func (w *Worker) closeChannel(fault error) {
 	w.primary.poll.remove(w.fd, w.token)
 	_ = unix.Close(w.fd)
 	w.fd = -1
+	w.unwatch()
 	for _, o := range w.queue {
 		closeFD(o.fd)
 	}
@@ -166,7 +171,7 @@ func (w *Worker) parse(frame []byte) {
 	}
 	switch m.Act {
 	case "online":
-		w.online()
+		w.online(m.PID)
 	case "queryServer":
 		w.primary.asked(w, &m)
 	case "listening":
@@ -188,16 +193,32 @@ func (w *Worker) parse(frame []byte) {
 	}
 }
 
-// online is said by a process when it starts. A second one on the same channel
-// came after the first, as in sh -c "node migrate.js && node server.js": what
-// the first had is not the second's.
-func (w *Worker) online() {
-	for key := range w.holds {
-		w.closed(key)
+// online is said by a process when it starts. A second one on the same channel,
+// as in sh -c "node a.js && node b.js", comes after the first.
+func (w *Worker) online(pid int) {
+	if pid != 0 && w.process != nil && w.process.pid != pid && !w.process.ended() {
+		w.closeChannel(errTwoPrograms)
+		return
 	}
-	w.takeBack()
+	w.forget()
 	w.state = State{Online: true, bun: w.state.bun}
 	w.primary.publish(w)
+	if pid != 0 {
+		w.watch(pid)
+	}
+	if w.retired {
+		w.disconnect() // who was asked before was another
+	}
+}
+
+// forget forgets what the process had that was the worker so far. The next one
+// on the channel, or in the slot, may want it again.
+func (w *Worker) forget() {
+	for key, s := range w.holds {
+		delete(w.holds, key)
+		s.leave(w, true)
+	}
+	w.takeBack()
 }
 
 func (w *Worker) closed(key string) {

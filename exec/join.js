@@ -28,7 +28,11 @@ function wasPassed() {
 
 function prepare() {
   const cluster = asWorker(() => require('cluster')); // which half of it, it decides here
-  if (cluster.isPrimary || cluster.worker) return; // somebody else has decided
+  if (cluster.isPrimary) { // loaded before this, by what NODE_OPTIONS requires
+    process.emitWarning('no worker of nodeinit: a module of --require has loaded cluster (use --import for it)');
+    return;
+  }
+  if (cluster.worker) return; // the application's own primary has started it
   const forked = process.connected; // by a wrapper, or as a helper of the application
   const tool = isTool();
   if (!forked) asWorker(() => cluster._setupWorker());

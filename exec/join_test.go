@@ -136,6 +136,21 @@ func TestLateJoinWithoutItsChannel(t *testing.T) {
 	}
 }
 
+// Where cluster has been loaded before the late join there is no way to be a
+// worker, and that is said.
+func TestLateJoinTooLate(t *testing.T) {
+	t.Parallel()
+	p := testproc.Command{
+		Argv: testproc.Argv("primary", "node", "migrate.js"), Dir: "testdata/join",
+		Env: append(os.Environ(), "NODE_OPTIONS=--require=./migrate.js"),
+	}.Start(t)
+	p.Expect("status 0")
+	p.WaitCode(0)
+	if !strings.Contains(p.Errors(), "no worker of nodeinit: a module of --require has loaded cluster") {
+		t.Errorf("stderr: %s", p.Errors())
+	}
+}
+
 // closer becomes args[1:] without the channel, or with another in its place.
 func closer(args []string) {
 	fd := exec.ChannelFD(exec.Late, nil)

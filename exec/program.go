@@ -3,7 +3,6 @@ package exec
 import (
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -76,18 +75,39 @@ const maxDepth = 8 // of scripts that run scripts; one may run itself
 
 // Commands by the names they go by.
 var (
-	nodeNames     = regexp.MustCompile(`^node(js)?(-?[0-9]+(\.[0-9]+)*)?$`)
-	shellNames    = []string{"sh", "bash", "dash", "ash", "zsh", "ksh"}
-	managerNames  = []string{"npm", "yarn", "yarnpkg", "pnpm"}
-	fetcherNames  = []string{"npx", "pnpx", "corepack"}
-	daemonNames   = []string{"pm2", "pm2-runtime", "pm2-docker", "forever"}
-	initNames     = []string{"tini", "tini-static", "docker-init", "dumb-init", "catatonit"}
-	asUserNames   = []string{"gosu", "su-exec", "chroot"} // the word after them is no command
-	wrapperNames  = slices.Concat(managerNames, fetcherNames, []string{"tsx", "ts-node", "nodemon", "next", "nuxt", "nest"})
-	mentionsNode  = regexp.MustCompile(`(^|[\s;&|(` + "`" + `'"/])(node|nodejs|` + strings.Join(wrapperNames, "|") + `)($|[\s;&|)` + "`" + `'"])|\.[cm]?js($|[\s;&|)'"])`)
-	resetsOptions = regexp.MustCompile(`(^|[^\w$])NODE_OPTIONS=`)
-	keepsOptions  = regexp.MustCompile(`\$\{?NODE_OPTIONS`)
+	shellNames   = []string{"sh", "bash", "dash", "ash", "zsh", "ksh"}
+	managerNames = []string{"npm", "yarn", "yarnpkg", "pnpm"}
+	fetcherNames = []string{"npx", "pnpx", "corepack"}
+	daemonNames  = []string{"pm2", "pm2-runtime", "pm2-docker", "forever"}
+	initNames    = []string{"tini", "tini-static", "docker-init", "dumb-init", "catatonit"}
+	asUserNames  = []string{"gosu", "su-exec", "chroot"} // the word after them is no command
+	wrapperNames = slices.Concat(managerNames, fetcherNames, []string{"tsx", "ts-node", "nodemon", "next", "nuxt", "nest"})
 )
+
+// isNode reports whether name is node, nodejs or node22.
+func isNode(name string) bool {
+	rest, ok := strings.CutPrefix(name, "node")
+	return ok && strings.Trim(strings.TrimPrefix(rest, "js"), "-.0123456789") == ""
+}
+
+// mentionsNode reports whether a shell's text runs something that is Node's.
+func mentionsNode(text string) bool {
+	words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\n;&|()`\"'", r) })
+	return slices.ContainsFunc(words, func(word string) bool {
+		name := filepath.Base(word)
+		return isNode(name) || slices.Contains(wrapperNames, name) || slices.Contains([]string{".js", ".mjs", ".cjs"}, filepath.Ext(name))
+	})
+}
+
+// resetsOptions reports whether text sets NODE_OPTIONS without keeping what it
+// was.
+func resetsOptions(text string) bool {
+	if strings.Contains(text, "$NODE_OPTIONS") || strings.Contains(text, "${NODE_OPTIONS") {
+		return false
+	}
+	words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\n;&|(`\"'", r) })
+	return slices.ContainsFunc(words, func(word string) bool { return strings.HasPrefix(word, "NODE_OPTIONS=") })
+}
 
 func (s setting) identify() Program {
 	if len(s.argv) == 0 || s.depth > maxDepth {
@@ -95,7 +115,7 @@ func (s setting) identify() Program {
 	}
 	name := filepath.Base(s.argv[0])
 	switch {
-	case nodeNames.MatchString(name):
+	case isNode(name):
 		return s.node()
 	case name == "bun":
 		return s.bun()
@@ -131,7 +151,7 @@ func (s setting) none(runtime Runtime, why string, args ...any) Program {
 func (s setting) late(text ...string) Program {
 	p := Program{Argv: s.argv, Env: s.env, Dir: s.dir, Runtime: Node, Join: Late, Wrapped: true}
 	for _, t := range append(text, strings.Join(s.argv, " ")) {
-		if resetsOptions.MatchString(t) && !keepsOptions.MatchString(t) {
+		if resetsOptions(t) {
 			p.Join, p.Why = None, `it sets NODE_OPTIONS, through which nodeinit reaches the program below it (set it for the container, or write NODE_OPTIONS="$NODE_OPTIONS ...")`
 		}
 	}
@@ -185,7 +205,7 @@ func (s setting) otherInit(name string) Program {
 func (s setting) prefix(from int) Program {
 	for i := from; i < len(s.argv); i++ {
 		name := filepath.Base(s.argv[i])
-		if slices.Contains(wrapperNames, name) || nodeNames.MatchString(name) && i+1 < len(s.argv) {
+		if slices.Contains(wrapperNames, name) || isNode(name) && i+1 < len(s.argv) {
 			return s.late()
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -102,7 +101,7 @@ func (s setting) shellScript(at int) Program {
 
 // text is a program that is a shell's text.
 func (s setting) text(text string) Program {
-	if !mentionsNode.MatchString(text) {
+	if !mentionsNode(text) {
 		return s.unknown()
 	}
 	return s.late(text)
@@ -113,7 +112,7 @@ func (s setting) scriptText(file string, args []string) Program {
 	text := contents(file)
 	if strings.Contains(text, `"$@"`) && len(args) > 0 {
 		inner := setting{args, s.env, s.dir, s.depth + 1}.identify()
-		if nodeImage.MatchString(uncommented(text)) {
+		if isNodeImage(text) {
 			return s.nodeImage(args)
 		}
 		if inner.Runtime == Node {
@@ -139,21 +138,19 @@ func (s setting) nodeImage(args []string) Program {
 	return s.within(inner.identify(), fmt.Sprintf("%s runs its arguments", filepath.Base(s.argv[0])))
 }
 
-var nodeImage = regexp.MustCompile(`^#!/bin/sh\nset -e\n` +
-	`if \[ "\$\{1#-\}" != "\$\{1\}" \] \|\| \[ -z "\$\(command -v "\$\{1\}"\)" \].*; then\n` +
-	`\s*set -- node "\$@"\nfi\nexec "\$@"\n$`)
-
-// uncommented returns text without comments and empty lines.
-func uncommented(text string) string {
-	var kept strings.Builder
+// isNodeImage reports whether text is that docker-entrypoint.sh and nothing
+// else. Its condition has grown over the years.
+func isNodeImage(text string) bool {
+	var lines []string
 	for line := range strings.Lines(text) {
-		trimmed := strings.TrimSpace(line)
-		if trimmed == "" || strings.HasPrefix(trimmed, "#") && !strings.HasPrefix(line, "#!") {
-			continue
+		line = strings.TrimSpace(line)
+		if line != "" && (!strings.HasPrefix(line, "#") || len(lines) == 0) {
+			lines = append(lines, line)
 		}
-		kept.WriteString(strings.TrimRight(line, "\n") + "\n")
 	}
-	return kept.String()
+	return len(lines) == 6 && lines[0] == "#!/bin/sh" && lines[1] == "set -e" &&
+		strings.HasPrefix(lines[2], `if [ "${1#-}" != "${1}" ] || [ -z "$(command -v "${1}")" ]`) && strings.HasSuffix(lines[2], "; then") &&
+		lines[3] == `set -- node "$@"` && lines[4] == "fi" && lines[5] == `exec "$@"`
 }
 
 // contents returns the first 64 KiB of file.

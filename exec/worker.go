@@ -107,7 +107,7 @@ func inspectorOf(slot int, argv, env []string) ([]string, []string) {
 	options := strings.Fields(Lookup(env, "NODE_OPTIONS"))
 	inEnv := readInspector(options, &host, &port)
 	script := 0
-	if nodeNames.MatchString(filepath.Base(argv[0])) {
+	if isNode(filepath.Base(argv[0])) {
 		script = readNodeLine(argv).script
 	}
 	inArgv := script > 0 && readInspector(argv[1:script], &host, &port)

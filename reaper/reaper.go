@@ -33,7 +33,8 @@ type Reaper struct {
 
 	mu       sync.Mutex // held while starting, signalling and reaping
 	children map[int]*Child
-	empty    []chan struct{} // closed at the next ECHILD
+	empty    []chan struct{}          // closed at the next ECHILD
+	groups   map[*Child]chan struct{} // closed when nobody is left in the child's group
 }
 
 // A Child is a process that Start started.
@@ -95,6 +96,21 @@ func (r *Reaper) Empty() <-chan struct{} {
 func (r *Reaper) reap() {
 	for r.reapOne() {
 	}
+	r.announceGroups()
+}
+
+// announceGroups closes the channels of those groups that have nobody left. The
+// last one of a group is a child of this process, or has been adopted by it, so
+// that its end is always seen here.
+func (r *Reaper) announceGroups() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for c, done := range r.groups {
+		if errors.Is(unix.Kill(-c.PID, 0), unix.ESRCH) {
+			close(done)
+			delete(r.groups, c)
+		}
+	}
 }
 
 // reapOne reaps at most one process and reports whether there may be more. It
@@ -136,6 +152,31 @@ func (r *Reaper) announceEmpty() {
 
 // Exited returns a channel that is closed when c has ended and been reaped.
 func (c *Child) Exited() <-chan struct{} { return c.exited }
+
+// GroupEnded returns a channel that is closed when nobody is left in the process
+// group that c leads: c itself has ended, and all that it started and that did
+// not leave for a group of their own. Call it once.
+func (c *Child) GroupEnded() <-chan struct{} {
+	r, done := c.reaper, make(chan struct{})
+	r.mu.Lock()
+	if r.groups == nil {
+		r.groups = make(map[*Child]chan struct{})
+	}
+	r.groups[c] = done
+	r.mu.Unlock()
+	r.announceGroups() // it may be so already: then no SIGCHLD will come
+	return done
+}
+
+// SignalGroup sends sig to the group that c leads, which may outlive c. The
+// number is the group's until GroupEnded is closed.
+func (c *Child) SignalGroup(sig unix.Signal) error {
+	err := unix.Kill(-c.PID, sig)
+	if errors.Is(err, unix.ESRCH) {
+		return os.ErrProcessDone
+	}
+	return os.NewSyscallError("kill", err)
+}
 
 // Status returns how c ended. It may be called once Exited is closed.
 func (c *Child) Status() unix.WaitStatus { return c.status }

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"os"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -27,13 +25,18 @@ type fleet struct {
 
 // A worker is one of them.
 type worker struct {
-	*reaper.Child
+	process
+	child   *reaper.Child
 	channel *cluster.Worker
 	fleet   *fleet
-	// Behind a wrapper the end is that of all who have the channel: npm ends
-	// before the program does.
-	left   chan struct{} // closed when nobody has it any more
-	exited chan struct{} // closed when the child has exited, and after left
+}
+
+// A process is a child, or the group of one behind a wrapper.
+type process interface {
+	Signal(sig unix.Signal, group bool) error
+	Exited() <-chan struct{}
+	Status() unix.WaitStatus
+	MaxRSS() int64
 }
 
 func newFleet(r *run) (*fleet, error) {
@@ -72,9 +75,6 @@ func (f *fleet) tell(ctx context.Context) {
 			if !ok {
 				continue
 			}
-			if c.State.Ended {
-				w.leave()
-			}
 			select {
 			case f.changes <- supervisor.Change{Worker: w, State: c.State}:
 			case <-ctx.Done():
@@ -95,70 +95,45 @@ func (f *fleet) start(slot int) (supervisor.Worker, error) {
 		return nil, err
 	}
 	defer unix.Close(end)
-	w := &worker{channel: channel, fleet: f, left: make(chan struct{}), exited: make(chan struct{})}
+	w := &worker{channel: channel, fleet: f}
 	f.mu.Lock()
 	f.known[channel] = w
 	f.mu.Unlock()
 	f.lastID++
-	who := exec.Worker{ID: f.lastID, Slot: slot, Workers: f.plan.workers}
-	command, err := f.plan.program.Worker(path, who, end, f.inherited)
-	if err == nil {
-		w.Child, err = command.Start(&f.reaper)
-	}
+	child, err := f.fork(path, exec.Worker{ID: f.lastID, Slot: slot, Workers: f.plan.workers}, end)
 	if err != nil {
 		w.Release(true) // what waits for this slot waits for the next attempt
 		return nil, err
 	}
-	go w.watch()
+	w.child, w.process = child, child
+	if f.plan.program.Join == exec.Late {
+		w.process = wrap(child, child)
+	}
 	return w, nil
 }
 
-// watch closes exited. It ends with the process.
-func (w *worker) watch() {
-	<-w.Child.Exited()
-	if w.fleet.plan.program.Join == exec.Late {
-		<-w.left
+func (f *fleet) fork(path string, w exec.Worker, channel int) (*reaper.Child, error) {
+	command, err := f.plan.program.Worker(path, w, channel, f.inherited)
+	if err != nil {
+		return nil, err
 	}
-	close(w.exited)
-}
-
-// leave is called when the channel is closed; only tell and Release call it.
-func (w *worker) leave() {
-	w.fleet.mu.Lock()
-	defer w.fleet.mu.Unlock()
-	select {
-	case <-w.left:
-	default:
-		close(w.left)
-	}
+	return command.Start(&f.reaper)
 }
 
 // PID returns the process ID.
-func (w *worker) PID() int { return w.Child.PID }
-
-// Exited is closed when the worker has ended.
-func (w *worker) Exited() <-chan struct{} { return w.exited }
-
-// Signal sends sig to the process or its group. A wrapper may be gone before
-// the program; its number is that of the group as long as there is one.
-func (w *worker) Signal(sig unix.Signal, group bool) error {
-	err := w.Child.Signal(sig, group)
-	if errors.Is(err, os.ErrProcessDone) && group && w.fleet.plan.program.Join == exec.Late {
-		if unix.Kill(-w.Child.PID, sig) == nil {
-			return nil
-		}
-	}
-	return err
-}
+func (w *worker) PID() int { return w.child.PID }
 
 // Drain asks the worker to finish what it has and leave.
 func (w *worker) Drain() { w.channel.Drain() }
 
-// Release gives up the channel of a worker that has ended.
+// Release gives up the channel of a worker that has ended. Whoever it left in
+// its group would serve without being seen.
 func (w *worker) Release(kept bool) {
+	if w.child != nil && w.fleet.plan.program.Join == exec.Late {
+		_ = w.child.SignalGroup(unix.SIGKILL) // nobody, as a rule
+	}
 	w.fleet.mu.Lock()
 	delete(w.fleet.known, w.channel)
 	w.fleet.mu.Unlock()
-	w.leave()
 	w.channel.Release(kept)
 }

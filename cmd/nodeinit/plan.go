@@ -116,6 +116,12 @@ func (a *app) chooseBalance(p *plan) {
 	}
 }
 
+// wrapped reports whether another process stands before the program, so that
+// signals are for the process group.
+func (p plan) wrapped() bool {
+	return p.program.Wrapped || p.mode == "per-core" && p.program.Join == exec.Late
+}
+
 // sizeHeap gives Node a heap that fits the memory limit unless the user has
 // given it one.
 func (a *app) sizeHeap(p *plan) {

@@ -128,6 +128,9 @@ func (r *run) program(context.Context) (supervisor.Exit, error) {
 		// from the cgroup again and again by Go's runtime. Only now: it takes a while.
 		runtime.GOMAXPROCS(1)
 		r.reap()
+		if r.plan.program.Wrapped {
+			return wrap(supervisor.OnTerminal{Child: child}, child), nil
+		}
 		return supervisor.OnTerminal{Child: child}, nil
 	}
 	end, err := s.Run()
@@ -167,7 +170,7 @@ func (r *run) workers(ctx context.Context) (supervisor.Exit, error) {
 func (r *run) supervisor(p plan) *supervisor.Supervisor {
 	return &supervisor.Supervisor{
 		Log: r.log, Signals: r.signals, Rules: r.config.rules(), Rest: &r.reaper,
-		Group: bool(r.config.Group) || p.program.Wrapped, Grace: r.config.grace(),
+		Group: bool(r.config.Group) || p.wrapped(), Grace: r.config.grace(),
 		Parental: r.config.Pdeathsig.sig(),
 		Workers:  p.workers,
 		Before:   r.before, Stats: r.group.Stats, OldSpace: p.oldSpace,
