@@ -36,5 +36,6 @@ func roles() map[string]func(args []string) {
 		"tostop":        tostop,
 		"asker":         asker,
 		"host":          host,
+		"rawworker":     rawWorker,
 	}
 }

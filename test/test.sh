@@ -12,7 +12,7 @@ light='^Test(PID1|ImportOrder|Readme|MakeRun)'
 
 step() { printf '\n== %s\n' "$*"; }
 
-[ "$mode" = fast ] || { step "setup"; bash test/setup.sh; bash test/images.sh; }
+[ "$mode" = fast ] || { step "setup"; bash test/setup.sh; bash test/images.sh; bash test/nodes.sh; bash test/apps.sh; }
 
 unformatted=$(gofmt -l .)
 [ -z "$unformatted" ] || { echo "gofmt these: $unformatted"; exit 1; }
@@ -28,8 +28,14 @@ step "processes"
 (cd test && go test $race -count=1 -run "$light" .)
 [ "$mode" != fast ] || exit 0
 
+# Those of per-core mode wait for processes more than they compute.
+cluster='^Test(Cluster|Wrappers|Apps)'
+
+step "workers: Node lines, wrappers, frameworks"
+(cd test && go test -count=1 -timeout 20m -parallel 6 -run "$cluster" .)
+
 step "containers, virtual machines, other inits"
-(cd test && go test -count=1 -timeout 20m -skip "$light" ./...)
+(cd test && go test -count=1 -timeout 20m -skip "$light|$cluster" ./...)
 
 step "vet, staticcheck, another architecture, known vulnerabilities"
 (cd test && go build -o ../bin/ honnef.co/go/tools/cmd/staticcheck golang.org/x/vuln/cmd/govulncheck)

@@ -109,7 +109,7 @@ func (a *app) chooseBalance(p *plan) {
 	}
 	switch p.program.Runtime { // seen in Bun 1.4 and Deno 2.9
 	case exec.Bun:
-		p.caveat = "Bun binds its port by itself in each worker: --balance has no effect, and a worker is not known to listen"
+		p.caveat = "Bun binds its port by itself in each worker: --balance has no effect, and Bun.serve does not tell that it listens"
 	case exec.Deno:
 		p.balance = "rr"
 		p.caveat = "Deno takes connections by --balance rr only, and only for node:http; Deno.serve needs reusePort"

@@ -1,0 +1,43 @@
+#!/bin/bash
+# Fetches the Node versions that the tests of per-core mode run on, from the npm registry, to
+# $NODEINIT_CACHE/nodes/VERSION/bin/node. What is there already stays.
+# Usage: test/nodes.sh [VERSION...]
+set -eu
+cache=${NODEINIT_CACHE:-$HOME/.cache/nodeinit}/nodes
+
+# The newest of each line, and the first of two lines: cluster's keys changed within them.
+versions=(18.20.8 20.20.2 22.0.0 22.23.3 24.0.0 24.21.0 26.10.0)
+[ $# = 0 ] || versions=("$@")
+
+case $(uname -m) in
+x86_64) arch=x64 ;;
+aarch64) arch=arm64 ;;
+*) echo "nodes: the npm registry has no Node for $(uname -m)" >&2; exit 1 ;;
+esac
+
+missing=()
+for version in "${versions[@]}"; do
+	[ -x "$cache/$version/bin/node" ] || missing+=("$version")
+done
+[ ${#missing[@]} != 0 ] || exit 0
+
+mkdir -p "$cache"
+tmp=$(mktemp -d "$cache/.tmp.XXXXXX")
+trap 'rm -rf "$tmp"' EXIT
+for version in "${missing[@]}"; do
+	echo "nodes: $version"
+	(cd "$tmp" && npm pack --loglevel error "node-linux-$arch@$version") >"$tmp/log" 2>&1 || {
+		cat "$tmp/log" >&2
+		echo "nodes: npm cannot fetch node-linux-$arch@$version; is there a way to the registry ($(npm config get registry 2>/dev/null))?" >&2
+		exit 1
+	}
+	mkdir -p "$tmp/$version"
+	tar -xzf "$tmp/node-linux-$arch-$version.tgz" -C "$tmp/$version" --strip-components=1 package/bin/node
+	chmod 755 "$tmp/$version"
+	[ "$("$tmp/$version/bin/node" --version)" = "v$version" ] || {
+		echo "nodes: node-linux-$arch@$version does not run here" >&2
+		exit 1
+	}
+	# Whole or not at all; somebody else may have been faster.
+	mv -T "$tmp/$version" "$cache/$version" 2>/dev/null || [ -x "$cache/$version/bin/node" ]
+done

@@ -1,0 +1,2 @@
+// What has to be done before the server starts.
+console.log('migrated');

@@ -1,0 +1,9 @@
+#!/usr/bin/env node
+// Tells who it is, over HTTP; closes when it is asked to.
+const cluster = require('cluster');
+const server = require('http').createServer((request, response) => {
+  response.setHeader('Connection', 'close');
+  response.end([process.pid, process.env.npm_package_version, cluster.isWorker].join(' '));
+});
+server.listen(0, () => console.log(`listening on ${server.address().port}`));
+process.on('SIGTERM', () => server.close());
