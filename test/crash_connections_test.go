@@ -83,18 +83,17 @@ func TestClusterLosesOnlyWhatACrashedWorkerHeld(t *testing.T) {
 			w.listens(listenTo(port))
 		}
 		release := workers[0].block()
+		greetings := greetingsOf(dialAll(t, "tcp", address))
 		held := make([][]net.Conn, 2)
-		conns := dialAll(t, "tcp", address)
-		release()
-		for _, conn := range conns {
-			slot, err := readSlot(conn)
-			if err != nil {
-				t.Fatal(err)
+		for range cap(greetings) {
+			g := <-greetings // the first can only be worker 1's
+			if g.err != nil {
+				t.Fatal(g.err)
 			}
-			held[slot] = append(held[slot], conn)
-		}
-		if len(held[1]) == 0 {
-			t.Fatal("worker 1 holds nothing")
+			held[g.slot] = append(held[g.slot], g.conn)
+			if len(held[0])+len(held[1]) == 1 {
+				release()
+			}
 		}
 		workers[1].block()
 		onTheirWay := dialAll(t, "tcp", address)
@@ -116,6 +115,25 @@ func TestClusterLosesOnlyWhatACrashedWorkerHeld(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A greeting tells which worker has a connection.
+type greeting struct {
+	conn net.Conn
+	slot int
+	err  error
+}
+
+// greetingsOf returns the greetings on conns as they come.
+func greetingsOf(conns []net.Conn) <-chan greeting {
+	greetings := make(chan greeting, len(conns))
+	for _, conn := range conns {
+		go func() {
+			slot, err := readSlot(conn)
+			greetings <- greeting{conn, slot, err}
+		}()
+	}
+	return greetings
 }
 
 // echoes checks that a greeted connection is still served.
