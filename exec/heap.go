@@ -24,10 +24,10 @@ func HeapSize(limit int64, workers int) int {
 	return max(int(budget/4*3/mib)-heapYoung, heapLeast)
 }
 
-// HeapFits reports whether V8 will run into an old space of so many MiB before
-// the process runs into limit bytes.
-func HeapFits(size int, limit int64) bool {
-	return int64(size)*mib+heapOverhead+heapOwn <= limit
+// HeapFits reports whether V8 will run into an old space of so many MiB in each
+// of workers processes before they run into limit bytes.
+func HeapFits(size int, limit int64, workers int) bool {
+	return int64(size*workers)*mib+heapOverhead+heapOwn <= limit
 }
 
 // HeapOption returns the Node option that sets the old space to so many MiB.

@@ -24,14 +24,15 @@ func runMounted(t *testing.T, image string, args ...string) *container {
 	return runContainer(t, image, slices.Concat(mounted(t), args)...)
 }
 
-// mounted are the flags of docker run that put nodeinit and testdata into any image.
+// mounted are the flags of docker run that put nodeinit and testdata into any image. Tests that use
+// it are of one process; docker_cluster_test.go has those of workers.
 func mounted(t *testing.T) []string {
 	t.Helper()
 	testdata, err := filepath.Abs("testdata")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return []string{"--volume", nodeinit + ":/nodeinit:ro", "--volume", testdata + ":/app:ro", "--workdir", "/app", "--entrypoint", "/nodeinit"}
+	return []string{"--volume", nodeinit + ":/nodeinit:ro", "--volume", testdata + ":/app:ro", "--workdir", "/app", "--entrypoint", "/nodeinit", "--env", "NODEINIT_MODE=fork"}
 }
 
 // output is what the container has written so far.

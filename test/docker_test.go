@@ -212,9 +212,9 @@ func TestDockerfileExample(t *testing.T) {
 	t.Cleanup(func() { cleanUp(t, "docker", "image", "rm", "--force", image) })
 	app := runContainer(t, image, "--publish", "127.0.0.1::3000", "--cpus", "2", "--memory", "512m", "--restart", "unless-stopped",
 		"--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
-	app.greets(1)
-	app.killProgram()
 	app.greets(2)
+	app.killWorker(app.logged("worker started")[1].PID)
+	app.greets(4)
 	if status := app.stop(); status != 0 {
 		t.Errorf("status %d after docker stop, want the program's own 0", status)
 	}
@@ -222,17 +222,18 @@ func TestDockerfileExample(t *testing.T) {
 	var story []string
 	for _, l := range app.log() {
 		words := []string{l.Level, l.Msg}
-		if l.Msg == "exit" {
+		if l.Status != nil {
 			words = append(words, l.Cause, l.Signal, strconv.Itoa(*l.Status))
 		}
 		story = append(story, strings.Join(words, " "))
 	}
-	want := []string{
-		"info starting", "info program started", "error exit signal SIGKILL 137",
-		"info starting", "info program started", "info stopping", "info exit exit  0",
-	}
+	begin := []string{"info starting", "info worker started", "info worker started", "info worker listening", "info worker listening"}
+	want := slices.Concat(begin,
+		[]string{"error worker ended signal SIGKILL 137", "info stopping", "info worker ended exit  0", "error exit signal SIGKILL 137"},
+		begin,
+		[]string{"info stopping", "info worker ended exit  0", "info worker ended exit  0", "info exit exit  0"})
 	if !slices.Equal(story, want) {
-		t.Errorf("logged %q, want %q", story, want)
+		t.Errorf("logged\n%q, want\n%q", story, want)
 	}
 }
 

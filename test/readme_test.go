@@ -102,6 +102,8 @@ func TestDockerReadme(t *testing.T) {
 		body, err := get(app.url("3000"))
 		return err == nil && strings.HasPrefix(body, "hello from ")
 	})
+	// A worker that is asked to stop before it can say how ends by the signal.
+	waitUntil(t, "both workers to listen", func() bool { return len(app.logged("worker listening")) == 2 })
 	if status := app.stop(); status != 0 {
 		t.Errorf("status %d after docker stop, want 0", status)
 	}

@@ -138,7 +138,7 @@ func explains(want explanation) func(t *testing.T, c vmCase) {
 			if want.MemoryHighBytes != nil {
 				budget = *want.MemoryHighBytes
 			}
-			added = []string{"NODE_OPTIONS=--max-old-space-size=" + strconv.FormatInt(max((budget/mib-40)*3/4-48, 64), 10)}
+			added = []string{"NODE_OPTIONS=--max-old-space-size=" + strconv.FormatInt(max((budget/mib-40)/int64(want.Workers)*3/4-48, 64), 10)}
 		}
 		if got := e.EnvAdded; len(got)+len(added) > 0 && !reflect.DeepEqual(got, added) {
 			t.Errorf("adds %q to the environment, want %q", got, added)

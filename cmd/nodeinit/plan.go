@@ -138,8 +138,8 @@ func (a *app) sizeHeap(p *plan) {
 	default:
 		return
 	}
-	if share := limit / int64(p.workers); len(p.program.Argv) > 0 && limit > 0 && !exec.HeapFits(size, share) {
-		p.warnings = append(p.warnings, fmt.Sprintf("a heap of %d MiB does not fit in %d MiB: the kernel may kill before V8 gives up (more memory, or --heap)", size, share/mib))
+	if len(p.program.Argv) > 0 && limit > 0 && !exec.HeapFits(size, limit, p.workers) {
+		p.warnings = append(p.warnings, fmt.Sprintf("%d MiB of heap do not fit in %d MiB: the kernel may kill before V8 gives up (more memory, fewer --workers, or --heap)", size*p.workers, limit/mib))
 	}
 	p.oldSpace = int64(size) * mib
 	p.program.Env = exec.AddNodeOption(p.program.Env, exec.HeapOption(size))

@@ -71,7 +71,7 @@ func TestPlanWarnsOfAHeapThatDoesNotFit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := len(p.warnings) == 1 && strings.Contains(p.warnings[0], "does not fit"); got != warns {
+		if got := len(p.warnings) == 1 && strings.Contains(p.warnings[0], "do not fit"); got != warns {
 			t.Errorf("%d MiB: warnings %q", memory, p.warnings)
 		}
 	}
