@@ -42,19 +42,31 @@ func (w *Worker) receive() bool {
 		return false
 	}
 	p := w.primary
-	n, oobn, _, _, err := unix.Recvmsg(w.fd, p.read, p.oob, unix.MSG_CMSG_CLOEXEC)
+	n, oobn, errno := p.receiveMessage(w.fd)
 	switch {
-	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
+	case errno == unix.EAGAIN, errno == unix.EINTR, errno == unix.ENOBUFS, errno == unix.ENOMEM:
 		return false
-	case errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.ENOMEM):
-		return false
-	case err != nil || n == 0: // ECONNRESET: it ended with something unread
+	case errno != 0 || n == 0: // ECONNRESET: it ended with something unread
 		w.closeChannel(nil)
 		return false
 	}
-	w.passed += closePassed(p.oob[:oobn])
-	w.splitter.split(p.read[:n], w.got)
+	if oobn > 0 {
+		w.passed += closePassed(p.oob[:oobn])
+	}
+	w.splitter.split(p.read[:n], w.frames)
 	return true
+}
+
+// receiveMessage is recvmsg(2) into p.read and p.oob. Unlike unix.Recvmsg it
+// allocates nothing.
+func (p *Primary) receiveMessage(fd int) (n, oobn int, errno unix.Errno) {
+	p.iov.Base = &p.read[0]
+	p.iov.SetLen(len(p.read))
+	p.msg = unix.Msghdr{Iov: &p.iov, Control: &p.oob[0]}
+	p.msg.SetIovlen(1)
+	p.msg.SetControllen(len(p.oob))
+	length, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&p.msg)), unix.MSG_CMSG_CLOEXEC)
+	return int(length), int(p.msg.Controllen), errno
 }
 
 // closePassed closes the descriptors in control messages and returns how many

@@ -59,7 +59,7 @@ type Primary struct {
 	oob   []byte // and its descriptors
 	frame []byte // where a hand-over is built
 
-	msg    unix.Msghdr // for Worker.write
+	msg    unix.Msghdr // for sendmsg and recvmsg
 	iov    unix.Iovec
 	rights []byte // a control message with one descriptor
 }
@@ -162,6 +162,7 @@ func (p *Primary) Open(slot int) (w *Worker, end int, err error) {
 		return nil, -1, errors.Join(os.NewSyscallError("fcntl", err), unix.Close(ends[0]), unix.Close(ends[1]))
 	}
 	w = &Worker{Slot: slot, primary: p, fd: ends[0], holds: make(map[string]*server)}
+	w.frames = w.got
 	p.do(func() { w.add() })
 	return w, ends[1], nil
 }

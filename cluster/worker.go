@@ -24,10 +24,11 @@ type Worker struct {
 	waiting  uint32 // the events that epoll waits for
 	state    State
 	splitter splitter
-	process  *process           // of a late join, nil where it is not known
-	passed   int                // descriptors that came and belong to no frame yet
-	holds    map[string]*server // by key
-	retired  bool               // it gets no more connections
+	frames   func(frame []byte, whole bool) // got, made once
+	process  *process                       // of a late join, nil where it is not known
+	passed   int                            // descriptors that came and belong to no frame yet
+	holds    map[string]*server             // by key
+	retired  bool                           // it gets no more connections
 	queue    []outgoing
 	queued   int  // bytes of it
 	full     bool // its end of the channel has no room
