@@ -40,6 +40,9 @@ func ask(fd int) (pid int, err error) {
 	for {
 		chunk := make([]byte, 1024) // an answer has 150 bytes
 		n, err := unix.Read(fd, chunk)
+		if errors.Is(err, unix.EINTR) { // a receive time-out is not restarted (signal(7))
+			continue
+		}
 		if err != nil {
 			return 0, os.NewSyscallError("read", err)
 		}

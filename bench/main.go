@@ -131,6 +131,7 @@ func (o options) compareClusters() error {
 			continue
 		}
 		if err := t.play(all, f); err != nil {
+			f.printClusters(all) // a quarter of an hour's work may be in it
 			return err
 		}
 	}

@@ -44,7 +44,7 @@ type Primary struct {
 	mu      sync.Mutex
 	calls   []func() // for the goroutine of Run to make
 	dirty   []*Worker
-	ended   bool // Run has returned: calls are made by whoever has them
+	ended   bool // no more calls are made
 	changed chan struct{}
 
 	// What follows belongs to the goroutine of Run.

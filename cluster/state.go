@@ -6,7 +6,7 @@ import "slices"
 type State struct {
 	Online    bool     // its Node has come up
 	Servers   int      // servers that it has asked for and not closed again
-	Listening []string // what it listens on, in the order of listen; at most 64
+	Listening []string // what it has come to listen on, in that order; at most 64
 	Ready     bool     // the application sent 'ready'
 	Leaving   bool     // it asked to disconnect: the end of the channel is no surprise
 	Ended     bool     // the channel is closed

@@ -36,13 +36,12 @@ type Worker struct {
 	seq      int64
 
 	// Hand-overs; see roundrobin.go.
-	pending []handover // not answered yet, oldest first
-
-	quiet     bool    // its answers are read when they are needed; see hush
-	round     int64   // of Primary.distribute in which they were
-	givenThen int64   // given, at the last look
-	transit   []int64 // frames with a descriptor that it has not acknowledged
-	given     int64   // connections, relative to other workers
+	pending   []handover // not answered yet, oldest first
+	transit   []int64    // frames with a descriptor that it has not acknowledged
+	given     int64      // connections handed over
+	quiet     bool       // its answers are read when they are needed; see hush
+	givenThen int64      // given, at the last look while it is quiet
+	round     int64      // of Primary.distribute in which its answers were read
 }
 
 // Drain takes the worker out of rotation and asks it, with the protocol's
