@@ -85,7 +85,8 @@ func (s sample) command(t *testing.T, p primary, flags string) testproc.Command 
 		c = testproc.Command{PID1: true, Argv: append([]string{node, reference}, s.argv...)}
 	}
 	c.Dir = s.directory(t)
-	return c
+	// tsx names a socket after its process ID, which others have in namespaces of their own.
+	return withEnv(c, "TMPDIR="+shortDir(t))
 }
 
 // program is what runs the sample.

@@ -71,7 +71,7 @@ func (w wrapped) start(t *testing.T, dir, version, mode string, workers int) *te
 	t.Helper()
 	c := underInit(fmt.Sprintf("--mode %s --workers %d", mode, workers), w.argv...)
 	home := t.TempDir() // npm and its kind write there
-	c = withEnv(c, "HOME="+home, "npm_config_update_notifier=false",
+	c = withEnv(c, "HOME="+home, "TMPDIR="+shortDir(t), "npm_config_update_notifier=false",
 		"PATH="+strings.Join([]string{filepath.Dir(nodeBinary(t, version)), filepath.Join(dir, "node_modules/.bin"), os.Getenv("PATH")}, ":"))
 	c.Dir = dir
 	return c.Start(t)
