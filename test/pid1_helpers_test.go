@@ -23,7 +23,10 @@ func underInit(flags string, argv ...string) testproc.Command {
 
 // withEnv adds variables to the environment of c.
 func withEnv(c testproc.Command, vars ...string) testproc.Command {
-	c.Env = append(os.Environ(), vars...)
+	if c.Env == nil {
+		c.Env = os.Environ()
+	}
+	c.Env = append(c.Env, vars...)
 	return c
 }
 
