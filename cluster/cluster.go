@@ -83,7 +83,13 @@ func New(balance Balance) (*Primary, error) {
 }
 
 // Run serves the workers until ctx ends, then closes every socket and channel.
-func (p *Primary) Run(ctx context.Context) error {
+// A panic in it is an error too: in PID 1 it would end all without a word.
+func (p *Primary) Run(ctx context.Context) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("cluster: internal error, please report it: %v", cause)
+		}
+	}()
 	runtime.LockOSThread()
 	beModest()
 	defer context.AfterFunc(ctx, p.poll.wake)()

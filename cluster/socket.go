@@ -80,9 +80,12 @@ func (q query) bindUDP(g group) (int, error) {
 		if err != nil {
 			return -1, err
 		}
-		q.port = int64(nameOf(fd).Port)
+		name := nameOf(fd)
 		_ = unix.Close(fd)
-		g = further
+		if name == nil {
+			return -1, unix.EIO
+		}
+		q.port, g = int64(name.Port), further
 	}
 	addr, err := q.sockaddr(anyAddress)
 	if err != nil {

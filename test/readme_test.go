@@ -125,9 +125,14 @@ func TestMakeRun(t *testing.T) {
 		output <- string(text)
 	}()
 	url := "http://localhost:" + strings.TrimPrefix(command.Args[2], "PORT=") + "/"
-	waitUntil(t, "the example to answer", func() bool {
+	// Each worker has: one that gets ^C before it can say how to stop ends by it.
+	answers := make(map[string]bool)
+	waitUntil(t, "both workers of the example to answer", func() bool {
 		body, err := get(url)
-		return err == nil && strings.HasPrefix(body, "hello from ")
+		if err == nil && strings.HasPrefix(body, "hello from ") {
+			answers[body] = true
+		}
+		return len(answers) == 2
 	})
 	if _, err := terminal.Write([]byte{'C' - '@'}); err != nil {
 		t.Fatal(err)

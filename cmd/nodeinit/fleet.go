@@ -51,12 +51,11 @@ func newFleet(r *run) (*fleet, error) {
 	}, nil
 }
 
-// serve serves the workers until ctx ends.
-func (f *fleet) serve(ctx context.Context) {
+// serve serves the workers until ctx ends. An error is nodeinit's own: the
+// workers have lost their channels and end, with 0.
+func (f *fleet) serve(ctx context.Context) error {
 	go f.tell(ctx)
-	if err := f.primary.Run(ctx); err != nil {
-		f.log.Error("internal error: the primary has ended").Err(err).Send()
-	}
+	return f.primary.Run(ctx)
 }
 
 // tell brings the supervisor what workers tell. It may take its time with each:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -148,22 +149,19 @@ func (r *run) workers(ctx context.Context) (supervisor.Exit, error) {
 		return supervisor.Exit{}, err
 	}
 	ctx, stop := context.WithCancel(ctx)
-	done := make(chan struct{})
+	done := make(chan error, 1)
 	// One processor for the primary, which keeps it while it waits for a moment,
 	// and one for all else.
 	runtime.GOMAXPROCS(2)
 	r.reap()
-	go func() {
-		fleet.serve(ctx)
-		close(done)
-	}()
+	go func() { done <- fleet.serve(ctx) }()
 	s := r.supervisor(r.plan)
 	s.Start, s.Changes = fleet.start, fleet.changes
 	s.MaxCrashes, s.CrashWindow = int(r.config.MaxCrashes), time.Duration(r.config.CrashWindow)
 	end, err := s.Run()
 	stop()
-	<-done // the files of Unix sockets are gone
-	return end, err
+	served := <-done // the files of Unix sockets are gone
+	return end, errors.Join(err, served)
 }
 
 // supervisor returns one for p, which is to be told how to start it.
