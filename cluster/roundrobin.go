@@ -78,8 +78,14 @@ func (s *server) acceptOne(now time.Time) bool {
 // one whose turn it is, or rather one that waits for a connection. Who seems
 // busy may have answered by now.
 func (s *server) next(now time.Time, except []*Worker) *Worker {
-	if turn := s.inTurn(now, except, maxPending); turn != nil && len(turn.pending) > 0 {
-		turn.readAnswers()
+	for i := 0; i < len(s.holders); i++ { // reading may change them
+		w := s.holders[i]
+		if len(w.pending) > 0 {
+			w.readAnswers()
+		}
+		if w.takes(now) && !slices.Contains(except, w) {
+			break
+		}
 	}
 	best := s.best(now, except)
 	if (best == nil || len(best.pending) > 1) && s.primary.readAnswers() {
