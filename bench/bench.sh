@@ -1,10 +1,11 @@
 #!/bin/bash
 # Prints the figures of docs/benchmarks.md as Markdown. Needs root, because the programs run in PID
 # or network namespaces of their own.
-# Usage: bench/bench.sh [init|cluster|rr] [FLAG...]
+# Usage: bench/bench.sh [init|cluster|rr|operate] [FLAG...]
 #   init     against tini, dumb-init and catatonit (Debian's)
 #   cluster  per-core mode against node:cluster and PM2 (npm's): all figures, about 20 minutes
 #   rr       the hand-over of connections only, under a minute
+#   operate  requests that fail while workers are replaced, with Docker: "operate -help" tells more
 # NODEINIT is the binary to measure (bin/nodeinit), NODE_VERSION the Node of cluster and rr.
 set -eu
 cd "$(dirname "$0")/.."
@@ -26,15 +27,35 @@ install_pm2() {
 	mv -T "$tmp" "$pm2"
 }
 
+# install_for_operate: the tools, a Docker engine, its images, the Nodes and the applications.
+install_for_operate() {
+	{
+		bash test/setup.sh
+		command -v ss >/dev/null || apt-get -o DPkg::Lock::Timeout=300 -qy install --no-install-recommends iproute2
+		bash test/images.sh
+		bash test/nodes.sh
+		bash test/apps.sh express5 fastify
+		install_pm2
+	} >&2
+}
+
 TMPDIR=$(mktemp -d)
 export TMPDIR
 trap 'rm -rf "$TMPDIR"' EXIT
+pm2=$cache/pm2-$pm2_version
 go build -o bin/bench ./bench
 case $what in
+operate)
+	case " $* " in *" -h "* | *" -help "* | *" --help "* | *" -list "* | *" --list "*) ./bin/bench operate "$@" && exit ;; esac
+	install_for_operate
+	modules=$(bash test/apps.sh --path express5)/node_modules:$(bash test/apps.sh --path fastify)/node_modules
+	echo "pm2 $pm2_version, $(wrk -v 2>&1 | sed -n 's/^wrk \(.*\) \[.*/wrk \1/p'), $(nproc) CPUs, Linux $(uname -r)," \
+		"$(date -u +%F); nodeinit built $(date -u -r "$nodeinit" '+%F %T') UTC"
+	./bin/bench operate -nodeinit "$nodeinit" -nodes "$cache/nodes" -pm2 "$pm2/node_modules/pm2" -modules "$modules" "$@"
+	;;
 cluster | rr)
 	bash test/nodes.sh "$node_version" >&2
 	node=$cache/nodes/$node_version/bin/node
-	pm2=$cache/pm2-$pm2_version
 	[ "$what" = rr ] || install_pm2
 	echo "Node $node_version, pm2 $pm2_version, $(wrk -v 2>&1 | sed -n 's/^wrk \(.*\) \[.*/wrk \1/p')," \
 		"$(nproc) CPUs, Linux $(uname -r), $(date -u +%F); nodeinit built $(date -u -r "$nodeinit" '+%F %T') UTC"

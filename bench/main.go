@@ -3,10 +3,13 @@
 // once, in an order that turns, so that what the machine does besides falls on
 // all alike; the medians of the rounds are compared.
 //
-// Usage, in the root of the repository: bash bench/bench.sh [init|cluster|rr]
+// Its suite "operate" counts requests that fail while workers are replaced.
+//
+// Usage, in the root of the repository: bash bench/bench.sh [init|cluster|rr|operate]
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -31,13 +34,23 @@ func main() {
 	if role(os.Args[1:]) {
 		return
 	}
-	if err := run(os.Args[1:], os.Stderr); err != nil {
+	err := run(os.Args[1:], os.Stderr)
+	if errors.Is(err, context.Canceled) {
+		os.Exit(130) // as the shell has it after ^C
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
 func run(args []string, stderr io.Writer) (err error) {
+	switch {
+	case len(args) > 0 && args[0] == "operate": // has flags of its own
+		return operate(args[1:], stderr)
+	case len(args) == 3 && args[0] == floodRole:
+		return runFlood(args[1], args[2])
+	}
 	var o options
 	set := flag.NewFlagSet("bench", flag.ContinueOnError)
 	set.SetOutput(stderr)
@@ -65,7 +78,7 @@ func run(args []string, stderr io.Writer) (err error) {
 	case "rr":
 		return o.compareHandover()
 	default:
-		return fmt.Errorf("%q is nothing to measure (try init, cluster or rr)", what)
+		return fmt.Errorf("%q is nothing to measure (try init, cluster, rr or operate)", what)
 	}
 }
 

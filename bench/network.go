@@ -24,6 +24,11 @@ func newNetwork() error {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		return fmt.Errorf("%w (the bench needs root)", os.NewSyscallError("unshare", err))
 	}
+	return prepareNetwork()
+}
+
+// prepareNetwork gives the network of the calling thread its addresses.
+func prepareNetwork() error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return os.NewSyscallError("socket", err)

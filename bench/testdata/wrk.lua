@@ -1,5 +1,9 @@
 -- Prints the figures of a run as a line of JSON. With BENCH_ADDRS each thread has an address to itself.
+-- With BENCH_METHOD it is the method; POST has a body.
 local threads = 0
+
+wrk.method = os.getenv("BENCH_METHOD") or "GET"
+if wrk.method == "POST" then wrk.body = "hello" end
 
 function setup(thread)
   local addrs = {}
@@ -14,6 +18,8 @@ end
 
 function done(summary, latency)
   local e = summary.errors
-  io.write(string.format('{"requests":%d,"us":%d,"p99_us":%d,"errors":%d}\n', summary.requests, summary.duration,
+  io.write(string.format('{"requests":%d,"us":%d,"p99_us":%d,"errors":%d,', summary.requests, summary.duration,
     latency:percentile(99), e.connect + e.read + e.write + e.status + e.timeout))
+  io.write(string.format('"connect":%d,"read":%d,"write":%d,"timeout":%d,"status":%d}\n', e.connect, e.read, e.write,
+    e.timeout, e.status))
 end
