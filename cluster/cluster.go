@@ -159,7 +159,13 @@ func (p *Primary) makeCalls() {
 
 // Open makes a channel for a worker that is about to be started in slot. The
 // worker's end of it is returned too: pass it to the process and close it.
-func (p *Primary) Open(slot int) (w *Worker, end int, err error) {
+func (p *Primary) Open(slot int) (w *Worker, end int, err error) { return p.open(&Worker{Slot: slot}) }
+
+// OpenSingle is Open for a program that runs as one process and is no worker of
+// Node's cluster. It has a channel for its agent, and for process.send.
+func (p *Primary) OpenSingle() (w *Worker, end int, err error) { return p.open(&Worker{single: true}) }
+
+func (p *Primary) open(w *Worker) (_ *Worker, end int, err error) {
 	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, -1, os.NewSyscallError("socketpair", err)
@@ -167,7 +173,7 @@ func (p *Primary) Open(slot int) (w *Worker, end int, err error) {
 	if err := unix.SetNonblock(ends[0], true); err != nil {
 		return nil, -1, errors.Join(os.NewSyscallError("fcntl", err), unix.Close(ends[0]), unix.Close(ends[1]))
 	}
-	w = &Worker{Slot: slot, primary: p, fd: ends[0], holds: make(map[string]*server)}
+	w.primary, w.fd, w.holds = p, ends[0], make(map[string]*server)
 	w.frames = w.got
 	p.do(func() { w.add() })
 	return w, ends[1], nil

@@ -25,6 +25,7 @@ const (
 	handle               // something with a descriptor
 	ack                  // a descriptor has arrived
 	nack                 // a descriptor has not arrived
+	agent                // what exec's agent.js tells
 )
 
 // kindOf tells from the first bytes of a frame what it is. Node always writes
@@ -39,6 +40,8 @@ func kindOf(frame []byte) kind {
 		return foreign
 	case bytes.HasPrefix(rest, []byte(`CLUSTER"`)):
 		return protocol
+	case bytes.HasPrefix(rest, []byte(`NODEINIT"`)):
+		return agent
 	case bytes.HasPrefix(rest, []byte(`HANDLE"`)):
 		return handle
 	case bytes.HasPrefix(rest, []byte(`HANDLE_ACK"`)):

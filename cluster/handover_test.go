@@ -75,10 +75,10 @@ func TestUnansweredGoesToAnother(t *testing.T) {
 	first, second := dial(t, name), dial(t, name)
 	seq, conn := dies.take()
 	conn.Close()
-	_, conn = dies.take()
-	conn.Close()
 	dies.say(`{"cmd":"NODE_HANDLE_ACK"}`)
 	dies.say(`{"cmd":"NODE_CLUSTER","ack":%d,"accepted":true,"seq":7}`, seq)
+	_, conn = dies.take() // if not before: it may have been too slow to get two ahead
+	conn.Close()
 	lives.query(0)
 	dies.conn.Close()
 	lives.serve("from the other")

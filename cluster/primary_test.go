@@ -44,7 +44,12 @@ func run(t testing.TB, balance Balance) *Primary {
 
 func newMouth(t testing.TB, p *Primary, slot int) *mouth {
 	t.Helper()
-	w, fd, err := p.Open(slot)
+	return newMouthOf(t, func() (*Worker, int, error) { return p.Open(slot) })
+}
+
+func newMouthOf(t testing.TB, open func() (*Worker, int, error)) *mouth {
+	t.Helper()
+	w, fd, err := open()
 	if err != nil {
 		t.Fatal(err)
 	}

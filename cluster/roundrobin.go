@@ -18,8 +18,6 @@ const (
 	// connection ahead: one that computes for longer would keep it waiting
 	// while others are idle.
 	brisk = 5 * time.Millisecond
-	// hushTime is for how long a worker's answers may lie there.
-	hushTime = time.Millisecond
 	// maxTransit bounds the memory of a worker that never acknowledges.
 	maxTransit = 64
 )
@@ -83,7 +81,7 @@ func (s *server) next(now time.Time, except []*Worker) *Worker {
 		if len(w.pending) > 0 {
 			w.readAnswers()
 		}
-		if w.takes(now) && !slices.Contains(except, w) {
+		if s.canTake(w, now) && !slices.Contains(except, w) {
 			break
 		}
 	}
@@ -110,7 +108,7 @@ func (s *server) best(now time.Time, except []*Worker) *Worker {
 // fewer than so many unanswered.
 func (s *server) inTurn(now time.Time, except []*Worker, pending int) *Worker {
 	for _, w := range s.holders {
-		if len(w.pending) < pending && w.takes(now) && !slices.Contains(except, w) {
+		if len(w.pending) < pending && s.canTake(w, now) && !slices.Contains(except, w) {
 			return w
 		}
 	}
@@ -125,64 +123,9 @@ func (s *server) hadTurn(w *Worker) {
 	}
 }
 
-// hush stops waiting for the answers of w for a moment. There are two for each
-// connection, and to be woken by them costs more than to pass it.
-func (w *Worker) hush() {
-	if !w.quiet {
-		w.quiet, w.givenThen = true, w.given
-		w.waitFor()
-		w.primary.poll.tickIn(hushTime)
-	}
-}
-
-// lookAt reads what w has written since it was hushed. It stays so as long as it
-// gets connections.
-func (w *Worker) lookAt() {
-	if !w.quiet {
-		return
-	}
-	w.receive()
-	if w.given == w.givenThen {
-		w.quiet = false
-		w.waitFor()
-		return
-	}
-	w.givenThen = w.given
-	w.primary.poll.tickIn(hushTime)
-}
-
-// readAnswers reads what hushed workers have written and reports whether there
-// was any.
-func (p *Primary) readAnswers() bool {
-	some := false
-	for w := range p.workers {
-		some = w.readAnswers() || some
-	}
-	return some
-}
-
-// readAnswers reads what w has written while it was hushed, once in a round.
-func (w *Worker) readAnswers() bool {
-	if !w.quiet || w.round == w.primary.round {
-		return false
-	}
-	w.round = w.primary.round
-	return w.receive()
-}
-
-// awaitAnswers waits for the answers of all workers again.
-func (p *Primary) awaitAnswers() {
-	for w := range p.workers {
-		if w.quiet {
-			w.quiet = false
-			w.waitFor()
-		}
-	}
-}
-
-// takes reports whether w can take a connection.
-func (w *Worker) takes(now time.Time) bool {
-	if w.fd < 0 || w.retired || w.hungUp || len(w.queue) > 0 {
+// canTake reports whether w can take a connection.
+func (s *server) canTake(w *Worker, now time.Time) bool {
+	if w.fd < 0 || w.retired && !s.finishing || w.hungUp || len(w.queue) > 0 {
 		return false
 	}
 	return len(w.pending) == 0 || len(w.pending) < maxPending && now.Sub(w.pending[0].at) < brisk
@@ -242,7 +185,7 @@ func (w *Worker) answer(seq int64, accepted bool) {
 // offer gives h to another worker, or gives it up when each has refused it.
 func (s *server) offer(h handover) {
 	nobody := !slices.ContainsFunc(s.holders, func(w *Worker) bool { return !slices.Contains(h.refusedBy, w) })
-	if s.fd < 0 || nobody && len(s.waiting) == 0 {
+	if s.gone || nobody && len(s.waiting) == 0 {
 		_ = unix.Close(h.fd)
 		return
 	}
@@ -301,6 +244,10 @@ func (p *Primary) retry() {
 	for w := range p.workers {
 		w.lookAt()
 	}
-	p.dropOverdue(time.Now())
+	now := time.Now()
+	p.dropOverdue(now)
+	for _, s := range p.servers {
+		s.endArrivals(now)
+	}
 	p.work = true
 }

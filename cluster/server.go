@@ -28,8 +28,14 @@ type server struct {
 	holders []*Worker         // in turn: who has had a connection is the last
 	waiting map[int]time.Time // slots whose next worker is to ask for it, and until when
 
-	fd    int         // the socket, -1 where each slot has its own
-	slots map[int]int // those
+	fd      int         // the socket, -1 where each slot has its own
+	slots   map[int]int // those
+	members []member    // and in the order of the kernel; see steer.go
+	steered bool        // the kernel does not choose by itself
+
+	finishing bool      // no more connections are to come; see finish.go
+	endAt     time.Time // when the socket of rr is to be closed then; zero: never, or done
+	gone      bool      // closed
 
 	// Of rr; see roundrobin.go.
 	token    int32
@@ -172,20 +178,13 @@ func (s *server) join(w *Worker) error {
 		return err
 	}
 	s.slots[w.Slot] = fd
+	s.members = append(s.members, member{slot: w.Slot})
 	if s.name == nil {
 		if s.name = nameOf(fd); s.name != nil {
 			s.query.port = int64(s.name.Port) // of all slots, where any was asked for
 		}
 	}
-	return s.steer(fd)
-}
-
-// steer has the kernel choose a socket of the group by the client's address.
-func (s *server) steer(fd int) error {
-	if s.balance != IPHash {
-		return nil
-	}
-	return attachIPHash(fd, len(s.slots))
+	return s.steer()
 }
 
 // leave takes w out. What its slot has stays open if another worker of the slot
@@ -213,7 +212,10 @@ func (s *server) drop(slot int) {
 	if fd, there := s.slots[slot]; there {
 		delete(s.slots, slot)
 		_ = unix.Close(fd)
-		s.steerAll()
+		if i := s.memberOf(slot); i >= 0 {
+			s.removeMember(i)
+			_ = s.steer()
+		}
 	}
 	if len(s.holders) == 0 && len(s.waiting) == 0 {
 		s.close()
@@ -246,15 +248,6 @@ func (p *Primary) dropOverdue(now time.Time) {
 	}
 }
 
-// steerAll has the kernel choose among the sockets that are left. The program
-// is the group's: one socket will do.
-func (s *server) steerAll() {
-	for _, fd := range s.slots {
-		_ = s.steer(fd)
-		return
-	}
-}
-
 func (s *server) close() {
 	for _, h := range s.homeless {
 		_ = unix.Close(h.fd)
@@ -262,17 +255,25 @@ func (s *server) close() {
 	for _, fd := range s.slots {
 		_ = unix.Close(fd)
 	}
-	if s.fd >= 0 {
-		if s.token != 0 {
-			s.primary.poll.remove(s.fd, s.token)
-		}
-		_ = unix.Close(s.fd)
-		s.query.unlink()
-	}
-	s.fd, s.slots, s.homeless = -1, nil, nil
+	s.closeSocket()
+	s.slots, s.homeless, s.gone = nil, nil, true
 	for id, other := range s.primary.servers {
 		if other == s {
 			delete(s.primary.servers, id)
 		}
+	}
+}
+
+func (s *server) closeSocket() {
+	if s.fd < 0 {
+		return
+	}
+	if s.token != 0 {
+		s.primary.poll.remove(s.fd, s.token)
+	}
+	_ = unix.Close(s.fd)
+	s.fd = -1
+	if !s.finishing {
+		s.query.unlink()
 	}
 }

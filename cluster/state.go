@@ -1,6 +1,9 @@
 package cluster
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // A State is what a worker has told so far.
 type State struct {
@@ -11,8 +14,23 @@ type State struct {
 	Leaving   bool     // it asked to disconnect: the end of the channel is no surprise
 	Ended     bool     // the channel is closed
 	Fault     error    // why nodeinit closed it; nil: the worker did
+	PID       int      // of the process that joined late (exec's join.js), else 0
+
+	// What follows comes from the agent, the few lines that nodeinit runs inside
+	// the worker. Where there is none, it stays zero.
+	Agent   bool      // it has reported
+	Handles []string  // stop signals that the application handles, such as "SIGTERM"
+	Beat    time.Time // of its last report: the event loop turned then
+	Loop    Loop      // the figures of that report
 
 	bun bool // its internal messages begin with bunMark
+}
+
+// A Loop is how a worker's event loop fared between two reports of its agent.
+type Loop struct {
+	Utilisation        float64 // 0 to 1
+	DelayP50, DelayP99 time.Duration
+	Heap               int64 // bytes used
 }
 
 // bunMark is the byte before each of Bun's internal messages, in both
@@ -22,7 +40,7 @@ const bunMark = 2
 const maxListening = 64
 
 func (s State) clone() State {
-	s.Listening = slices.Clone(s.Listening)
+	s.Listening, s.Handles = slices.Clone(s.Listening), slices.Clone(s.Handles)
 	return s
 }
 

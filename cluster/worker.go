@@ -13,6 +13,7 @@ type Worker struct {
 	Slot int
 
 	primary *Primary
+	single  bool // no worker of Node's cluster: fork mode
 
 	// Guarded by Primary.mu.
 	public State
@@ -29,6 +30,8 @@ type Worker struct {
 	passed   int                            // descriptors that came and belong to no frame yet
 	holds    map[string]*server             // by key
 	retired  bool                           // it gets no more connections
+	asked    bool                           // to leave
+	left     bool                           // and it has nothing left to do
 	queue    []outgoing
 	queued   int  // bytes of it
 	full     bool // its end of the channel has no room
@@ -44,16 +47,53 @@ type Worker struct {
 	round     int64      // of Primary.distribute in which its answers were read
 }
 
-// Drain takes the worker out of rotation and asks it, with the protocol's
-// disconnect, to close its servers, finish what it has and leave.
+// Retire takes the worker out of rotation. If it was replaced, the next worker
+// of its slot is there, and may still come to listen on all that this one has.
+func (w *Worker) Retire(replaced bool) {
+	w.primary.do(func() { w.retire(replaced) })
+}
+
+// Drain has the agent finish what the worker has and end the channel. Without an
+// agent it is Disconnect, which loses what clients send on connections that they
+// keep.
 func (w *Worker) Drain() {
 	w.primary.do(func() {
-		if w.retired || w.fd < 0 {
-			return
+		switch {
+		case w.fd < 0 || w.asked:
+		case w.state.Agent:
+			w.asked = true
+			w.say(fmt.Appendf(nil, orderDrain, w.last()))
+		default:
+			w.leave()
 		}
-		w.retired = true
-		w.disconnect()
 	})
+}
+
+// Disconnect asks the worker, with the protocol's disconnect, to close what
+// servers it has, finish and end the channel.
+func (w *Worker) Disconnect() {
+	w.primary.do(func() {
+		if w.fd >= 0 && !w.asked {
+			w.leave()
+		}
+	})
+}
+
+// Shed has each answer of the worker be the last on its connection, if it has an
+// agent.
+func (w *Worker) Shed() {
+	w.primary.do(func() {
+		if w.state.Agent {
+			w.say([]byte(orderShed))
+		}
+	})
+}
+
+func (w *Worker) leave() {
+	w.retired, w.asked = true, true
+	if !w.single {
+		w.disconnect()
+	}
 }
 
 func (w *Worker) disconnect() {
@@ -84,6 +124,7 @@ func (w *Worker) release(kept bool) {
 	w.closeChannel(nil)
 	for _, s := range w.primary.servers {
 		s.leave(w, kept)
+		s.parted(w)
 	}
 	clear(w.holds)
 	delete(w.primary.workers, w)
@@ -160,6 +201,10 @@ func (w *Worker) got(frame []byte, whole bool) {
 		w.arrived(false)
 	case nack:
 		w.arrived(true)
+	case agent:
+		if whole {
+			w.reported(frame)
+		}
 	case foreign:
 	}
 }
@@ -201,12 +246,12 @@ func (w *Worker) online(pid int) {
 		return
 	}
 	w.forget()
-	w.state = State{Online: true, bun: w.state.bun}
+	w.state = State{Online: true, PID: pid, bun: w.state.bun}
 	w.primary.publish(w)
 	if pid != 0 {
 		w.watch(pid)
 	}
-	if w.retired {
+	if w.asked && !w.single {
 		w.disconnect() // who was asked before was another
 	}
 }

@@ -1,21 +1,19 @@
-// Makes a Node process below a wrapper (npm, tsx, sh -c) a cluster worker. Every
-// Node process on the way runs this before its own code, through NODE_OPTIONS.
-// The first to listen, or to say something to its primary, takes the channel;
-// to the others (npm never listens) nothing happens.
-import Module, { createRequire } from 'node:module';
+// Gives a Node process below a wrapper (npm, tsx, sh -c) the channel to nodeinit,
+// and makes it a cluster worker in per-core mode. Every Node process on the way
+// runs this before its own code, through NODE_OPTIONS. The first to listen, or to
+// say something to its parent, takes the channel; to the others (npm never
+// listens) nothing happens.
+import { createRequire } from 'node:module';
 import { fstatSync, readSync, realpathSync } from 'node:fs';
-import { extname, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 
 const { env } = process;
 const require = createRequire('file:///');
+// id is cluster.worker.id, 0 in fork mode.
 const [fd, inode, id] = (env.NODEINIT_CHANNEL ?? '').split(':').map(Number);
+const forked = process.connected; // by a wrapper, or as a helper of the application
 
-if (isMainThread && inode && wasPassed()) {
-  prepare();
-  keepCompilers();
-}
+if (isMainThread && inode && wasPassed()) (id ? asWorker : asItself)(isTool());
 
 // A wrapper may have closed the descriptor, and its number may be another's now.
 function wasPassed() {
@@ -26,41 +24,36 @@ function wasPassed() {
   }
 }
 
-function prepare() {
-  const cluster = asWorker(() => require('cluster')); // which half of it, it decides here
+// Fork mode: the process stays what it is. That it listens is seen soon after.
+function asItself(tool) {
+  const { Server } = require('net');
+  const isPath = (server) => typeof server.address() === 'string'; // as tsx has to talk to its child
+  const serves = (handle) => handle instanceof Server && handle.listening && !(tool && isPath(handle));
+  const timer = setInterval(() => {
+    if (process._getActiveHandles().some(serves)) join();
+  }, 100).unref();
+  const join = once(() => {
+    clearInterval(timer);
+    take();
+  });
+  if (!tool) joinToSend(join);
+}
+
+function asWorker(tool) {
+  const cluster = asForked(() => require('cluster')); // which half of it, it decides here
   if (cluster.isPrimary) { // loaded before this, by what NODE_OPTIONS requires
     process.emitWarning('no worker of nodeinit: a module of --require has loaded cluster (use --import for it)');
     return;
   }
   if (cluster.worker) return; // the application's own primary has started it
-  const forked = process.connected; // by a wrapper, or as a helper of the application
-  const tool = isTool();
-  if (!forked) asWorker(() => cluster._setupWorker());
-
-  let join = () => {
-    join = () => {};
-    leaveEnvironment();
-    forgetPredecessor();
-    if (forked) { // its parent is nodeinit from here on
-      process.channel.unref();
-      process.removeAllListeners('internalMessage');
-      asWorker(() => cluster._setupWorker());
-    }
-    // The worker's own listeners are there already and so do not count: unlike in
-    // a worker that Node starts, the channel does not keep the process alive.
-    require('child_process')._forkChild(fd, 'json');
-    process.send({ cmd: 'NODE_CLUSTER', act: 'online', pid: process.pid });
-    const { disconnect } = process;
-    process.disconnect = () => { // nodeinit sees no end of file while npm holds the channel too
-      process.send({ cmd: 'NODE_CLUSTER', act: 'disconnected' }, undefined, { swallowErrors: true });
-      disconnect.call(process);
-    };
-  };
+  const setUp = () => asForked(() => cluster._setupWorker());
+  if (!forked) setUp();
+  const join = once(() => take(forked ? setUp : undefined));
 
   const getServer = cluster._getServer; // of every listen that is not exclusive
   cluster._getServer = (server, options, callback) => {
     const { address, port, addressType, backlog, fd, flags } = options;
-    if (tool && addressType === -1) { // a Unix socket, such as tsx has to talk to its child
+    if (tool && addressType === -1) { // a path
       server._listen2(address, port, addressType, backlog, fd, flags);
       return;
     }
@@ -71,16 +64,49 @@ function prepare() {
       callback(...answer);
     });
   };
-  if (!forked && !tool) {
-    process.send = (...message) => {
-      join();
-      return process.send(...message);
-    };
+  if (!tool) joinToSend(join);
+}
+
+function once(f) {
+  return () => {
+    const now = f;
+    f = () => {};
+    now();
+  };
+}
+
+// process.send is not there yet, unless it is another's.
+function joinToSend(join) {
+  if (forked) return;
+  process.send = (...message) => {
+    join();
+    return process.send(...message);
+  };
+}
+
+// Takes the channel.
+function take(setUp = () => {}) {
+  leaveEnvironment();
+  forgetPredecessor();
+  if (forked) { // its parent is nodeinit from here on
+    process.channel.unref();
+    process.removeAllListeners('internalMessage');
   }
+  setUp();
+  // The worker's own listeners are there already and so do not count: unlike in
+  // a worker that Node starts, the channel does not keep the process alive.
+  require('child_process')._forkChild(fd, 'json');
+  process.send({ cmd: 'NODE_CLUSTER', act: 'online', pid: process.pid });
+  const { disconnect } = process;
+  process.disconnect = () => { // nodeinit sees no end of file while npm holds the channel too
+    process.send({ cmd: 'NODE_CLUSTER', act: 'disconnected' }, undefined, { swallowErrors: true });
+    disconnect.call(process);
+  };
+  process.emit(Symbol.for('nodeinit.joined')); // for agent.js
 }
 
 // Calls f as if a primary had started this process (lib/cluster.js, child.js).
-function asWorker(f) {
+function asForked(f) {
   env.NODE_UNIQUE_ID = id;
   try {
     return f();
@@ -92,7 +118,7 @@ function asWorker(f) {
 // What the application starts is no worker.
 function leaveEnvironment() {
   delete env.NODEINIT_CHANNEL;
-  const options = (env.NODE_OPTIONS ?? '').replace(`--import=${import.meta.url}`, '').trim();
+  const options = (env.NODE_OPTIONS ?? '').replace(/--import=data:text\/javascript;by=nodeinit;\S+ ?/g, '').trim();
   if (options) env.NODE_OPTIONS = options;
   else delete env.NODE_OPTIONS;
 }
@@ -114,25 +140,4 @@ function isTool() {
   }
 }
 
-// With --import, Node loads the main script as an ES module's, and then knows
-// nothing of what ts-node and its kind have taught require. A script that they
-// are for is loaded as it would be without us.
-function keepCompilers() {
-  const find = (script) => Module._findPath(resolve(script), null, true);
-  const foreign = (file) => {
-    const extension = extname(file);
-    const compiler = Module._extensions[extension]?.name.replace(/^load.?TS$/, 'node');
-    return /^\.[cm]?ts$/.test(extension) ? compiler !== undefined && compiler !== 'node'
-      : !/^(\.[cm]?js|\.json|\.node|\.wasm|)$/.test(extension);
-  };
-  const { runMain } = Module; // ts-node's own command ends with it
-  Module.runMain = (script = process.argv[1]) =>
-    foreign(find(script) || '') ? Module._load(resolve(script), null, true) : runMain(script);
-
-  const file = process.argv[1] && find(process.argv[1]);
-  if (!file || !foreign(file)) return;
-  const main = pathToFileURL(realpathSync(file)).href;
-  const load = (url, context, next) => next(url, url === main ? { ...context, format: 'commonjs' } : context);
-  if (parseInt(process.versions.node) >= 25) Module.registerHooks({ load });
-  else Module.register?.(`data:text/javascript,${encodeURIComponent(`const main = ${JSON.stringify(main)}; export const load = ${load}`)}`);
-}
+//# sourceURL=nodeinit:join.js

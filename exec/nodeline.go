@@ -1,11 +1,7 @@
 package exec
 
 import (
-	"bufio"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -112,39 +108,4 @@ func (s setting) node() Program {
 	default:
 		return s.direct(Node)
 	}
-}
-
-// nodeVersion returns the version of the node that is first in PATH, where its
-// headers lie beside it as in the official archives and images, or as those
-// images say it in their environment.
-func (s setting) nodeVersion() (major, minor int, ok bool) {
-	file, err := setting{argv: []string{"node"}, env: s.env, dir: s.dir}.find()
-	if err != nil {
-		return 0, 0, false
-	}
-	if real, err := filepath.EvalSymlinks(file); err == nil {
-		file = real
-	}
-	if header, err := os.Open(filepath.Join(filepath.Dir(file), "../include/node/node_version.h")); err == nil {
-		defer header.Close()
-		lines := bufio.NewScanner(header)
-		for lines.Scan() {
-			words := strings.Fields(lines.Text())
-			if len(words) != 3 || words[0] != "#define" {
-				continue
-			}
-			switch words[1] {
-			case "NODE_MAJOR_VERSION":
-				major, _ = strconv.Atoi(words[2])
-			case "NODE_MINOR_VERSION":
-				minor, err = strconv.Atoi(words[2])
-				return major, minor, err == nil && major > 0
-			}
-		}
-	}
-	first, rest, _ := strings.Cut(strings.TrimPrefix(Lookup(s.env, "NODE_VERSION"), "v"), ".")
-	second, _, _ := strings.Cut(rest, ".")
-	major, err1 := strconv.Atoi(first)
-	minor, err2 := strconv.Atoi(second)
-	return major, minor, err1 == nil && err2 == nil
 }

@@ -155,7 +155,7 @@ func (s setting) late(text ...string) Program {
 			p.Join, p.Why = None, `it sets NODE_OPTIONS, through which nodeinit reaches the program below it (set it for the container, or write NODE_OPTIONS="$NODE_OPTIONS ...")`
 		}
 	}
-	if major, minor, ok := s.nodeVersion(); ok && (major < 18 || major == 18 && minor < 18) {
+	if major, minor, ok := s.nodeVersion("node"); ok && !takesImport(major, minor) {
 		p.Join, p.Why = None, fmt.Sprintf("Node %d.%d takes no --import in NODE_OPTIONS, through which nodeinit reaches a program below %q (name the script instead: node server.js; or use Node 18.18 or later)", major, minor, s.argv[0])
 	}
 	return p

@@ -16,9 +16,10 @@ import (
 
 // A Worker is one process of those that a program is started as.
 type Worker struct {
-	ID      int // cluster.worker.id: from 1, another for each that is started
+	ID      int // cluster.worker.id: from 1, another for each that is started; 0 in fork mode
 	Slot    int // from 0; a replacement has that of its predecessor
 	Workers int // how many there are to be
+	Agent   bool
 }
 
 // Worker returns the command that starts p, which is at path, as w. channel is
@@ -37,7 +38,7 @@ func (p Program) Worker(path string, w Worker, channel int, inherited []int) (Co
 	argv, env := inspectorOf(w.Slot, p.Argv, p.Env)
 	return Command{
 		Path: path, Argv: argv, Env: WorkerEnv(env, w, p.Join, fd, stat.Ino), Dir: p.Dir,
-		Channel: channel, ChannelAt: fd, Inherited: inherited, Background: true,
+		Channel: channel, ChannelAt: fd, Inherited: inherited, Background: w.ID > 0,
 	}, nil
 }
 
@@ -69,30 +70,55 @@ func WorkerEnv(env []string, w Worker, join Join, fd int, inode uint64) []string
 		key, _, _ := strings.Cut(kv, "=")
 		return slices.Contains(own, key)
 	})
-	vars := map[string]string{
-		"NODE_APP_INSTANCE": strconv.Itoa(w.Slot), // as pm2 calls it
-		"NODEINIT_WORKER":   strconv.Itoa(w.Slot),
-		"NODEINIT_WORKERS":  strconv.Itoa(w.Workers),
+	vars := map[string]string{}
+	if w.ID > 0 {
+		vars["NODE_APP_INSTANCE"] = strconv.Itoa(w.Slot) // as pm2 calls it
+		vars["NODEINIT_WORKER"] = strconv.Itoa(w.Slot)
+		vars["NODEINIT_WORKERS"] = strconv.Itoa(w.Workers)
 	}
-	if join == Late {
+	var modules [][]byte
+	switch join {
+	case Late:
 		vars["NODEINIT_CHANNEL"] = fmt.Sprintf("%d:%d:%d", fd, inode, w.ID)
-		// First, so that no other module has loaded cluster.
-		vars["NODE_OPTIONS"] = strings.TrimSpace(joinOption() + " " + Lookup(env, "NODE_OPTIONS"))
-	} else {
-		vars["NODE_UNIQUE_ID"] = strconv.Itoa(w.ID)
+		modules = append(modules, joinModule, compilersModule) // first, so that no other has loaded cluster
+	default:
 		vars["NODE_CHANNEL_FD"] = strconv.Itoa(fd)
 		vars["NODE_CHANNEL_SERIALIZATION_MODE"] = "json"
+		if w.ID > 0 {
+			vars["NODE_UNIQUE_ID"] = strconv.Itoa(w.ID)
+		}
+		if w.Agent {
+			modules = append(modules, compilersModule)
+		}
+	}
+	if w.Agent {
+		modules = append(modules, agentModule)
+	}
+	if len(modules) > 0 {
+		vars["NODE_OPTIONS"] = strings.TrimSpace(imports(modules) + " " + Lookup(env, "NODE_OPTIONS"))
 	}
 	return withVariables(kept, vars)
 }
 
-//go:embed join.js
-var joinModule []byte
+// What Node is to run before the program.
+var (
+	//go:embed join.js
+	joinModule []byte
+	//go:embed compilers.js
+	compilersModule []byte
+	//go:embed agent.js
+	agentModule []byte
+)
 
-// joinOption is the Node option that loads join.js. Base64 has nothing in it
-// that a shell or a program that splits NODE_OPTIONS could take for its own.
-func joinOption() string {
-	return "--import=data:text/javascript;base64," + base64.StdEncoding.EncodeToString(joinModule)
+// imports are Node options that load modules. Base64 has nothing in it that a
+// shell or a program that splits NODE_OPTIONS could take for its own; by=nodeinit
+// is how join.js and agent.js find these options again.
+func imports(modules [][]byte) string {
+	var options []string
+	for _, module := range modules {
+		options = append(options, "--import=data:text/javascript;by=nodeinit;base64,"+base64.StdEncoding.EncodeToString(module))
+	}
+	return strings.Join(options, " ")
 }
 
 // inspectorOptions name the inspector's port or start it.

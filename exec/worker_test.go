@@ -2,6 +2,7 @@ package exec_test
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"os"
 	"runtime"
@@ -44,33 +45,59 @@ func TestWorkerEnv(t *testing.T) {
 		"A=1", "NODE_UNIQUE_ID=99", "NODE_CHANNEL_FD=98", "NODE_CHANNEL_SERIALIZATION_MODE=advanced", "NODEINIT_CHANNEL=1:2:3",
 		"NODE_APP_INSTANCE=97", "NODEINIT_WORKER=96", "NODEINIT_WORKERS=auto", "NODE_OPTIONS=--title x", "NODE_CHANNEL_FDS=kept",
 	}
-	w := exec.Worker{ID: 7, Slot: 2, Workers: 4}
 	own := []string{"A=1", "NODE_CHANNEL_FDS=kept", "NODE_APP_INSTANCE=2", "NODEINIT_WORKER=2", "NODEINIT_WORKERS=4"}
+	channel := []string{"NODE_CHANNEL_FD=3", "NODE_CHANNEL_SERIALIZATION_MODE=json"}
+	// Variables for workers that the user has set stay in fork mode.
+	single := []string{"A=1", "NODE_CHANNEL_FDS=kept", "NODE_APP_INSTANCE=97", "NODEINIT_WORKER=96", "NODEINIT_WORKERS=auto"}
 	for _, c := range []struct {
-		join exec.Join
-		want []string
+		worker  exec.Worker
+		join    exec.Join
+		want    []string
+		modules string // that NODE_OPTIONS imports
 	}{
-		{exec.Direct, append(own, "NODE_OPTIONS=--title x", "NODE_UNIQUE_ID=7", "NODE_CHANNEL_FD=3", "NODE_CHANNEL_SERIALIZATION_MODE=json")},
-		{exec.Late, append(own, "NODEINIT_CHANNEL=3:55:7")},
+		{exec.Worker{ID: 7, Slot: 2, Workers: 4}, exec.Direct, slices.Concat(own, channel, []string{"NODE_UNIQUE_ID=7"}), ""},
+		{exec.Worker{ID: 7, Slot: 2, Workers: 4, Agent: true}, exec.Direct, slices.Concat(own, channel, []string{"NODE_UNIQUE_ID=7"}), "compilers agent"},
+		{exec.Worker{ID: 7, Slot: 2, Workers: 4}, exec.Late, append(own, "NODEINIT_CHANNEL=3:55:7"), "join compilers"},
+		{exec.Worker{ID: 7, Slot: 2, Workers: 4, Agent: true}, exec.Late, append(own, "NODEINIT_CHANNEL=3:55:7"), "join compilers agent"},
+		{exec.Worker{Agent: true}, exec.Direct, slices.Concat(single, channel), "compilers agent"},
+		{exec.Worker{Agent: true}, exec.Late, append(single, "NODEINIT_CHANNEL=3:55:0"), "join compilers agent"},
 	} {
 		env := slices.Clone(before)
-		got := exec.WorkerEnv(env, w, c.join, 3, 55)
+		got := exec.WorkerEnv(env, c.worker, c.join, 3, 55)
 		if !slices.Equal(env, before) {
 			t.Errorf("WorkerEnv made %q of %q", env, before)
 		}
-		if c.join == exec.Late {
-			options := exec.Lookup(got, "NODE_OPTIONS")
-			if !strings.HasPrefix(options, "--import=data:text/javascript;base64,") || !strings.HasSuffix(options, " --title x") || strings.Count(options, " ") != 2 {
-				t.Errorf("NODE_OPTIONS=%s", options)
-			}
-			got = slices.DeleteFunc(got, func(kv string) bool { return strings.HasPrefix(kv, "NODE_OPTIONS=") })
+		modules, rest := importsIn(t, exec.Lookup(got, "NODE_OPTIONS"))
+		if modules != c.modules || rest != "--title x" {
+			t.Errorf("%+v, %v: NODE_OPTIONS import %q, then %q", c.worker, c.join, modules, rest)
 		}
+		got = slices.DeleteFunc(got, func(kv string) bool { return strings.HasPrefix(kv, "NODE_OPTIONS=") })
 		want := slices.Clone(c.want)
 		slices.Sort(got)
 		slices.Sort(want)
 		if !slices.Equal(got, want) {
 			t.Errorf("%v:\n got %q\nwant %q", c.join, got, want)
 		}
+	}
+}
+
+// importsIn returns the names of nodeinit's modules in options, and what else
+// there is.
+func importsIn(t *testing.T, options string) (modules, rest string) {
+	var names []string
+	for {
+		url, after, _ := strings.Cut(options, " ")
+		encoded, ok := strings.CutPrefix(url, "--import=data:text/javascript;by=nodeinit;base64,")
+		if !ok {
+			return strings.Join(names, " "), options
+		}
+		source, err := base64.StdEncoding.DecodeString(encoded)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, name, _ := strings.Cut(string(source), "\n//# sourceURL=nodeinit:")
+		names = append(names, strings.TrimSuffix(name, ".js\n"))
+		options = after
 	}
 }
 

@@ -2,6 +2,7 @@ package supervisor_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -19,8 +20,10 @@ type fleetScenario struct {
 	crashes int           // MaxCrashes, within a minute
 	rules   signals.Rules
 	group   bool
-	play    string // the workers: "0 SEGV@3s | 0.2 TERM+1s | * KILL+0s": the first in slot 0, the second, all others
+	set     func(*world)
+	play    string // the workers: "0 SEGV@3s | 0.2 TERM+1s | 1* INT+0s | * KILL+0s": the first in slot 0, the second, all in slot 1, all others
 	signals string // for nodeinit: "1s TERM, 2s HUP"
+	asks    string // of other goroutines, or of the limits: "1s reload, 2s scale:3, 3s target:1"
 	ooms    string // when the kernel kills for want of memory: "1s 2s above@3s"
 	rest    string // what ends what workers leave behind; "": nothing is left
 	want    string // what happens, and how it ends
@@ -29,7 +32,7 @@ type fleetScenario struct {
 
 func TestFleet(t *testing.T) {
 	t.Parallel()
-	for _, s := range fleetScenarios {
+	for _, s := range slices.Concat(fleetScenarios, stopScenarios, reloadScenarios, changeScenarios) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, s.test)
@@ -46,6 +49,11 @@ func (s fleetScenario) test(t *testing.T) {
 	for line := range strings.SplitSeq(s.signals, ", ") {
 		if line != "" {
 			w.sendAt(t, line)
+		}
+	}
+	for line := range strings.SplitSeq(s.asks, ", ") {
+		if line != "" {
+			w.askAt(t, line)
 		}
 	}
 	end, took, err := w.run(t)
@@ -70,8 +78,11 @@ func (s fleetScenario) world(t *testing.T) *world {
 		scripts[name] = scriptOf(t, text)
 	}
 	w := newFleet(s.workers, func(name string) script {
-		if own, ok := scripts[name]; ok {
-			return own
+		slot, _, _ := strings.Cut(name, ".")
+		for _, key := range []string{name, slot + "*"} {
+			if own, ok := scripts[key]; ok {
+				return own
+			}
 		}
 		return scripts["*"]
 	})
@@ -83,7 +94,10 @@ func (s fleetScenario) world(t *testing.T) *world {
 		w.Grace = 9 * time.Second
 	}
 	w.MaxCrashes, w.CrashWindow, w.Rules, w.Group = s.crashes, time.Minute, s.rules, s.group
-	w.OldSpace = 2 * maxRSS
+	w.target = w.Workers
+	if s.set != nil {
+		s.set(w)
+	}
 	if s.rest != "" {
 		w.rest.gone, w.rest.reaction = false, scriptOf(t, s.rest).reaction
 	}

@@ -3,15 +3,12 @@ package supervisor
 import (
 	"errors"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/cluster"
-	"github.com/nodeinit/nodeinit/logs"
-	"github.com/nodeinit/nodeinit/signals"
 )
 
 // A life is that of one worker, from its start until it is seen to end.
@@ -22,38 +19,60 @@ type life struct {
 	deadline time.Time // of the state; zero: none
 	told     cluster.State
 	started  time.Time
-	drained  bool // it was asked over its channel to leave
+	nth      int // of all that were started
+	wasReady bool
 	killed   Kill
+
+	drained  bool       // it was asked over its channel to leave
+	leaving  bool       // we want it to end while the others go on
+	stopWith stopSignal // what it gets when it has drained
+	killAt   time.Time  // when it is to be killed; zero: when all are
+
+	oldAt time.Time // when it is too old; zero: never, or tired already
+	above int       // so many samples of its memory in a row were too much
+	tired Why       // why it is to be replaced; "": it is not
 }
 
 // A lifeState is what a worker is expected to do.
 type lifeState int
 
 const (
-	alive  lifeState = iota // to work
-	closed                  // to exit by itself: its channel is closed, so it serves nobody
-	asked                   // to exit, because it was asked to
-	dying                   // to die of SIGKILL
+	starting lifeState = iota // to get ready
+	working                   // to work: it has been ready
+	closed                    // to exit by itself: its channel is closed, so it serves nobody
+	draining                  // to finish what it has and leave; the signal comes then
+	asked                     // to exit, because it got the signal
+	hung                      // to die of SIGABRT: its event loop does not turn
+	dying                     // to die of SIGKILL
 )
 
-// start starts a worker for slot.
-func (s *Supervisor) start(slot *slot) error {
+// String returns the state as Status and the documentation name it.
+func (s lifeState) String() string {
+	return [...]string{"starting", "ready", "closed", "draining", "stopping", "hung", "killed"}[s]
+}
+
+// hangPatience is what SIGABRT gets to end a worker: it may write a core.
+const hangPatience = 5 * time.Second
+
+// start starts a worker, for its place in a slot.
+func (s *Supervisor) start(slot *slot, place **life) error {
 	w, err := s.Start(slot.number)
 	if err != nil {
 		return err
 	}
-	l := &life{worker: w, slot: slot, started: time.Now()}
-	slot.life = l
 	s.end.Starts++
-	s.watchers.Go(func() { s.watch(l) })
-	if s.perCore() {
+	l := &life{worker: w, slot: slot, started: time.Now(), nth: s.end.Starts, oldAt: s.oldAt()}
+	*place = l
+	s.watchers.Go(func() { s.watchOver(l) })
+	if s.PerCore {
 		s.about(s.Log.Info("worker started"), l).Send()
 	}
+	s.expectReady(l)
 	return nil
 }
 
-// watch tells Run's goroutine of the end of l.
-func (s *Supervisor) watch(l *life) {
+// watchOver tells Run's goroutine of the end of l.
+func (s *Supervisor) watchOver(l *life) {
 	select {
 	case <-l.worker.Exited():
 	case <-s.over:
@@ -69,91 +88,33 @@ func (s *Supervisor) watch(l *life) {
 func (s *Supervisor) lives() []*life {
 	var all []*life
 	for _, slot := range s.slots {
-		if slot.life != nil {
-			all = append(all, slot.life)
-		}
+		all = append(all, slot.lives()...)
 	}
 	return all
 }
 
-// forward sends a worker a signal that arrived for it.
-func (s *Supervisor) forward(l *life, arrived, send unix.Signal) {
-	if l.state == dying {
-		return
-	}
-	err := l.worker.Signal(send, s.Group)
-	switch {
-	case errors.Is(err, os.ErrProcessDone): // its exit is the next event
-	case err != nil: // EPERM: it has become another user
-		s.about(s.Log.Warn("signal not forwarded"), l).Str("signal", signals.Name(send)).Err(err).Send()
-	default:
-		s.about(s.Log.Debug("signal forwarded"), l).Str("signal", signals.Name(arrived)).Str("as", signals.Name(send)).Send()
-	}
-}
+// atWork reports whether nobody wants l to end, so far.
+func (l *life) atWork() bool { return l.state == starting || l.state == working || l.state == closed }
 
-// ask notes that a worker has been asked to exit, and asks it over its channel
-// too where that costs nobody anything.
-func (s *Supervisor) ask(l *life) {
-	if l.state == dying {
-		return
-	}
-	// A stopped process would not see the signal before SIGKILL.
-	_ = l.worker.Signal(unix.SIGCONT, s.Group)
-	l.state, l.deadline = asked, time.Time{}
-	l.drainIfIdle()
-}
-
-// drainIfIdle asks a worker that has no server, any more or at all, to leave its
-// channel: that keeps Node alive, for ever if need be, even when the application
-// has closed everything.
-func (l *life) drainIfIdle() {
-	if l.told.Servers == 0 && !l.drained {
-		l.drained = true
-		l.worker.Drain()
-	}
-}
-
-// changed takes note of what a worker has told.
-func (s *Supervisor) changed(c Change) {
-	i := slices.IndexFunc(s.slots, func(slot *slot) bool { return slot.life != nil && slot.life.worker == c.Worker })
-	if i < 0 {
-		return // it has ended meanwhile
-	}
-	l := s.slots[i].life
-	before := l.told
-	l.told = c.State
-	for _, address := range c.State.Listening {
-		if !slices.Contains(before.Listening, address) {
-			s.about(s.Log.Info("worker listening"), l).Str("address", logs.Clip(address)).Send()
-		}
-	}
-	if c.State.Fault != nil && before.Fault == nil {
-		s.about(s.Log.Warn("worker channel failed"), l).Str("error", logs.Clip(c.State.Fault.Error())).Send()
-	}
-	switch l.state {
-	case alive:
-		switch {
-		case c.State.Fault != nil:
-			s.kill(l, ChannelFault)
-		case c.State.Ended && !c.State.Leaving: // if it has just exited, that is the next event
-			l.state, l.deadline = closed, time.Now().Add(s.leastGrace())
-		}
-	case asked:
-		l.drainIfIdle()
-	case closed, dying: // no more is to be expected of it
-	default:
-		s.unknownState(int(l.state))
-	}
-}
+// serves reports whether l is ready and will be for all that it told.
+func (l *life) serves() bool { return l.state == working && !l.told.Leaving && !l.told.Ended }
 
 func (s *Supervisor) lifeTimedOut(l *life) {
 	switch l.state {
+	case starting:
+		s.notReady(l)
 	case closed:
 		s.kill(l, ChannelClosed)
+	case draining:
+		s.endDrain(l)
+	case asked:
+		s.kill(l, GraceExceeded)
+	case hung:
+		s.kill(l, Hang)
 	case dying:
 		s.about(s.Log.Error(s.called("the program survived SIGKILL", "worker survived SIGKILL")), l).Send()
 		s.lifeEnded(l, true)
-	case alive, asked: // have no deadline of their own
+	case working: // has no deadline
 	default:
 		s.unknownState(int(l.state))
 	}
@@ -182,20 +143,28 @@ func (s *Supervisor) lifeEnded(l *life, survived bool) {
 	if !survived {
 		e.Status, e.MaxRSS = l.worker.Status(), l.worker.MaxRSS()
 	}
-	e.Cause = s.diagnose(e)
+	e.Cause = s.diagnose(l, e)
 	s.order++
-	l.slot.life, l.slot.last, l.slot.order = nil, e, s.order
 	s.end.MaxRSS = max(s.end.MaxRSS, e.MaxRSS)
-	crash := s.state == running && e.Code() != 0 // and nobody had asked for it
+	// Nobody had asked for it. That a hanging one handles SIGABRT changes nothing.
+	crash := s.state == running && !l.leaving && (e.Code() != 0 || l.killed == Hang)
 	s.logEnd(l, e, crash)
-	if crash {
-		s.crashed(l.slot, e.Uptime, nil)
+	slot, kept := l.slot, false
+	switch l {
+	case slot.next:
+		s.newcomerEnded(l, e, crash)
+	case slot.old:
+		s.oldEnded(l, e, crash)
+		kept = slot.life != nil || !slot.retryAt.IsZero()
+	case slot.life:
+		s.holderEnded(l, e, crash)
+		kept = slot.life != nil || !slot.retryAt.IsZero()
 	}
-	l.worker.Release(!l.slot.retryAt.IsZero())
+	l.worker.Release(kept)
 }
 
 func (s *Supervisor) logEnd(l *life, e Exit, crash bool) {
-	if !s.perCore() {
+	if !s.PerCore {
 		return // the exit report tells
 	}
 	start := s.Log.Info
@@ -208,7 +177,7 @@ func (s *Supervisor) logEnd(l *life, e Exit, crash bool) {
 
 // about says in line which worker it is about, where there are several.
 func (s *Supervisor) about(line *zerolog.Event, l *life) *zerolog.Event {
-	if !s.perCore() {
+	if !s.PerCore {
 		return line
 	}
 	return line.Int("worker", l.slot.number).Int("pid", l.worker.PID())
@@ -216,7 +185,7 @@ func (s *Supervisor) about(line *zerolog.Event, l *life) *zerolog.Event {
 
 // called returns the message for the mode.
 func (s *Supervisor) called(program, worker string) string {
-	if s.perCore() {
+	if s.PerCore {
 		return worker
 	}
 	return program

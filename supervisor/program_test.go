@@ -17,8 +17,12 @@ type program struct {
 	slot     int
 	nth      int // in its slot
 	reaction reaction
-	drained  *ending // what becomes of it when it is drained
-	denied   error   // what Signal returns, if not nil
+	drained  *ending        // what becomes of it when it is drained
+	shed     int            // so often it was told to shed its clients
+	retired  int            // and to get no new ones
+	replaced bool           // the last time because another one gets them
+	leaves   *time.Duration // so long after it is drained its channel ends
+	denied   error          // what Signal returns, if not nil
 	exited   chan struct{}
 	begun    time.Duration
 	told     cluster.State
@@ -29,6 +33,7 @@ type program struct {
 	observed bool // Status was asked: the supervisor knows that it has ended
 	late     bool // and was signalled nevertheless
 	released int  // so often
+	rss      int64
 }
 
 // A telling is what a worker had told at a time.
@@ -42,6 +47,23 @@ const maxRSS = 1 << 26 // of the worker in slot 0, the largest
 func (p *program) PID() int                { return 100*(p.slot+1) + p.nth }
 func (p *program) Exited() <-chan struct{} { return p.exited }
 func (p *program) MaxRSS() int64           { return maxRSS - 4096*int64(p.slot) }
+
+func (p *program) OldSpace() int64 { return 2 * maxRSS }
+
+func (p *program) RSS() (int64, error) {
+	p.world.mu.Lock()
+	defer p.world.mu.Unlock()
+	if p.ended {
+		return 0, os.ErrProcessDone
+	}
+	return p.rss, nil
+}
+
+func (p *program) weigh(rss int64) {
+	p.world.mu.Lock()
+	defer p.world.mu.Unlock()
+	p.rss = rss
+}
 
 func (p *program) Status() unix.WaitStatus {
 	p.world.mu.Lock()
@@ -68,15 +90,37 @@ func (p *program) Signal(sig unix.Signal, group bool) error {
 	return nil
 }
 
-func (p *program) Drain() {
+func (p *program) Drain() { p.leave("drain") }
+
+func (p *program) Disconnect() { p.leave("disconnect") }
+
+func (p *program) Shed() { p.hears(func() { p.shed++ }) }
+
+func (p *program) Retire(replaced bool) {
+	p.hears(func() { p.retired, p.replaced = p.retired+1, replaced })
+}
+
+func (p *program) hears(note func()) {
 	w := p.world
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	p.late = p.late || p.observed || p.released > 0
-	if w.script == nil {
+	note()
+}
+
+// leave notes how the program is asked to, and has it do as its script says.
+func (p *program) leave(how string) {
+	w := p.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p.late = p.late || p.observed || p.released > 0
+	if w.Changes == nil {
 		return // it has no channel
 	}
-	w.note(event{to: p.name, did: "drain"})
+	w.note(event{to: p.name, did: how})
+	if p.leaves != nil {
+		time.AfterFunc(*p.leaves, func() { tells("hangsup")(p) })
+	}
 	if p.drained != nil {
 		time.AfterFunc(p.drained.after, func() { p.end(p.drained.status) })
 	}

@@ -41,7 +41,9 @@ type fleet struct {
 type entry struct {
 	line
 	Level, Msg, Reason, Address  string
+	Why, Order                   string
 	Worker, PID, Status, Crashes int
+	Workers, From, To            int
 	DelayMS                      int64 `json:"delay_ms"`
 	MaxRSS                       int64 `json:"max_rss_bytes"`
 }
@@ -68,6 +70,12 @@ func sail(t *testing.T, seed uint64) fleet {
 		sig := []unix.Signal{unix.SIGTERM, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGUSR1}[rng.IntN(5)]
 		w.at(moment(rng), func() { w.send(sig) })
 	}
+	return outcome(t, w)
+}
+
+// outcome runs w and reads its log.
+func outcome(t *testing.T, w *world) fleet {
+	t.Helper()
 	f := fleet{w: w}
 	f.end, f.took, f.err = w.run(t)
 	for _, l := range w.lines {
@@ -247,9 +255,9 @@ func (f fleet) checkKill(t *testing.T, p *program, stop stop) {
 	}
 }
 
-// A worker without a server is drained, once and only after the stop has begun.
+// A worker without a server is disconnected, once and only after the stop has begun.
 func (f fleet) checkDrain(t *testing.T, p *program, stop stop) {
-	drains := slices.DeleteFunc(life{w: f.w}.to(p.name), func(e event) bool { return e.did != "drain" })
+	drains := slices.DeleteFunc(life{w: f.w}.to(p.name), func(e event) bool { return e.did != "disconnect" })
 	if len(drains) > 1 || len(drains) == 1 && drains[0].at < stop.at {
 		t.Errorf("%s: %v, the stop was at %v", p.name, drains, stop.at)
 	}
@@ -266,7 +274,7 @@ func (f fleet) checkDrain(t *testing.T, p *program, stop stop) {
 		}
 	}
 	if servers == 0 && due < f.until(p) && p.begun < due && (len(drains) == 0 || drains[0].at != due) {
-		t.Errorf("%s was to be drained at %v: %v", p.name, due, drains)
+		t.Errorf("%s was to be disconnected at %v: %v", p.name, due, drains)
 	}
 }
 

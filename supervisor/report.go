@@ -26,7 +26,7 @@ type Exit struct {
 	Starts  int  // workers started
 }
 
-// Kill is why a worker was sent SIGKILL.
+// Kill is why a worker was sent SIGKILL, or SIGABRT before that.
 type Kill string
 
 // The reasons to kill, as the log gives them; "" is none.
@@ -35,6 +35,8 @@ const (
 	StopRepeated  Kill = "stop_repeated"  // a third stop signal came
 	ChannelClosed Kill = "channel_closed" // it closed its channel, and lived on
 	ChannelFault  Kill = "channel_fault"  // what came over its channel could not be right
+	NotReady      Kill = "not_ready"      // it did not get ready in time
+	Hang          Kill = "hang"           // its event loop did not turn; SIGABRT comes first
 )
 
 // A Cause is why a worker ended.
@@ -79,7 +81,8 @@ func (e Exit) Crashed() bool { return !e.Requested && e.Code() != 0 }
 // strings can fill pages that nobody touches.
 func (e Exit) Diagnose(before, after cgroup.Stats, oldSpace int64) Cause {
 	killed := e.Survived || e.Status.Signaled() && e.Status.Signal() == unix.SIGKILL
-	if e.Killed != "" && killed { // and did not end by itself at the last moment
+	aborted := e.Killed == Hang && e.Code() == 128+int(unix.SIGABRT)
+	if e.Killed != "" && (killed || aborted) { // and did not end by itself at the last moment
 		return Cause(e.Killed)
 	}
 	// A shell or npm between us and Node turns its signal into 128 + n.
@@ -105,12 +108,12 @@ func (e Exit) Diagnose(before, after cgroup.Stats, oldSpace int64) Cause {
 // diagnose returns why a worker ended that was reaped just now. The kernel may
 // have killed another one at the same time, so of the kills that it counts each
 // explains one end only.
-func (s *Supervisor) diagnose(e Exit) Cause {
+func (s *Supervisor) diagnose(l *life, e Exit) Cause {
 	var now cgroup.Stats
 	if s.Stats != nil {
 		now = s.Stats()
 	}
-	cause := e.Diagnose(s.explained, now, s.OldSpace)
+	cause := e.Diagnose(s.explained, now, l.worker.OldSpace())
 	if cause == OOMKilled || cause == OOMAbove {
 		s.explained.OOMKill.Value++
 		if s.explained.OOMKill.Value >= now.OOMKill.Value {

@@ -82,6 +82,10 @@ func TestDiagnose(t *testing.T) {
 		{"killed by us", supervisor.Exit{Status: killedBy(unix.SIGKILL), Killed: supervisor.GraceExceeded}, own, heap, "grace_exceeded"},
 		{"ended by itself while we killed it", supervisor.Exit{Status: exitedWith(0), Killed: supervisor.GraceExceeded}, none, heap, "exit"},
 		{"killed by us for a third stop", supervisor.Exit{Status: killedBy(unix.SIGKILL), Killed: supervisor.StopRepeated}, none, heap, "stop_repeated"},
+		{"aborted because it hung", supervisor.Exit{Status: killedBy(unix.SIGABRT), MaxRSS: heap, Killed: supervisor.Hang}, none, heap, "hang"},
+		{"aborted because it hung, with a core dump, behind a shell", supervisor.Exit{Status: exitedWith(134), Killed: supervisor.Hang}, none, heap, "hang"},
+		{"hung, and was killed at last", supervisor.Exit{Status: killedBy(unix.SIGKILL), Killed: supervisor.Hang}, own, heap, "hang"},
+		{"aborted while we killed it for something else", supervisor.Exit{Status: killedBy(unix.SIGABRT), Killed: supervisor.GraceExceeded}, none, heap, "signal"},
 		{"killed by us in vain", supervisor.Exit{Survived: true, Killed: supervisor.GraceExceeded}, none, heap, "grace_exceeded"},
 	} {
 		if got := c.end.Diagnose(none, c.after, c.oldSpace); got != c.want {

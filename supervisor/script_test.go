@@ -27,8 +27,9 @@ type reaction map[unix.Signal]ending
 type script struct {
 	fails    int // Start fails so often first
 	reaction reaction
-	drained  *ending // what becomes of it when it is drained; nil: nothing
-	denied   error   // what Signal returns, if not nil
+	drained  *ending        // what becomes of it when it is drained; nil: nothing
+	leaves   *time.Duration // so long after it is drained its channel ends
+	denied   error          // what Signal returns, if not nil
 	acts     []act
 }
 
@@ -39,15 +40,23 @@ type act struct {
 }
 
 // scriptOf reads a script of words: TERM+1s dies of SIGTERM after a second,
-// TERM+1s:0 exits with 0 then, drain+1s:0 does that when it is drained;
-// exit:7@2s and SEGV@2s end it at 2s; serves, closes, leaves, hangsup, faults
-// and ready @2s are what it tells then; fails:2 is not started at first; EPERM
-// cannot be signalled.
+// TERM+1s:0 exits with 0 then, drain+1s:0 does that when it is drained, leave+1s
+// only leaves its channel then; exit:7@2s and SEGV@2s end it at 2s; binds,
+// serves, closes, leaves, hangsup, faults, ready, agent, handles and beat @2s are
+// what it tells then; beats:1s@9s beats every second until 9s; rss:5@2s is what
+// it takes from then on; fails:2 is not started at first; EPERM cannot be
+// signalled.
 func scriptOf(t *testing.T, text string) script {
 	t.Helper()
 	s := script{reaction: reaction{}}
 	for word := range strings.FieldsSeq(text) {
 		what, after, isAct := strings.Cut(word, "@")
+		if every, beats := strings.CutPrefix(what, "beats:"); isAct && beats {
+			for at := duration(t, every); at <= duration(t, after); at += duration(t, every) {
+				s.acts = append(s.acts, act{at, tells("beat")})
+			}
+			continue
+		}
 		if isAct {
 			s.acts = append(s.acts, act{duration(t, after), actOf(t, what)})
 			continue
@@ -58,6 +67,9 @@ func scriptOf(t *testing.T, text string) script {
 			s.denied = unix.EPERM
 		case strings.HasPrefix(word, "fails:"):
 			s.fails = number(t, strings.TrimPrefix(word, "fails:"))
+		case what == "leave":
+			after := duration(t, rest)
+			s.leaves = &after
 		case what == "drain":
 			e := endingOf(t, rest, 0)
 			s.drained = &e
@@ -86,6 +98,9 @@ func actOf(t *testing.T, what string) func(*program) {
 	if code, exit := strings.CutPrefix(what, "exit:"); exit {
 		return exits(number(t, code))
 	}
+	if rss, weighs := strings.CutPrefix(what, "rss:"); weighs {
+		return func(p *program) { p.weigh(int64(number(t, rss))) }
+	}
 	if do := tells(what); do != nil {
 		return do
 	}
@@ -98,6 +113,17 @@ func exits(code int) func(*program) { return func(p *program) { p.end(exitedWith
 func tells(what string) func(*program) {
 	var change func(*cluster.State)
 	switch what {
+	case "binds":
+		change = func(s *cluster.State) { s.Online, s.Servers = true, s.Servers+1 }
+	case "agent":
+		change = func(s *cluster.State) { s.Agent = true }
+	case "handles":
+		change = func(s *cluster.State) { s.Agent, s.Handles = true, []string{"SIGTERM"} }
+	case "beat":
+		change = func(s *cluster.State) {
+			s.Agent, s.Beat = true, time.Now()
+			s.Loop = cluster.Loop{Utilisation: 0.5, DelayP50: 1500 * time.Microsecond, DelayP99: 20 * time.Millisecond, Heap: 4096}
+		}
 	case "serves":
 		change = func(s *cluster.State) {
 			s.Online, s.Servers = true, s.Servers+1

@@ -14,24 +14,42 @@ const (
 )
 
 // A slot is the place of one worker and of those who replace it. It is occupied,
-// waits to be refilled, or stays empty: its worker has done its work.
+// waits to be refilled, or stays empty: its worker has done its work. Of our own
+// accord it is changed by a [change]; only then it has a next or an old one.
 type slot struct {
-	number  int
-	life    *life         // nil: empty
-	retryAt time.Time     // when it is to be refilled; zero: never
-	delay   time.Duration // after the last crash
-	last    Exit          // how the last worker in it ended
-	order   int           // how many had ended by then; 0: none has
+	number   int
+	life     *life         // who holds it; nil: nobody
+	next     *life         // the newcomer, who is to hold it once it is ready
+	old      *life         // who held it before and has been asked to end
+	retryAt  time.Time     // when it is to be refilled; zero: never
+	delay    time.Duration // after the last crash
+	last     Exit          // how the last one that held it ended
+	order    int           // how many workers had ended by then; 0: none has
+	wasReady bool          // one in it has been ready
+	listened bool          // and listened by then
+}
+
+// lives returns those in the slot, in the order in which they came.
+func (slot *slot) lives() []*life {
+	return slices.DeleteFunc([]*life{slot.old, slot.life, slot.next}, func(l *life) bool { return l == nil })
+}
+
+// done reports whether the slot is empty and stays so.
+func (slot *slot) done() bool {
+	return slot.old == nil && slot.life == nil && slot.next == nil && slot.retryAt.IsZero()
 }
 
 // startAll starts the first worker of each slot. If one cannot be started, the
 // others are stopped.
 func (s *Supervisor) startAll() {
 	for n := range max(s.Workers, 1) {
-		slot := &slot{number: n}
-		s.slots = append(s.slots, slot)
-		if err := s.start(slot); err != nil {
+		s.slots = append(s.slots, &slot{number: n})
+	}
+	s.size = size{want: len(s.slots), target: len(s.slots)}
+	for n, slot := range s.slots {
+		if err := s.start(slot, &slot.life); err != nil {
 			s.err = err
+			s.slots = s.slots[:n+1]
 			s.abort(slot, "not_started")
 			break
 		}
@@ -44,17 +62,47 @@ func (s *Supervisor) startAll() {
 // refill starts the next worker of a slot.
 func (s *Supervisor) refill(slot *slot) {
 	slot.retryAt = time.Time{}
-	err := s.start(slot)
-	if err == nil {
-		return
+	if err := s.start(slot, &slot.life); err != nil {
+		s.notStarted(slot, err)
+		s.crashed(slot, slot.last, err)
 	}
-	s.Log.Error("worker not started").Int("worker", slot.number).Str("error", logs.Clip(err.Error())).Send()
-	s.crashed(slot, 0, err)
 }
 
-// crashed decides whether a slot whose worker has crashed after uptime, or could
+func (s *Supervisor) notStarted(slot *slot, err error) {
+	s.Log.Error("worker not started").Int("worker", slot.number).Str("error", logs.Clip(err.Error())).Send()
+}
+
+// holderEnded takes note of the end of the one who held a slot. A newcomer takes
+// its place at once.
+func (s *Supervisor) holderEnded(l *life, e Exit, crash bool) {
+	slot := l.slot
+	slot.life, slot.next = slot.next, nil
+	slot.last, slot.order = e, s.order
+	if crash {
+		s.holderCrashed(l, e)
+	}
+	s.checkUp()
+	if slot.life == nil && s.change != nil && s.change.slot == slot && s.change.state == arriving {
+		s.changeFailed(string(e.Cause)) // l was the newcomer, early in its place
+	}
+}
+
+// holderCrashed ends the container if a worker has never been ready and neither
+// have all others: the program does not come up, and who starts containers has
+// to know.
+func (s *Supervisor) holderCrashed(l *life, e Exit) {
+	if !s.up && !l.wasReady {
+		s.end.Crashes++
+		s.culprit = &e
+		s.abort(l.slot, "crash")
+		return
+	}
+	s.crashed(l.slot, e, nil)
+}
+
+// crashed decides whether a slot whose worker has crashed, as e has it, or could
 // not be started, gets another one.
-func (s *Supervisor) crashed(slot *slot, uptime time.Duration, startErr error) {
+func (s *Supervisor) crashed(slot *slot, e Exit, startErr error) {
 	now := time.Now()
 	s.end.Crashes++
 	s.recent = slices.DeleteFunc(s.recent, func(at time.Time) bool {
@@ -62,33 +110,27 @@ func (s *Supervisor) crashed(slot *slot, uptime time.Duration, startErr error) {
 	})
 	s.recent = append(s.recent, now)
 	if len(s.recent) > s.MaxCrashes {
-		s.err, s.culprit = startErr, slot
+		s.err, s.culprit = startErr, &e
 		s.abort(slot, "crash")
 		return
 	}
-	if slot.delay == 0 || s.CrashWindow > 0 && uptime > s.CrashWindow {
+	delay := time.Duration(0) // somebody is there already
+	if slot.life == nil {
+		delay = s.delayAfter(slot, e, startErr)
+		slot.retryAt = now.Add(delay)
+	}
+	s.Log.Warn("replacing worker").Int("worker", slot.number).
+		Int("crashes", len(s.recent)).Int("max_crashes", s.MaxCrashes).
+		Int64("delay_ms", delay.Milliseconds()).Send()
+}
+
+// delayAfter returns for how long a slot stays empty.
+func (s *Supervisor) delayAfter(slot *slot, e Exit, startErr error) time.Duration {
+	long := startErr == nil && s.CrashWindow > 0 && e.Uptime > s.CrashWindow
+	if slot.delay == 0 || long {
 		slot.delay = firstDelay
 	} else {
 		slot.delay = min(2*slot.delay, mostDelay)
 	}
-	slot.retryAt = now.Add(slot.delay)
-	s.Log.Warn("replacing worker").Int("worker", slot.number).
-		Int("crashes", len(s.recent)).Int("max_crashes", s.MaxCrashes).
-		Int64("delay_ms", slot.delay.Milliseconds()).Send()
-}
-
-// verdict returns the end of the worker that counts for the container: the one
-// whose crash ended it; else, of the last ones in each slot, the first whose
-// status is not 0; else the last one.
-func (s *Supervisor) verdict() Exit {
-	if s.culprit != nil {
-		return s.culprit.last
-	}
-	byOrder := slices.SortedFunc(slices.Values(s.slots), func(a, b *slot) int { return a.order - b.order })
-	for _, slot := range byOrder {
-		if slot.last.Code() != 0 {
-			return slot.last
-		}
-	}
-	return byOrder[len(byOrder)-1].last
+	return slot.delay
 }

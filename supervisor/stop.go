@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -8,58 +9,150 @@ import (
 	"github.com/nodeinit/nodeinit/signals"
 )
 
-// stop counts a stop signal that has been forwarded: the first starts the
-// grace, the third ends it.
-func (s *Supervisor) stop(sent unix.Signal) {
+// A StopOrder is what a worker is told first when it is to end: the stop signal,
+// or over its channel to finish what it has and leave.
+type StopOrder string
+
+const (
+	// AutoOrder: the signal first if the application handles it, as its agent
+	// tells, or if there is no agent; else the drain.
+	AutoOrder StopOrder = ""
+	// SignalFirst: the drain only when the worker has no server any more, as it
+	// costs nobody anything then.
+	SignalFirst StopOrder = "signal"
+	// DrainFirst: the signal when the channel has ended, or a last call before
+	// the end of the grace.
+	DrainFirst StopOrder = "drain"
+)
+
+// A stopSignal is one as it came, and as it is sent on.
+type stopSignal struct{ arrived, send unix.Signal }
+
+// stop answers a stop signal. The first begins the stop, the second ends the
+// drain delay or goes to the workers as well, the third kills.
+func (s *Supervisor) stop(sig stopSignal) {
 	if s.stops >= 3 {
+		s.forwardAll(sig)
 		s.killAll(StopRepeated)
 		return
 	}
-	if s.state == running {
-		s.Log.Info("stopping").Str("signal", signals.Name(sent)).Int64("grace_ms", s.Grace.Milliseconds()).Send()
-		s.end.Requested = true
-		s.halt(s.Grace)
-		return
-	}
-	for _, l := range s.lives() {
-		s.ask(l)
+	switch s.state {
+	case running:
+		s.beginStop(sig)
+	case lingering:
+		if s.stops >= 2 { // the parent's death, told again, is no second one
+			s.stopWith = sig
+			s.endLinger()
+		}
+	case stopping:
+		s.stopWith = sig
+		for _, l := range s.lives() {
+			s.sendStop(l, sig)
+		}
+		for _, l := range s.lives() {
+			s.ask(l)
+		}
+	case killing, sweeping, purging, ended: // arrived has seen to them
+	default:
+		s.unknownState(int(s.state))
 	}
 }
 
-// abort stops all workers, unasked, because of what became of one.
-func (s *Supervisor) abort(culprit *slot, reason string) {
-	if len(s.lives()) == 0 { // what they left behind gets a grace of its own
-		s.noRefills()
+func (s *Supervisor) beginStop(sig stopSignal) {
+	line := s.Log.Info("stopping").Str("signal", signals.Name(sig.send)).Int64("grace_ms", s.Grace.Milliseconds())
+	if s.DrainDelay > 0 {
+		line = line.Int64("drain_delay_ms", s.DrainDelay.Milliseconds())
+	}
+	line.Send()
+	s.end.Requested = true
+	s.stopWith = sig
+	s.noMoreStarts()
+	if s.DrainDelay > 0 {
+		s.enter(lingering, s.DrainDelay)
 		return
 	}
+	s.halt(s.Grace)
+}
+
+func (s *Supervisor) endLinger() {
+	s.Log.Info("drain delay over").Str("signal", signals.Name(s.stopWith.send)).Send()
+	s.halt(s.Grace)
+}
+
+// abort stops all workers, unasked, because of what became of the one of a slot.
+func (s *Supervisor) abort(culprit *slot, reason string) {
+	s.noMoreStarts()
+	if len(s.lives()) == 0 { // what they left behind gets a grace of its own
+		return
+	}
+	s.stopWith = s.ownStop()
+	s.Log.Info("stopping").Str("reason", reason).Int("worker", culprit.number).
+		Str("signal", signals.Name(s.stopWith.send)).Int64("grace_ms", s.leastGrace().Milliseconds()).Send()
+	s.halt(s.leastGrace())
+}
+
+// ownStop is the signal for a worker whom nobody but us wants to end.
+func (s *Supervisor) ownStop() stopSignal {
 	send, _ := s.Rules.Apply(unix.SIGTERM)
 	if send == 0 { // SIGTERM is not to be forwarded, but this one is our own
 		send = unix.SIGTERM
 	}
-	s.Log.Info("stopping").Str("reason", reason).Int("worker", culprit.number).
-		Str("signal", signals.Name(send)).Int64("grace_ms", s.leastGrace().Milliseconds()).Send()
-	for _, l := range s.lives() {
-		s.forward(l, unix.SIGTERM, send)
-	}
-	s.halt(s.leastGrace())
+	return stopSignal{unix.SIGTERM, send}
 }
 
-// halt lets workers that were sent the stop signal end within grace, 0 for ever.
-func (s *Supervisor) halt(grace time.Duration) {
-	s.noRefills()
-	for _, l := range s.lives() {
-		s.ask(l)
+// noMoreStarts gives up what would start a worker. Changes end where they are.
+func (s *Supervisor) noMoreStarts() {
+	s.change, s.reload = nil, nil
+	for _, slot := range s.slots {
+		slot.retryAt = time.Time{}
 	}
+}
+
+// halt asks all workers to end within grace, 0 for ever.
+func (s *Supervisor) halt(grace time.Duration) {
+	s.killAt = time.Time{}
 	if grace > 0 {
 		s.killAt = time.Now().Add(grace)
 	}
 	s.enter(stopping, grace)
+	all := slices.DeleteFunc(s.lives(), func(l *life) bool { return !l.atWork() })
+	for _, l := range all { // they are to hear of it all at once
+		if !s.drainsFirst(l, s.stopWith.send) {
+			l.worker.Shed()
+			s.sendStop(l, s.stopWith)
+		}
+	}
+	for _, l := range all {
+		if s.drainsFirst(l, s.stopWith.send) {
+			s.about(s.Log.Info(s.called("draining the program", "worker draining")), l).Send()
+			l.worker.Retire(false)
+			s.drain(l, s.stopWith, lastCall(s.killAt, grace))
+		} else {
+			s.ask(l)
+		}
+	}
 }
 
-func (s *Supervisor) noRefills() {
-	for _, slot := range s.slots {
-		slot.retryAt = time.Time{}
+// drainsFirst reports whether l is to be drained before it gets sig.
+func (s *Supervisor) drainsFirst(l *life, sig unix.Signal) bool {
+	switch {
+	case l.told.Ended, s.StopOrder == SignalFirst:
+		return false
+	case !s.PerCore && !l.told.Agent: // there is nobody to hear it
+		return false
+	case s.StopOrder == DrainFirst:
+		return true
 	}
+	return l.told.Agent && !slices.Contains(l.told.Handles, signals.Name(sig))
+}
+
+// lastCall is when a worker that drains gets the signal at last: at killAt, the
+// end of the grace, it is too late to end well. Zero is never.
+func lastCall(killAt time.Time, grace time.Duration) time.Time {
+	if killAt.IsZero() {
+		return killAt
+	}
+	return killAt.Add(-min(grace/4, 2*time.Second))
 }
 
 func (s *Supervisor) killAll(why Kill) {
@@ -69,46 +162,6 @@ func (s *Supervisor) killAll(why Kill) {
 	}
 }
 
-// sweep asks what the workers left behind to stop. When nothing is left, that
-// shows at once and costs no wait.
-func (s *Supervisor) sweep() {
-	s.conclude()
-	s.empty = s.Rest.Empty()
-	select {
-	case <-s.empty:
-		s.enter(ended, 0)
-		return
-	default:
-	}
-	if s.stops >= 3 {
-		s.purge()
-		return
-	}
-	limit := s.sweepLimit()
-	s.Log.Info(s.called("stopping what the program left behind", "stopping what the workers left behind")).
-		Int64("grace_ms", limit.Milliseconds()).Send()
-	s.signalRest(unix.SIGTERM)
-	s.signalRest(unix.SIGCONT)
-	s.enter(sweeping, limit)
-}
-
-// conclude completes the Exit that Run returns: all workers have ended.
-func (s *Supervisor) conclude() {
-	v := s.verdict()
-	s.end.Worker, s.end.Cause = v.Worker, v.Cause
-	s.end.Status, s.end.Survived, s.end.Killed = v.Status, v.Survived, v.Killed
-	s.end.Uptime = time.Since(s.started)
-}
-
-// sweepLimit is what is left of the grace after a stop, and a whole one when
-// the workers ended unasked.
-func (s *Supervisor) sweepLimit() time.Duration {
-	if !s.killAt.IsZero() {
-		return max(time.Until(s.killAt), leastSweep)
-	}
-	return s.leastGrace()
-}
-
 // leastGrace is the grace of what nobody asked for. That is never for ever: a
 // container whose worker has crashed must end.
 func (s *Supervisor) leastGrace() time.Duration {
@@ -116,15 +169,4 @@ func (s *Supervisor) leastGrace() time.Duration {
 		return s.Grace
 	}
 	return DefaultGrace
-}
-
-func (s *Supervisor) purge() {
-	s.signalRest(unix.SIGKILL)
-	s.enter(purging, killPatience)
-}
-
-func (s *Supervisor) signalRest(sig unix.Signal) {
-	if err := s.Rest.SignalRest(sig); err != nil {
-		s.Log.Warn("processes left behind not signalled").Str("signal", signals.Name(sig)).Err(err).Send()
-	}
 }

@@ -1,10 +1,12 @@
 // Package supervisor decides when workers are started, signalled, stopped,
 // killed and replaced, and when the container may end. One goroutine, Run's,
-// owns all state.
+// owns all state. docs/lifecycle.md has a drawing of it.
 package supervisor
 
 import (
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -13,18 +15,6 @@ import (
 	"github.com/nodeinit/nodeinit/cluster"
 	"github.com/nodeinit/nodeinit/logs"
 	"github.com/nodeinit/nodeinit/signals"
-)
-
-const (
-	// DefaultGrace fits the 10 s that docker stop waits before it kills.
-	DefaultGrace = 9 * time.Second
-	// killPatience is how long SIGKILL may take. What is not gone by then hangs
-	// in the kernel or belongs to a user whom we may not signal; the kernel
-	// ends it with PID 1.
-	killPatience = time.Second
-	// leastSweep is what processes left behind get to end by themselves even
-	// when the workers used up all of the grace.
-	leastSweep = 500 * time.Millisecond
 )
 
 // A Worker is a program that has been started: the only one in fork mode, one
@@ -40,12 +30,25 @@ type Worker interface {
 	Exited() <-chan struct{}
 	Status() unix.WaitStatus
 	MaxRSS() int64
-	// Drain says that it is to get no more connections, to finish what it has and
-	// to leave. Without a channel it does nothing.
+	// RSS returns the resident set, in bytes. It must not take long.
+	RSS() (int64, error)
+	// OldSpace returns the heap limit it was started with, in bytes; 0 if that is
+	// not known.
+	OldSpace() int64
+	// Retire says that it is to get no more connections. If it was replaced, the
+	// next one in its slot is there for them. This and what follows does nothing
+	// where there is no channel.
+	Retire(replaced bool)
+	// Drain says that it is to finish what it has and to end its channel.
 	Drain()
+	// Shed says that it gets a signal to end, so that its clients had better go
+	// elsewhere.
+	Shed()
+	// Disconnect says that it is to end its channel, as it has no use for it.
+	Disconnect()
 	// Release is called once, when the supervisor has done with it: it was seen
-	// to end, or outlived SIGKILL. kept says that its slot is to get another
-	// worker, so connections should wait for that one.
+	// to end, or outlived SIGKILL. kept says that its slot has or is to get
+	// another worker, so connections should wait for that one.
 	Release(kept bool)
 }
 
@@ -65,13 +68,13 @@ type Change struct {
 
 // A Supervisor looks after workers, from the start of the first to the end of
 // the last process that they leave behind. Set the fields, then call Run once.
+// Reload, Scale and Status may be called by any goroutine at any time.
 type Supervisor struct {
 	Log     *logs.Logger
 	Signals <-chan unix.Signal
 	Rules   signals.Rules
 	Rest    Rest
-	Group   bool          // signals go to the process groups
-	Grace   time.Duration // from the stop signal to SIGKILL; 0: for ever
+	Group   bool // signals go to the process groups
 	// Parental is the signal that comes when the parent dies, 0 for none. The
 	// kernel sends it again for each thread of the parent that ends (prctl(2),
 	// PR_SET_PDEATHSIG), so it is one stop request however often it comes.
@@ -79,55 +82,88 @@ type Supervisor struct {
 
 	// Workers is how many there are to be, each in a slot; 0 is one.
 	Workers int
-	// Start starts the worker of a slot, numbered from 0. Run calls it, on its own
+	// PerCore says that they share their sockets, so that there can be two in a
+	// slot for a while. Else there is one process: fork mode.
+	PerCore bool
+	// Start starts a worker of a slot, numbered from 0. Run calls it, on its own
 	// goroutine, so it must not take long.
 	Start func(slot int) (Worker, error)
-	// Changes brings what workers tell. It is never closed. In fork mode, where
-	// they have no channel, it is nil.
+	// Changes brings what workers tell. It is never closed. It is nil in fork mode
+	// where the program has no channel either.
 	Changes <-chan Change
+
+	// Ready is when a worker is ready, and ReadyTimeout how long that may take; 0:
+	// for ever, but see [ReadyAuto].
+	Ready        Ready
+	ReadyTimeout time.Duration
+
+	// DrainDelay is for how long workers serve on after a stop signal, while
+	// Status says that nothing is ready any more. Grace is from then on to SIGKILL;
+	// 0: for ever. StopOrder is what a worker is told first.
+	DrainDelay time.Duration
+	Grace      time.Duration
+	StopOrder  StopOrder
 
 	// MaxCrashes is how many crashes within CrashWindow are answered with a new
 	// worker; one more ends the container. A CrashWindow of 0 never ends.
 	MaxCrashes  int
 	CrashWindow time.Duration
 
+	// What follows needs PerCore. ReloadSignal, if not 0, is not forwarded but
+	// means Reload.
+	ReloadSignal unix.Signal
+	// Target, if set, returns how many workers there should be by now. It must not
+	// take long.
+	Target func() int
+	// MaxMemory, if set, returns how much memory a worker may have, in bytes,
+	// before it is replaced; 0 is any. It must not take long. MaxAge, if not 0, is
+	// how old it may become, a tenth more or less.
+	MaxMemory func() int64
+	MaxAge    time.Duration
+	// Spread returns a random number from 0 to n-1; nil: as rand.Int64N.
+	Spread func(n int64) int64
+
+	// HangTimeout, if not 0, is for how long an agent that has reported may be
+	// silent. It must be some times as long as agents take from report to report.
+	HangTimeout time.Duration
+
 	// Before and Stats, if set, are readings of the counters: that from before
-	// the start, and one made now. OldSpace is the heap limit of a worker in
-	// bytes, 0 if it is not known. They tell why a worker ended.
-	Before   cgroup.Stats
-	Stats    func() cgroup.Stats
-	OldSpace int64
+	// the start, and one made now. They tell why a worker ended.
+	Before cgroup.Stats
+	Stats  func() cgroup.Stats
 
 	state    state
 	slots    []*slot
 	end      Exit
 	err      error           // why a worker could not be started, if that is the end
-	culprit  *slot           // its crash is the end; nil: none
+	culprit  *Exit           // the crash that is the end; nil: none
 	recent   []time.Time     // crashes in the window
 	order    int             // so many workers have ended
 	empty    <-chan struct{} // nil until all workers have ended
 	deadline time.Time       // of the state; zero: none
 	stops    int             // stop signals so far
+	stopWith stopSignal      // what the workers get, or got, to stop
 	killAt   time.Time       // end of the grace; zero: none
 	started  time.Time
+	up       bool // each of the first workers has been ready, or has done its work
 	// explained are the counters without the OOM kills that explain no end yet.
 	explained cgroup.Stats
-	exits     chan *life    // those that have ended
-	over      chan struct{} // closed when Run returns
-	watchers  sync.WaitGroup
+
+	change     *change    // what is being done to a slot; nil: nothing
+	reload     *reload    // nil: none
+	size       size       // how many workers there are to be
+	pauseUntil time.Time  // no recycling and no growing until then; zero: now
+	watch      watch      // of memory, limits and beats
+	requests   requests   // of other goroutines
+	status     statusCell // for other goroutines
+
+	exits    chan *life    // those that have ended
+	over     chan struct{} // closed when Run returns
+	watchers sync.WaitGroup
 }
 
-// A state is what the container waits for.
-type state int
-
-const (
-	running  state = iota // workers run, or are about to be replaced
-	stopping              // they were asked to stop; the grace runs
-	killing               // they were sent SIGKILL
-	sweeping              // they have ended; the rest was asked to stop
-	purging               // the rest was sent SIGKILL
-	ended                 // nothing is left
-)
+// A statusCell has the latest Status.
+type statusCell = atomic.Pointer[Status]
 
 // Run starts the workers and looks after them until they and all they left
 // behind have ended, and returns how that came about. An error tells why a
@@ -136,21 +172,24 @@ const (
 // processes.
 func (s *Supervisor) Run() (Exit, error) {
 	s.started, s.explained = time.Now(), s.Before
-	s.end = Exit{PerCore: s.perCore()}
+	s.end = Exit{PerCore: s.PerCore}
 	s.exits, s.over = make(chan *life), make(chan struct{})
 	defer s.watchers.Wait()
 	defer close(s.over)
+	s.beginWatch()
 	s.startAll()
 	for s.settle(); s.state != ended; s.settle() {
 		select {
 		case sig := <-s.Signals:
 			s.arrived(sig)
 		case l := <-s.exits:
-			if l.slot.life == l { // not given up before
+			if slices.Contains(l.slot.lives(), l) { // not given up before
 				s.lifeEnded(l, false)
 			}
 		case c := <-s.Changes:
 			s.changed(c)
+		case <-s.requests.made():
+			s.answer()
 		case <-s.alarm():
 			s.timePassed(time.Now())
 		case <-s.empty:
@@ -160,33 +199,11 @@ func (s *Supervisor) Run() (Exit, error) {
 	return s.end, s.err
 }
 
-func (s *Supervisor) perCore() bool { return s.Changes != nil }
-
-// enter changes the state; limit, if not 0, is how long it may last.
-func (s *Supervisor) enter(next state, limit time.Duration) {
-	s.state, s.deadline = next, time.Time{}
-	if limit > 0 {
-		s.deadline = time.Now().Add(limit)
-	}
-}
-
-// settle sees whether there is still somebody to wait for.
-func (s *Supervisor) settle() {
-	switch s.state {
-	case running, stopping, killing:
-		for _, slot := range s.slots {
-			if slot.life != nil || !slot.retryAt.IsZero() {
-				return
-			}
-		}
-		s.sweep()
-	case sweeping, purging, ended:
-	default:
-		s.unknownState(int(s.state))
-	}
-}
-
 func (s *Supervisor) arrived(sig unix.Signal) {
+	if sig == s.ReloadSignal && sig != 0 {
+		s.askReload()
+		return
+	}
 	send, stop := s.Rules.Apply(sig)
 	if send == 0 {
 		s.Log.Debug("signal dropped").Str("signal", signals.Name(sig)).Send()
@@ -196,12 +213,11 @@ func (s *Supervisor) arrived(sig unix.Signal) {
 		s.stops++
 	}
 	switch s.state {
-	case running, stopping:
-		for _, l := range s.lives() {
-			s.forward(l, sig, send)
-		}
+	case running, lingering, stopping:
 		if stop {
-			s.stop(send)
+			s.stop(stopSignal{sig, send})
+		} else {
+			s.forwardAll(stopSignal{sig, send})
 		}
 	case sweeping:
 		if stop {
@@ -214,61 +230,4 @@ func (s *Supervisor) arrived(sig unix.Signal) {
 	default:
 		s.unknownState(int(s.state))
 	}
-}
-
-// alarm is ready at the next deadline; it is nil if there is none.
-func (s *Supervisor) alarm() <-chan time.Time {
-	next := s.deadline
-	for _, slot := range s.slots {
-		next = earlier(next, slot.retryAt)
-		if slot.life != nil {
-			next = earlier(next, slot.life.deadline)
-		}
-	}
-	if next.IsZero() {
-		return nil
-	}
-	return time.After(time.Until(next))
-}
-
-// earlier returns the earlier one of two moments; zero is none.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
-}
-
-func (s *Supervisor) timePassed(now time.Time) {
-	due := func(deadline time.Time) bool { return !deadline.IsZero() && !now.Before(deadline) }
-	for _, slot := range s.slots {
-		if slot.life != nil && due(slot.life.deadline) {
-			s.lifeTimedOut(slot.life)
-		}
-		if due(slot.retryAt) {
-			s.refill(slot)
-		}
-	}
-	if due(s.deadline) {
-		s.deadlinePassed()
-	}
-}
-
-func (s *Supervisor) deadlinePassed() {
-	switch s.state {
-	case stopping:
-		s.killAll(GraceExceeded)
-	case sweeping:
-		s.purge()
-	case purging:
-		s.Log.Error("processes survived SIGKILL").Send()
-		s.enter(ended, 0)
-	case running, killing, ended: // have none: each life that is killed has its own
-	default:
-		s.unknownState(int(s.state))
-	}
-}
-
-func (s *Supervisor) unknownState(state int) {
-	s.Log.Error("internal error: unknown state").Int("state", state).Send()
 }

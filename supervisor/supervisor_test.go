@@ -18,7 +18,8 @@ type scenario struct {
 	name    string
 	grace   time.Duration
 	group   bool
-	parent  unix.Signal // comes when the parent dies
+	left    time.Duration // when what is left behind ends by itself; 0: never
+	parent  unix.Signal   // comes when the parent dies
 	rules   signals.Rules
 	denied  error         // the answer to every signal
 	signals string        // for nodeinit: "1s TERM, 2s HUP"
@@ -47,6 +48,9 @@ func (s scenario) test(t *testing.T) {
 	w.program.reaction, w.program.denied, w.rest.denied = scriptOf(t, s.program).reaction, s.denied, s.denied
 	if s.rest != "" {
 		w.rest.gone, w.rest.reaction = false, scriptOf(t, s.rest).reaction
+	}
+	if s.left > 0 {
+		w.at(s.left, w.rest.end)
 	}
 	if s.exits > 0 {
 		w.at(s.exits, func() { w.program.end(exitedWith(7)) })

@@ -1,6 +1,8 @@
 package supervisor
 
 import (
+	"os"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/exec"
@@ -9,7 +11,10 @@ import (
 
 // OnTerminal is a started child that may have the terminal. It is a Worker
 // without a channel.
-type OnTerminal struct{ *reaper.Child }
+type OnTerminal struct {
+	*reaper.Child
+	Heap int64 // its heap limit in bytes, 0 if that is not known
+}
 
 // PID returns the child's process ID.
 func (t OnTerminal) PID() int { return t.Child.PID }
@@ -17,8 +22,23 @@ func (t OnTerminal) PID() int { return t.Child.PID }
 // Drain does nothing.
 func (t OnTerminal) Drain() {}
 
+// Retire does nothing.
+func (t OnTerminal) Retire(bool) {}
+
+// Shed does nothing.
+func (t OnTerminal) Shed() {}
+
+// Disconnect does nothing.
+func (t OnTerminal) Disconnect() {}
+
 // Release does nothing.
 func (t OnTerminal) Release(bool) {}
+
+// OldSpace returns the heap limit.
+func (t OnTerminal) OldSpace() int64 { return t.Heap }
+
+// RSS returns the resident set of the child.
+func (t OnTerminal) RSS() (int64, error) { return RSS(os.DirFS("/"), t.Child.PID) }
 
 // Signal sends sig to the child or its group. SIGCONT may come from a shell
 // that has just given the terminal to nodeinit: the child needs it more.

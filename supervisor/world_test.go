@@ -31,6 +31,7 @@ type world struct {
 	// In per-core mode: what the worker of that name is like.
 	script  func(name string) script
 	changes chan supervisor.Change
+	limit   int64 // of a worker's memory, 0: none
 
 	mu      sync.Mutex // guards what is below, and programs and rest once they run
 	started []*program
@@ -41,6 +42,8 @@ type world struct {
 	lines   []line // of log, if in per-core mode
 	empty   []chan struct{}
 	stats   cgroup.Stats
+	target  int           // what Target says, where it is w.limits
+	stall   chan struct{} // Target waits for it, if not nil
 }
 
 // An event is a signal sent to nodeinit, "program", a worker or "rest", or
@@ -171,7 +174,8 @@ var errStart = errors.New("fork: out of processes")
 func newFleet(workers int, script func(name string) script) *world {
 	w := newWorld()
 	w.script, w.changes = script, make(chan supervisor.Change, 1000)
-	w.Workers, w.Changes, w.Start = workers, w.changes, w.startWorker
+	w.Workers, w.Changes, w.Start, w.PerCore = workers, w.changes, w.startWorker, true
+	w.Ready = supervisor.ReadyNone
 	w.Before = cgroup.Stats{OOM: known(5), OOMKill: known(5)}
 	w.stats = w.Before
 	w.Stats = func() cgroup.Stats {
@@ -196,7 +200,7 @@ func (w *world) startWorker(slot int) (supervisor.Worker, error) {
 		p.name += fmt.Sprintf(".%d", p.nth)
 	}
 	script := w.script(p.name)
-	p.reaction, p.drained, p.denied = script.reaction, script.drained, script.denied
+	p.reaction, p.drained, p.leaves, p.denied = script.reaction, script.drained, script.leaves, script.denied
 	if script.fails > len(w.failed) {
 		w.failed = append(w.failed, p.begun)
 		w.note(event{to: p.name, did: "not started"})
@@ -212,6 +216,58 @@ func (w *world) startWorker(slot int) (supervisor.Worker, error) {
 
 // at does something so long after the start.
 func (w *world) at(when time.Duration, do func()) { time.AfterFunc(time.Until(w.start.Add(when)), do) }
+
+// limits is a Target.
+func (w *world) limits() int {
+	w.mu.Lock()
+	n, stall := w.target, w.stall
+	w.mu.Unlock()
+	if stall != nil {
+		<-stall
+	}
+	return n
+}
+
+// stallFor has nodeinit not run from a moment on, after the next look at the
+// limits, for so long.
+func (w *world) stallFor(from, long time.Duration) {
+	w.at(from, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		stall := make(chan struct{})
+		w.stall = stall
+		time.AfterFunc(long, func() {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.stall = nil
+			close(stall)
+		})
+	})
+}
+
+// askAt asks by a line such as "1s reload", "2s scale:3" or "3s target:1".
+func (w *world) askAt(t *testing.T, line string) {
+	t.Helper()
+	when, what, _ := strings.Cut(line, " ")
+	what, n, _ := strings.Cut(what, ":")
+	do := w.Reload
+	switch what {
+	case "reload":
+	case "scale":
+		count := number(t, n)
+		do = func() { w.Scale(count) }
+	case "target":
+		count := number(t, n)
+		do = func() {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.target = count
+		}
+	default:
+		t.Fatalf("nobody can ask for %q", what)
+	}
+	w.at(duration(t, when), do)
+}
 
 // send sends a signal to nodeinit. Those of one moment come in the order of w.sent.
 func (w *world) send(sig unix.Signal) {

@@ -26,6 +26,7 @@ type explanation struct {
 	Balance         *string  `json:"balance"`
 	Argv            []string `json:"argv"`
 	EnvAdded        []string `json:"env_added"`
+	MaxMemoryBytes  *int64   `json:"max_memory_bytes"`
 	Warnings        []string `json:"warnings"`
 }
 
@@ -49,6 +50,10 @@ func (a *app) explain(args []string) int {
 	if p.caveat != "" {
 		p.warnings = append(p.warnings, p.caveat)
 	}
+	p.warnings = append(p.warnings, p.unused...)
+	if p.agentless != "" {
+		p.warnings = append(p.warnings, "no agent: "+p.agentless)
+	}
 	if *asJSON {
 		err = p.writeJSON(a.stdout)
 	} else {
@@ -65,13 +70,13 @@ func (a *app) explain(args []string) int {
 // this process's own if root is empty.
 func (a *app) limitsBelow(root string) (cgroup.Limits, error) {
 	if root == "" {
-		_, l := a.liveLimits(os.DirFS("/"))
+		_, l := a.liveLimits(os.DirFS("/"), new(task))
 		return l, nil
 	}
 	if info, err := os.Stat(root); err != nil || !info.IsDir() {
 		return cgroup.Limits{}, fmt.Errorf("--root: %q is not a directory (give one that holds proc and sys)", root)
 	}
-	return a.readLimits(cgroup.Find(os.DirFS(root)), 0, false), nil
+	return a.readLimits(cgroup.Find(os.DirFS(root)), 0, nil), nil
 }
 
 func (p plan) writeJSON(w io.Writer) error {
@@ -93,6 +98,7 @@ func (p plan) writeJSON(w io.Writer) error {
 		Balance:         orNull(string(p.balance)),
 		Argv:            orEmpty(p.program.Argv),
 		EnvAdded:        orEmpty(p.envAdded),
+		MaxMemoryBytes:  orNull(p.maxMemory),
 		Warnings:        orEmpty(p.warnings),
 	})
 }
@@ -143,6 +149,9 @@ func (p plan) writeText(w io.Writer) error {
 	}
 	if p.program.Note != "" {
 		row("resolved", "%s", p.program.Note)
+	}
+	if p.maxMemory > 0 {
+		row("max memory", "%d MiB each", p.maxMemory/mib)
 	}
 	for _, kv := range p.envAdded {
 		row("with", "%s", kv)

@@ -75,6 +75,7 @@ func TestExplainJSON(t *testing.T) {
   "env_added": [
     "NODE_OPTIONS=--no-warnings --max-old-space-size=129"
   ],
+  "max_memory_bytes": null,
   "warnings": []
 }
 `
@@ -100,6 +101,7 @@ func TestExplainJSONWithoutLimits(t *testing.T) {
   "balance": null,
   "argv": [],
   "env_added": [],
+  "max_memory_bytes": null,
   "warnings": []
 }
 `
@@ -138,6 +140,17 @@ workers      1  (1 CPU, 4 in the affinity mask, 512 MiB / 128 MiB = 4)
 mode         fork  (the limits allow one process)
 would start  ["node"]
 with         NODE_OPTIONS=--max-old-space-size=306
+`},
+		{"recycling", "v2-private-1.5cpu-512m", nil, []string{"--max-memory=80%", "--hang-timeout=9", "--no-agent", "node", "a.js"}, `cpus         1.5  (/sys/fs/cgroup/cpu.max)
+memory       512 MiB  (/sys/fs/cgroup/memory.max)
+affinity     4 CPUs
+workers      2  (1.5 CPUs rounds to 2, 4 in the affinity mask, 512 MiB / 128 MiB = 4)
+mode         per-core  (the program is Node, and there are to be 2 workers)
+balance      rr
+would start  ["node" "a.js"]
+max memory   204 MiB each
+with         NODE_OPTIONS=--max-old-space-size=129
+warning      --hang-timeout 9s: not with --no-agent
 `},
 		{"memory.high", "v2-memory-high-below-max", nil, []string{"--heap=off", "node"}, `cpus         no limit  (no file sets one)
 memory       200 MiB  (/sys/fs/cgroup/memory.max)

@@ -25,7 +25,8 @@ var reservedEnv = []string{envPrefix + "WORKER", envPrefix + "CHANNEL"}
 type option struct {
 	flag, env        string
 	short, arg, help string
-	group            string
+	group, needs     string
+	negated          bool // --no- and its name turns it off
 	value            reflect.Value
 }
 
@@ -37,13 +38,15 @@ func options(c *config) []option {
 		field := v.Type().Field(i)
 		name := field.Tag.Get("env")
 		list = append(list, option{
-			flag:  strings.ToLower(strings.ReplaceAll(name, "_", "-")),
-			env:   envPrefix + name,
-			short: field.Tag.Get("short"),
-			arg:   field.Tag.Get("arg"),
-			help:  field.Tag.Get("help"),
-			group: field.Tag.Get("group"),
-			value: v.Field(i),
+			flag:    strings.ToLower(strings.ReplaceAll(name, "_", "-")),
+			env:     envPrefix + name,
+			short:   field.Tag.Get("short"),
+			arg:     field.Tag.Get("arg"),
+			help:    field.Tag.Get("help"),
+			group:   field.Tag.Get("group"),
+			needs:   field.Tag.Get("needs"),
+			negated: field.Tag.Get("negated") != "",
+			value:   v.Field(i),
 		})
 	}
 	return list
@@ -62,6 +65,9 @@ func flagSet(c *config) *pflag.FlagSet {
 			flag.NoOptDefVal = "true"
 		case count:
 			flag.NoOptDefVal = oneMore
+		}
+		if o.negated {
+			set.VarPF(negation{&flagValue{field: o.value}}, "no-"+o.flag, "", "").NoOptDefVal = "true"
 		}
 	}
 	return set
@@ -91,6 +97,17 @@ func (f *flagValue) Set(s string) error {
 		return err
 	}
 	f.field.Set(reflect.Append(f.field, element))
+	return nil
+}
+
+// A negation sets a toggle of config to the opposite.
+type negation struct{ *flagValue }
+
+func (n negation) Set(s string) error {
+	if err := unmarshal(n.field, s); err != nil {
+		return err
+	}
+	n.field.SetBool(!n.field.Bool())
 	return nil
 }
 

@@ -79,6 +79,8 @@ func TestDefaults(t *testing.T) {
 	c := parsed(t, []string{"PATH=/bin", "NODE_OPTIONS=x"}, nil)
 	for flag, want := range map[string]string{
 		"mode": "auto", "workers": "auto", "balance": "", "pre": "[]", "max-crashes": "0", "crash-window": "1m0s", "cpus": "", "memory": "", "heap": "auto", "grace": "9s", "stop-signal": "", "group": "false",
+		"drain-delay": "0s", "ready": "", "ready-timeout": "30s", "stop-order": "auto", "reload-signal": "", "max-memory": "off", "max-age": "0s",
+		"hang-timeout": "0s", "resize": "true", "no-agent": "false",
 		"rewrite": "[]", "remap-exit": "[]", "subreaper": "true", "pdeathsig": "", "warn-on-reap": "false",
 		"log-format": "auto", "log-level": "info", "log-to": "stdout", "verbose": "0",
 	} {
@@ -91,27 +93,37 @@ func TestDefaults(t *testing.T) {
 // For each option: a value for its variable and one for its flag, which are
 // not the default, and what they are then.
 var given = map[string]struct{ env, fromEnv, flag, fromFlag string }{
-	"mode":         {"fork", "fork", "per-core", "per-core"},
-	"workers":      {"3", "3", "max", "max"},
-	"balance":      {"shared", "shared", "ip-hash", "ip-hash"},
-	"pre":          {"node a,node b", "[node a node b]", "node c", "[node c]"},
-	"max-crashes":  {"3", "3", "0", "0"},
-	"crash-window": {"5m", "5m0s", "30", "30s"},
-	"cpus":         {"1.5", "1.5", "2", "2"},
-	"memory":       {"512M", "536870912", "1Gi", "1073741824"},
-	"heap":         {"off", "off", "256m", "268435456"},
-	"grace":        {"5", "5s", "1m30s", "1m30s"},
-	"stop-signal":  {"int", "SIGINT", "SIGUSR1", "SIGUSR1"},
-	"group":        {"true", "true", "false", "false"},
-	"rewrite":      {"TERM:INT, HUP:0", "[SIGTERM:SIGINT SIGHUP:0]", "USR1:USR2", "[SIGUSR1:SIGUSR2]"},
-	"remap-exit":   {"143,130:1", "[143:0 130:1]", "7", "[7:0]"},
-	"subreaper":    {"no", "false", "yes", "true"},
-	"pdeathsig":    {"15", "SIGTERM", "KILL", "SIGKILL"},
-	"warn-on-reap": {"1", "true", "0", "false"},
-	"log-format":   {"json", "json", "text", "text"},
-	"log-level":    {"debug", "debug", "off", "off"},
-	"log-to":       {"stderr", "stderr", "stdout", "stdout"},
-	"verbose":      {"2", "2", "1", "1"},
+	"mode":          {"fork", "fork", "per-core", "per-core"},
+	"workers":       {"3", "3", "max", "max"},
+	"balance":       {"shared", "shared", "ip-hash", "ip-hash"},
+	"pre":           {"node a,node b", "[node a node b]", "node c", "[node c]"},
+	"max-crashes":   {"3", "3", "0", "0"},
+	"crash-window":  {"5m", "5m0s", "30", "30s"},
+	"cpus":          {"1.5", "1.5", "2", "2"},
+	"memory":        {"512M", "536870912", "1Gi", "1073741824"},
+	"heap":          {"off", "off", "256m", "268435456"},
+	"grace":         {"5", "5s", "1m30s", "1m30s"},
+	"drain-delay":   {"5", "5s", "1m", "1m0s"},
+	"ready":         {"message", "message", "none", "none"},
+	"ready-timeout": {"5", "5s", "0", "0s"},
+	"stop-order":    {"drain", "drain", "signal", "signal"},
+	"reload-signal": {"hup", "SIGHUP", "RTMIN+1", "SIGRTMIN+1"},
+	"max-memory":    {"80%", "80%", "512M", "536870912"},
+	"max-age":       {"24h", "24h0m0s", "90", "1m30s"},
+	"hang-timeout":  {"3s", "3s", "10", "10s"},
+	"resize":        {"off", "false", "on", "true"},
+	"no-agent":      {"1", "true", "no", "false"},
+	"stop-signal":   {"int", "SIGINT", "SIGUSR1", "SIGUSR1"},
+	"group":         {"true", "true", "false", "false"},
+	"rewrite":       {"TERM:INT, HUP:0", "[SIGTERM:SIGINT SIGHUP:0]", "USR1:USR2", "[SIGUSR1:SIGUSR2]"},
+	"remap-exit":    {"143,130:1", "[143:0 130:1]", "7", "[7:0]"},
+	"subreaper":     {"no", "false", "yes", "true"},
+	"pdeathsig":     {"15", "SIGTERM", "KILL", "SIGKILL"},
+	"warn-on-reap":  {"1", "true", "0", "false"},
+	"log-format":    {"json", "json", "text", "text"},
+	"log-level":     {"debug", "debug", "off", "off"},
+	"log-to":        {"stderr", "stderr", "stdout", "stdout"},
+	"verbose":       {"2", "2", "1", "1"},
 }
 
 func TestFlagBeatsEnvironmentBeatsDefault(t *testing.T) {
@@ -142,7 +154,7 @@ func TestFlagBeatsEnvironmentBeatsDefault(t *testing.T) {
 
 func TestRepeatedFlags(t *testing.T) {
 	t.Parallel()
-	environ := []string{"NODEINIT_REWRITE=TERM:INT", "NODEINIT_REMAP_EXIT=143", "NODEINIT_VERBOSE=2"}
+	environ := []string{"NODEINIT_REWRITE=TERM:INT", "NODEINIT_REMAP_EXIT=143", "NODEINIT_VERBOSE=2", "NODEINIT_RESIZE=off"}
 	for _, c := range []struct{ flag, args, want string }{
 		{"rewrite", "", "[SIGTERM:SIGINT]"},
 		{"rewrite", "-r HUP:0", "[SIGHUP:0]"},
@@ -159,6 +171,12 @@ func TestRepeatedFlags(t *testing.T) {
 		{"group", "-g", "true"},
 		{"group", "-g -g=false", "false"},
 		{"grace", "--grace 1 --grace 2", "2s"},
+		{"resize", "", "false"},
+		{"resize", "--resize", "true"},
+		{"resize", "--no-resize", "false"},
+		{"resize", "--no-resize=false", "true"},
+		{"resize", "--no-resize --resize", "true"},
+		{"resize", "--resize --no-resize", "false"},
 		{"grace", "--grace 1 node --grace 2", "1s"},
 	} {
 		if got := value(t, parsed(t, environ, strings.Fields(c.args)), c.flag); got != c.want {

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
+	"os"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -12,7 +15,8 @@ import (
 	"github.com/nodeinit/nodeinit/supervisor"
 )
 
-// A fleet starts workers: processes with a channel to the primary.
+// A fleet starts the processes that have a channel to the primary: workers, or
+// in fork mode the program, for its agent.
 type fleet struct {
 	*run
 	primary *cluster.Primary
@@ -29,6 +33,8 @@ type worker struct {
 	child   *reaper.Child
 	channel *cluster.Worker
 	fleet   *fleet
+	joined  atomic.Int64 // the process below child that has the channel, 0: child
+	heap    int64        // its limit in bytes, 0 if not known
 }
 
 // A process is a child, or the group of one behind a wrapper.
@@ -51,11 +57,19 @@ func newFleet(r *run) (*fleet, error) {
 	}, nil
 }
 
-// serve serves the workers until ctx ends. An error is nodeinit's own: the
-// workers have lost their channels and end, with 0.
-func (f *fleet) serve(ctx context.Context) error {
-	go f.tell(ctx)
-	return f.primary.Run(ctx)
+// serving calls run while the primary serves what it starts. An error of the
+// primary is nodeinit's own: the workers have lost their channels and end, with 0.
+func (f *fleet) serving(ctx context.Context, run func() (supervisor.Exit, error)) (supervisor.Exit, error) {
+	ctx, stop := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() {
+		go f.tell(ctx)
+		done <- f.primary.Run(ctx)
+	}()
+	end, err := run()
+	stop()
+	served := <-done // the files of Unix sockets are gone
+	return end, errors.Join(err, served)
 }
 
 // tell brings the supervisor what workers tell. It may take its time with each:
@@ -74,6 +88,7 @@ func (f *fleet) tell(ctx context.Context) {
 			if !ok {
 				continue
 			}
+			w.joined.Store(int64(c.State.PID))
 			select {
 			case f.changes <- supervisor.Change{Worker: w, State: c.State}:
 			case <-ctx.Done():
@@ -85,50 +100,97 @@ func (f *fleet) tell(ctx context.Context) {
 
 // start starts the next worker of a slot.
 func (f *fleet) start(slot int) (supervisor.Worker, error) {
-	path, err := find(f.log, f.plan)
-	if err != nil {
-		return nil, err
-	}
+	f.lastID++
 	channel, end, err := f.primary.Open(slot)
 	if err != nil {
 		return nil, err
 	}
+	now := f.planNow()
+	w, err := f.fork(now.program, exec.Worker{ID: f.lastID, Slot: slot, Workers: now.workers, Agent: now.agent}, channel, end)
+	if err != nil {
+		return nil, err
+	}
+	w.heap = now.oldSpace
+	if now.program.Join == exec.Late {
+		w.process = wrap(w.child, w.child, w.heap)
+	}
+	return w, nil
+}
+
+// startSingle starts the program in fork mode.
+func (f *fleet) startSingle(int) (supervisor.Worker, error) {
+	channel, end, err := f.primary.OpenSingle()
+	if err != nil {
+		return nil, err
+	}
+	w, err := f.fork(f.plan.program, exec.Worker{Agent: true}, channel, end)
+	if err != nil {
+		return nil, err
+	}
+	w.process, w.heap = f.run.started(w.child), f.plan.oldSpace
+	return w, nil
+}
+
+// fork starts program with a channel whose other end is end.
+func (f *fleet) fork(program exec.Program, as exec.Worker, channel *cluster.Worker, end int) (_ *worker, err error) {
 	defer unix.Close(end)
 	w := &worker{channel: channel, fleet: f}
 	f.mu.Lock()
 	f.known[channel] = w
 	f.mu.Unlock()
-	f.lastID++
-	child, err := f.fork(path, exec.Worker{ID: f.lastID, Slot: slot, Workers: f.plan.workers}, end)
+	defer func() {
+		if err != nil {
+			w.Release(true) // what waits for this slot waits for the next attempt
+		}
+	}()
+	path, err := find(f.log, f.plan)
 	if err != nil {
-		w.Release(true) // what waits for this slot waits for the next attempt
+		return nil, err
+	}
+	command, err := program.Worker(path, as, end, f.inherited)
+	if err != nil {
+		return nil, err
+	}
+	child, err := command.Start(&f.reaper)
+	if err != nil {
 		return nil, err
 	}
 	w.child, w.process = child, child
-	if f.plan.program.Join == exec.Late {
-		w.process = wrap(child, child)
-	}
 	return w, nil
-}
-
-func (f *fleet) fork(path string, w exec.Worker, channel int) (*reaper.Child, error) {
-	command, err := f.plan.program.Worker(path, w, channel, f.inherited)
-	if err != nil {
-		return nil, err
-	}
-	return command.Start(&f.reaper)
 }
 
 // PID returns the process ID.
 func (w *worker) PID() int { return w.child.PID }
 
-// Drain asks the worker to finish what it has and leave.
+// OldSpace returns the heap limit that the worker was started with.
+func (w *worker) OldSpace() int64 { return w.heap }
+
+// RSS returns the resident set of the program, in bytes.
+func (w *worker) RSS() (int64, error) {
+	pid := int(w.joined.Load())
+	if pid == 0 {
+		pid = w.child.PID
+	}
+	return supervisor.RSS(os.DirFS("/"), pid)
+}
+
+// Drain asks the worker to finish what it has and to end its channel.
 func (w *worker) Drain() { w.channel.Drain() }
 
+// Retire has it get no more connections.
+func (w *worker) Retire(replaced bool) { w.channel.Retire(replaced) }
+
+// Shed has its clients go elsewhere.
+func (w *worker) Shed() { w.channel.Shed() }
+
+// Disconnect asks the worker to end its channel.
+func (w *worker) Disconnect() { w.channel.Disconnect() }
+
 // Release gives up the channel of a worker that has ended. Whoever it left in
-// its group would serve without being seen.
+// its group would serve without being seen; in fork mode the supervisor sees to
+// that.
 func (w *worker) Release(kept bool) {
-	if w.child != nil && w.fleet.plan.program.Join == exec.Late {
+	if w.child != nil && w.fleet.plan.mode == "per-core" && w.fleet.plan.program.Join == exec.Late {
 		_ = w.child.SignalGroup(unix.SIGKILL) // nobody, as a rule
 	}
 	w.fleet.mu.Lock()

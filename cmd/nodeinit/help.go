@@ -10,23 +10,37 @@ func (a *app) usage() {
 	var b strings.Builder
 	b.WriteString("nodeinit [flags] [--] command [args...]     run a program as PID 1\n")
 	b.WriteString("nodeinit explain|pause|version|help         see nodeinit help explain, ...\n\n")
-	var grouped []string
+	var groups []string
+	members := make(map[string][]string)
 	for _, o := range options(&a.config) {
-		if o.group != "" {
-			grouped = append(grouped, strings.TrimRight(fmt.Sprintf("-%s, --%s %s", o.short, o.flag, o.arg), " "))
+		if o.group == "" {
+			fmt.Fprintf(&b, "  %-27s %s\n", o.usage(), o.help)
 			continue
 		}
-		short := "    "
-		if o.short != "" {
-			short = "-" + o.short + ", "
+		if members[o.group] == nil {
+			groups = append(groups, o.group)
 		}
-		fmt.Fprintf(&b, "  %s%-27s %s\n", short, "--"+o.flag+" "+o.arg, o.help)
+		members[o.group] = append(members[o.group], o.usage())
 	}
-	b.WriteString(wrapped("  as tini: ", grouped))
+	for _, group := range groups {
+		b.WriteString(wrapped("  "+group+": ", members[group]))
+	}
 	b.WriteString("  -h, --help; --version\n\n")
 	b.WriteString("--stop-signal TERM is also NODEINIT_STOP_SIGNAL=TERM, and so on; flags win.\n")
 	b.WriteString("More: nodeinit help FLAG\n")
 	fmt.Fprint(a.stdout, b.String())
+}
+
+// usage returns how o is given.
+func (o option) usage() string {
+	text := "--" + o.flag
+	if o.short != "" {
+		text = "-" + o.short + ", " + text
+	}
+	if o.negated {
+		text += ", --no-" + o.flag
+	}
+	return strings.TrimRight(text+" "+o.arg, " ")
 }
 
 // wrapped joins items in lines of at most 80 columns below a heading.
@@ -62,7 +76,7 @@ func (a *app) help(args []string) int {
 	known := []string{"explain", "pause", "version", "help"}
 	for _, o := range options(&original) {
 		known = append(known, o.flag)
-		if word == "" || word != o.flag && word != o.short {
+		if word == "" || word != o.flag && word != o.short && !(o.negated && word == "no-"+o.flag) {
 			continue
 		}
 		fmt.Fprintf(a.stdout, "%s\n  %s\n  environment: %s", strings.TrimSpace("--"+o.flag+" "+o.arg), o.help, o.env)
@@ -90,10 +104,6 @@ func topic(name string) string {
 		return "Who gets a connection. rr (the default): nodeinit passes them to the workers in turn.\nshared: all workers accept from one socket; faster where each request is a connection of\nits own, but long-lived ones spread unevenly. reuseport: the kernel has a queue for each\nworker. ip-hash: a client address always reaches the same worker (socket.io's polling);\nbehind a proxy there is only one. NODE_CLUSTER_SCHED_POLICY=none is shared."
 	case "pre":
 		return "A command to run to its end, once, before the program, for example \"node migrate.js\".\nIf it fails, nodeinit exits with its status. Repeat it for several. Words are split as a\nshell splits them; there is no shell."
-	case "max-crashes":
-		return "per-core: how many crashed workers are replaced within --crash-window, after 100 ms,\n200 ms and so on up to 15 s. One more, and the container ends with that worker's status.\n0: it ends at the first crash, for the orchestrator to see."
-	case "crash-window":
-		return "per-core: within which time crashes are counted for --max-crashes."
 	case "cpus":
 		return "CPUs there are, for example 1.5, when a limit above the container's own view\n(a task, a VM) is not to be seen in its cgroup."
 	case "memory":
@@ -101,7 +111,7 @@ func topic(name string) string {
 	case "heap":
 		return "auto: where there is a memory limit and neither the command nor NODE_OPTIONS sizes\nthe heap, NODE_OPTIONS gains --max-old-space-size: 75 % of (limit - 40 MiB) less 48 MiB,\nat least 64 MiB. So V8 fails with its own message before the kernel kills.\noff: Node decides. SIZE: that much."
 	case "grace":
-		return "How long the program may take to end after the first stop signal (SIGTERM, SIGINT,\nSIGQUIT or --stop-signal), as 9s, 1m30s or plain seconds; then SIGKILL. Keep it a\nsecond below what the orchestrator waits: docker stop waits 10 s. A third stop signal\nkills at once. 0 waits for ever."
+		return "How long the program may take to end after the first stop signal (SIGTERM, SIGINT,\nSIGQUIT or --stop-signal) and --drain-delay, as 9s, 1m30s or plain seconds; then\nSIGKILL. Keep it a second below what the orchestrator waits: docker stop waits 10 s.\nA third stop signal kills at once. 0 waits for ever."
 	case "stop-signal":
 		return "The signal that the program gets for any stop request, when it is not the one that\narrived. The signal named here is a stop request itself too. Signals are given as 15,\nTERM, SIGTERM or RTMIN+1."
 	case "group":
@@ -133,6 +143,6 @@ func topic(name string) string {
 	case "help":
 		return "nodeinit help [FLAG or SUBCOMMAND]"
 	default:
-		return ""
+		return workerTopic(name)
 	}
 }

@@ -41,7 +41,7 @@ func TestLimitsFromECS(t *testing.T) {
 				config:  parsed(t, nil, strings.Fields(c.args)),
 				environ: []string{"ECS_CONTAINER_METADATA_URI_V4=" + server.URL + "/v4/id"},
 			}
-			l := a.readLimits(cgroup.Find(os.DirFS(machine(t, c.machine))), 4, true)
+			l := a.readLimits(cgroup.Find(os.DirFS(machine(t, c.machine))), 4, new(task))
 			if l.CPU != c.cpus || l.Memory != c.memory<<20 || l.CPUFrom != c.cpusFrom || l.MemoryFrom != c.memoryFrom || len(l.Warnings) > 0 {
 				t.Errorf("got %+v", l)
 			}
@@ -58,11 +58,11 @@ func TestLimitsWithoutAnAnswerFromECS(t *testing.T) {
 	defer server.Close()
 	a := app{config: defaults(), environ: []string{"ECS_CONTAINER_METADATA_URI_V4=" + server.URL}}
 	group := cgroup.Find(os.DirFS(machine(t, "v2-private-no-limits")))
-	l := a.readLimits(group, 4, true)
+	l := a.readLimits(group, 4, new(task))
 	if l.CPU != 0 || l.Memory != 0 || len(l.Warnings) != 1 || !strings.HasPrefix(l.Warnings[0], "no limits from ECS: ") {
 		t.Errorf("got %+v", l)
 	}
-	if l := a.readLimits(group, 4, false); len(l.Warnings) > 0 {
+	if l := a.readLimits(group, 4, nil); len(l.Warnings) > 0 {
 		t.Errorf("asked, though it must not: %q", l.Warnings)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
+	"github.com/nodeinit/nodeinit/cgroup"
 	"github.com/nodeinit/nodeinit/logs"
 )
 
@@ -58,7 +59,13 @@ func (a *app) warnUnknown(log *logs.Logger) {
 // log writes the start line: what was found, and what follows from it.
 func (p plan) log(log *logs.Logger) {
 	for _, warning := range p.warnings {
-		log.Warn("check the limits").Str("warning", logs.Clip(warning)).Send()
+		logWarning(log, warning)
+	}
+	for _, warning := range p.unused {
+		log.Warn("settings without effect").Str("warning", logs.Clip(warning)).Send()
+	}
+	if p.agentless != "" {
+		log.Warn("no agent").Str("why", logs.Clip(p.agentless)).Send()
 	}
 	if p.caveat != "" {
 		log.Warn("not all works as workers").Str("warning", p.caveat).Send()
@@ -72,23 +79,36 @@ func (p plan) log(log *logs.Logger) {
 	if p.balance != "" {
 		line = line.Str("balance", string(p.balance))
 	}
-	line = line.Int("affinity", p.limits.Affinity)
-	if l := p.limits; l.CPU > 0 {
-		line = line.Float64("cpus", l.CPU).Str("cpus_from", logs.Clip(l.CPUFrom))
-	}
-	if l := p.limits; l.Memory > 0 {
-		line = line.Int64("memory_bytes", l.Memory).Str("memory_from", logs.Clip(l.MemoryFrom))
-	}
-	if p.limits.MemoryHigh > 0 {
-		line = line.Int64("memory_high_bytes", p.limits.MemoryHigh)
-	}
+	line = addLimits(line, p.limits)
 	if p.oldSpace > 0 {
 		line = line.Int64("old_space_bytes", p.oldSpace)
+	}
+	if p.maxMemory > 0 {
+		line = line.Int64("max_memory_bytes", p.maxMemory)
 	}
 	if p.program.Note != "" {
 		line = line.Str("resolved", logs.Clip(p.program.Note))
 	}
 	line.Str("argv", logs.Clip(strings.Join(p.program.Argv, " "))).Send()
+}
+
+// addLimits adds l to line.
+func addLimits(line *zerolog.Event, l cgroup.Limits) *zerolog.Event {
+	line = line.Int("affinity", l.Affinity)
+	if l.CPU > 0 {
+		line = line.Float64("cpus", l.CPU).Str("cpus_from", logs.Clip(l.CPUFrom))
+	}
+	if l.Memory > 0 {
+		line = line.Int64("memory_bytes", l.Memory).Str("memory_from", logs.Clip(l.MemoryFrom))
+	}
+	if l.MemoryHigh > 0 {
+		line = line.Int64("memory_high_bytes", l.MemoryHigh)
+	}
+	return line
+}
+
+func logWarning(log *logs.Logger, warning string) {
+	log.Warn("check the limits").Str("warning", logs.Clip(warning)).Send()
 }
 
 // orphanReaped starts the line for an orphan.

@@ -49,6 +49,7 @@ func TestHelpTopics(t *testing.T) {
 	first := func(text string) string { line, _, _ := strings.Cut(text, "\n"); return line }
 	for word, want := range map[string]string{
 		"grace": "--grace D", "--grace": "--grace D", "-g": "--group", "g": "--group", "rewrite": "--rewrite FROM:TO",
+		"resize": "--resize", "no-resize": "--resize", "--no-agent": "--no-agent",
 		"explain": "nodeinit explain [flags] [--json] [--root DIR] [-- command]",
 		"pause":   "nodeinit pause", "version": "nodeinit version", "help": "nodeinit help [FLAG or SUBCOMMAND]",
 	} {
@@ -92,6 +93,13 @@ func TestMisuse(t *testing.T) {
 		{[]string{"--stop-signal=CHLD", "pause"}, `--stop-signal: "CHLD" cannot stop a program (try TERM)`},
 		{[]string{"explain", "--stop-signal=32"}, `--stop-signal: "32" cannot stop a program (try TERM)`},
 		{[]string{"-r", "TERM:INT", "-r", "15:2", "node"}, `--rewrite or NODEINIT_REWRITE: "SIGTERM:SIGINT": SIGTERM is rewritten twice (keep one)`},
+		{[]string{"--no-resize=7", "node"}, `--no-resize: "7" is neither true nor false (try true)`},
+		{[]string{"--reload-signal", "TERM", "node"}, `--reload-signal: "TERM" is a request to stop (try HUP)`},
+		{[]string{"--reload-signal", "SEGV", "node"}, `--reload-signal: "SEGV" cannot mean a reload (try HUP)`},
+		{[]string{"--reload-signal", "HUP", "--stop-signal", "1", "node"}, `--reload-signal or NODEINIT_RELOAD_SIGNAL: "SIGHUP" is --stop-signal too (try another)`},
+		{[]string{"--reload-signal", "HUP", "-r", "HUP:TERM", "node"}, `--reload-signal or NODEINIT_RELOAD_SIGNAL: "SIGHUP" is rewritten too (try another)`},
+		{[]string{"--reload-signal", "USR2", "-p", "USR2", "pause"}, `--reload-signal or NODEINIT_RELOAD_SIGNAL: "SIGUSR2" is --pdeathsig too (try another)`},
+		{[]string{"explain", "--hang-timeout", "2"}, `--hang-timeout: "2" is less than 3s, and workers report once a second (try 10s, or 0 for off)`},
 		{[]string{"version", "x"}, `version: "x": takes no arguments (see nodeinit help version)`},
 		{[]string{"pause", "x"}, `pause: "x": takes no arguments (see nodeinit help pause)`},
 		{[]string{"pause", "--", "node"}, `pause: "node": takes no arguments (see nodeinit help pause)`},

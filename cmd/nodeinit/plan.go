@@ -17,15 +17,21 @@ type plan struct {
 	limits     cgroup.Limits
 	allowed    int    // workers that the limits are good for, or that the user wants
 	arithmetic string // how that came about
+	fromLimits bool   // allowed is what the limits are good for
 	workers    int    // to start: allowed, or 1 in fork mode
 	mode       mode   // fork or per-core
 	reason     string // why that mode
 	balance    balance
 	program    exec.Program // what to run; its environment is what it gets
-	envAdded   []string     // what of that nodeinit added
+	environ    []string     // that environment without what nodeinit added
+	envAdded   []string     // what nodeinit added
+	agent      bool         // the program is Node and gets the agent
+	agentless  string       // why it is Node and does not, "" if there is no more to say
 	oldSpace   int64        // Node's heap limit in bytes, 0 if not known
+	maxMemory  int64        // what a worker may have before it is replaced, 0 for any
 	warnings   []string     // about the limits
 	caveat     string       // what does not work as workers, "" if all does
+	unused     []string     // settings that mean nothing for this program in this mode
 }
 
 // makePlan decides from the configuration and limits how argv is run. An error
@@ -37,6 +43,7 @@ func (a *app) makePlan(limits cgroup.Limits, argv []string) (plan, error) {
 		dir = "/" // it was removed
 	}
 	p.program = exec.Identify(argv, exec.DropListenPID(a.environ), dir)
+	p.environ = p.program.Env
 	a.countWorkers(&p)
 	if err := a.chooseMode(&p); err != nil {
 		return p, err
@@ -47,7 +54,10 @@ func (a *app) makePlan(limits cgroup.Limits, argv []string) (plan, error) {
 		a.chooseBalance(&p)
 	}
 	a.sizeHeap(&p)
-	return p, nil
+	a.chooseAgent(&p)
+	p.unused = a.unused(p)
+	err = a.limitWorkers(&p)
+	return p, err
 }
 
 // countWorkers finds how many workers there are to be if there are several.
@@ -70,6 +80,7 @@ func (a *app) countWorkers(p *plan) {
 		p.warnings = append(p.warnings, fmt.Sprintf("WEB_CONCURRENCY=%q is not a number of workers", concurrency))
 	}
 	p.allowed, p.arithmetic = p.limits.Workers()
+	p.fromLimits = true
 }
 
 // chooseMode decides between one process and workers.
@@ -155,20 +166,31 @@ func heapBudget(l cgroup.Limits) int64 {
 	return l.Memory
 }
 
-// readLimits returns the limits that group is under, or what the user says
-// they are. Below an explicit root there is nobody to ask but its files.
-func (a *app) readLimits(group *cgroup.Group, affinity int, askECS bool) cgroup.Limits {
+// A task is what ECS told of the limits of its task, 0 for none.
+type task struct {
+	asked  bool
+	cpus   float64
+	memory int64
+}
+
+// readLimits returns the limits that group is under, or what the user says they
+// are. With a task, ECS is asked for its limits if need be, but only the first
+// time: that takes a while. Below an explicit root there is none to ask for.
+func (a *app) readLimits(group *cgroup.Group, affinity int, t *task) cgroup.Limits {
 	l := group.Limits(affinity)
 	uri := exec.Lookup(a.environ, "ECS_CONTAINER_METADATA_URI_V4")
 	unknown := l.CPU == 0 && a.config.CPUs == 0 || l.Memory == 0 && a.config.Memory == 0
-	if askECS && uri != "" && unknown {
+	if t != nil && !t.asked && uri != "" && unknown {
 		ctx, cancel := context.WithTimeout(context.Background(), cgroup.ECSTimeout)
 		defer cancel()
-		cpus, memory, err := cgroup.ECS(ctx, uri)
-		if err != nil {
+		var err error
+		if t.cpus, t.memory, err = cgroup.ECS(ctx, uri); err != nil {
 			l.Warnings = append(l.Warnings, fmt.Sprintf("no limits from ECS: %v", err))
 		}
-		l = l.WithECS(cpus, memory)
+	}
+	if t != nil {
+		t.asked = true
+		l = l.WithECS(t.cpus, t.memory)
 	}
 	if a.config.CPUs > 0 {
 		l.CPU, l.CPUFrom = float64(a.config.CPUs), "--cpus"
@@ -179,11 +201,12 @@ func (a *app) readLimits(group *cgroup.Group, affinity int, askECS bool) cgroup.
 	return l
 }
 
-// liveLimits returns the limits of this process and the group they are from.
-func (a *app) liveLimits(root fs.FS) (*cgroup.Group, cgroup.Limits) {
+// liveLimits returns the limits of this process and the group they are from, and
+// notes in t what ECS told.
+func (a *app) liveLimits(root fs.FS, t *task) (*cgroup.Group, cgroup.Limits) {
 	group := cgroup.Find(root)
 	affinity, err := cgroup.Affinity()
-	l := a.readLimits(group, affinity, true)
+	l := a.readLimits(group, affinity, t)
 	if err != nil {
 		l.Warnings = append(l.Warnings, err.Error())
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -37,7 +36,8 @@ func (a *app) supervise(argv []string) int {
 	if err := a.adopt(); err != nil {
 		log.Warn("not a subreaper").Err(err).Send()
 	}
-	group, limits := a.liveLimits(os.DirFS("/"))
+	task := new(task)
+	group, limits := a.liveLimits(os.DirFS("/"), task)
 	p, err := a.makePlan(limits, argv)
 	if err != nil {
 		return a.misused(err)
@@ -49,7 +49,10 @@ func (a *app) supervise(argv []string) int {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	r := &run{app: a, log: log, plan: p, group: group, before: before, inherited: inherited}
+	r := &run{
+		app: a, log: log, plan: p, group: group, before: before, inherited: inherited,
+		limits: limits, task: task, affinity: cgroup.Affinity, warned: p.warnings,
+	}
 	r.reaper.OnOrphan = func(pid int, status unix.WaitStatus) {
 		a.orphanReaped(log, pid).Int("status", supervisor.Code(status)).Send()
 	}
@@ -67,6 +70,12 @@ type run struct {
 	inherited []int
 	reaper    reaper.Reaper
 	reap      func() // starts the reaper, once
+
+	limits   cgroup.Limits       // as last read; only the supervisor's goroutine uses them
+	task     *task               // what ECS told at the start
+	affinity func() (int, error) // cgroup.Affinity
+	warned   []string            // what the last plan warned of
+	want     func() int          // how many workers there are to be; nil or 0: as planned
 }
 
 func (r *run) all(ctx context.Context) int {
@@ -91,9 +100,10 @@ func (r *run) all(ctx context.Context) int {
 func (r *run) pre(command command) (code int, ok bool) {
 	p := r.plan
 	p.program = exec.Program{Argv: command, Env: exec.DropListenPID(r.environ)}
-	p.workers, p.envAdded = 1, nil
+	p.workers, p.envAdded, p.oldSpace, p.agent = 1, nil, 0, false
 	r.sizeHeap(&p)
 	s := r.supervisor(p)
+	s.Rules = r.config.preRules()
 	s.Start = func(int) (supervisor.Worker, error) {
 		child, err := start(r.log, p, &r.reaper)
 		if err != nil {
@@ -101,7 +111,7 @@ func (r *run) pre(command command) (code int, ok bool) {
 		}
 		r.log.Info("running before the program").Int("pid", child.PID).Str("argv", logs.Clip(command.String())).Send()
 		r.reap()
-		return supervisor.OnTerminal{Child: child}, nil
+		return supervisor.OnTerminal{Child: child, Heap: p.oldSpace}, nil
 	}
 	end, err := s.Run()
 	switch {
@@ -113,32 +123,65 @@ func (r *run) pre(command command) (code int, ok bool) {
 	return 0, true
 }
 
-// program runs the program as one process.
-func (r *run) program(context.Context) (supervisor.Exit, error) {
+// program runs the program as one process, with a channel if it is to have the
+// agent.
+func (r *run) program(ctx context.Context) (supervisor.Exit, error) {
+	if !r.plan.agent {
+		return r.asOne(func(int) (supervisor.Worker, error) {
+			child, err := start(r.log, r.plan, &r.reaper)
+			if err != nil {
+				return nil, err
+			}
+			return r.started(child), nil
+		}, nil)
+	}
+	fleet, err := newFleet(r)
+	if err != nil {
+		return supervisor.Exit{}, err
+	}
+	return fleet.serving(ctx, func() (supervisor.Exit, error) { return r.asOne(fleet.startSingle, fleet.changes) })
+}
+
+// asOne runs the program in fork mode.
+func (r *run) asOne(start func(int) (supervisor.Worker, error), changes chan supervisor.Change) (supervisor.Exit, error) {
 	pid := 0
 	s := r.supervisor(r.plan)
-	s.Start = func(int) (supervisor.Worker, error) {
-		child, err := start(r.log, r.plan, &r.reaper)
+	r.tend(s)
+	s.Changes = changes
+	s.Start = func(slot int) (supervisor.Worker, error) {
+		w, err := start(slot)
 		if err != nil {
 			return nil, err
 		}
-		pid = child.PID
+		pid = w.PID()
 		r.log.Info("program started").Int("pid", pid).Send()
 		exec.Leave(r.inherited)
 		// An init needs no parallelism, and once set by hand the number is not read
 		// from the cgroup again and again by Go's runtime. Only now: it takes a while.
 		runtime.GOMAXPROCS(1)
 		r.reap()
-		if r.plan.program.Wrapped {
-			return wrap(supervisor.OnTerminal{Child: child}, child), nil
-		}
-		return supervisor.OnTerminal{Child: child}, nil
+		return w, nil
 	}
 	end, err := s.Run()
 	if pid != 0 {
 		exec.ReclaimForeground(pid)
 	}
 	return end, err
+}
+
+// single is the program in fork mode, without a channel.
+type single interface {
+	process
+	supervisor.Worker
+}
+
+// started returns the program that child is or, behind a wrapper, is to start.
+func (r *run) started(child *reaper.Child) single {
+	program := supervisor.OnTerminal{Child: child, Heap: r.plan.oldSpace}
+	if r.plan.program.Wrapped {
+		return wrap(program, child, program.Heap)
+	}
+	return program
 }
 
 // workers runs the program as workers. Descriptors that were passed in, and the
@@ -148,30 +191,25 @@ func (r *run) workers(ctx context.Context) (supervisor.Exit, error) {
 	if err != nil {
 		return supervisor.Exit{}, err
 	}
-	ctx, stop := context.WithCancel(ctx)
-	done := make(chan error, 1)
 	// One processor for the primary, which keeps it while it waits for a moment,
 	// and one for all else.
 	runtime.GOMAXPROCS(2)
 	r.reap()
-	go func() { done <- fleet.serve(ctx) }()
 	s := r.supervisor(r.plan)
+	r.tendWorkers(s)
 	s.Start, s.Changes = fleet.start, fleet.changes
-	s.MaxCrashes, s.CrashWindow = int(r.config.MaxCrashes), time.Duration(r.config.CrashWindow)
-	end, err := s.Run()
-	stop()
-	served := <-done // the files of Unix sockets are gone
-	return end, errors.Join(err, served)
+	return fleet.serving(ctx, s.Run)
 }
 
-// supervisor returns one for p, which is to be told how to start it.
+// supervisor returns one for p, which is to be told how to start it, and runs it
+// plainly.
 func (r *run) supervisor(p plan) *supervisor.Supervisor {
 	return &supervisor.Supervisor{
 		Log: r.log, Signals: r.signals, Rules: r.config.rules(), Rest: &r.reaper,
 		Group: bool(r.config.Group) || p.wrapped(), Grace: r.config.grace(),
 		Parental: r.config.Pdeathsig.sig(),
 		Workers:  p.workers,
-		Before:   r.before, Stats: r.group.Stats, OldSpace: p.oldSpace,
+		Before:   r.before, Stats: r.group.Stats,
 	}
 }
 

@@ -103,7 +103,7 @@ func (d *duration) UnmarshalText(b []byte) error {
 		return fmt.Errorf("%q is not a duration (try 9s)", b)
 	}
 	if v < 0 {
-		return fmt.Errorf("%q is negative (try 9s, or 0 to wait for ever)", b)
+		return fmt.Errorf("%q is negative (try 9s)", b)
 	}
 	*d = duration(v)
 	return nil

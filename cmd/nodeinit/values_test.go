@@ -11,27 +11,37 @@ import (
 
 // bad are values that an option does not take, as a flag or in the environment.
 var bad = map[string][]string{
-	"mode":         {"cluster", "Auto", "percore", " fork"},
-	"workers":      {"0", "-1", "1025", "two", "1.5", "Max"},
-	"balance":      {"none", "RR", "iphash", "least-conn"},
-	"pre":          {"", " ", "node 'a", "node \"a", "node a\\"},
-	"max-crashes":  {"-1", "many", "1.5", "+x"},
-	"crash-window": {"9x", "-1s", "minute"},
-	"cpus":         {"0", "-1", "NaN", "Inf", "-Inf", "two", "1,5", "1e300", "2 ", "1048577"},
-	"memory":       {"0", "-1", "512X", "M", "B", "iB", "512I", "512IB", "512KK", "1e30", "9223372036854775808", "8388608T", "NaN", "InfM", "0.5", "512 M", "1/2G"},
-	"heap":         {"on", "0", "-1", "1023K", "512X", "Auto", "50%"},
-	"grace":        {"9x", "-1", "-1s", "s", "nine", "NaN", "Inf", "1e3", "9 s", "9223372037", "1h-1m", "5,5"},
-	"stop-signal":  {"NOPE", "0", "65", "-1", "TERM,INT", "SIG", "STOP", "CHLD", "PIPE", "URG", "32", "RTMIN"},
-	"group":        {"maybe", "2", "truee"},
-	"rewrite":      {"TERM", "TERM:NOPE", "NOPE:0", "KILL:TERM", "TERM:CHLD", ":", "TERM:INT:HUP"},
-	"remap-exit":   {"256", "-1", "1:256", "1:-1", "x", "1:", ":1", "1:2:3", "1.0"},
-	"subreaper":    {"maybe", "10"},
-	"pdeathsig":    {"NOPE", "0", "65"},
-	"warn-on-reap": {"maybe", "-1"},
-	"log-format":   {"xml", "JSON"},
-	"log-level":    {"loud", "warning", "Info", "fatal", "disabled"},
-	"log-to":       {"file", "/dev/stdout", "syslog"},
-	"verbose":      {"-1", "much", "1.5", "+x"},
+	"mode":          {"cluster", "Auto", "percore", " fork"},
+	"workers":       {"0", "-1", "1025", "two", "1.5", "Max"},
+	"balance":       {"none", "RR", "iphash", "least-conn"},
+	"pre":           {"", " ", "node 'a", "node \"a", "node a\\"},
+	"max-crashes":   {"-1", "many", "1.5", "+x"},
+	"crash-window":  {"9x", "-1s", "minute"},
+	"cpus":          {"0", "-1", "NaN", "Inf", "-Inf", "two", "1,5", "1e300", "2 ", "1048577"},
+	"memory":        {"0", "-1", "512X", "M", "B", "iB", "512I", "512IB", "512KK", "1e30", "9223372036854775808", "8388608T", "NaN", "InfM", "0.5", "512 M", "1/2G"},
+	"heap":          {"on", "0", "-1", "1023K", "512X", "Auto", "50%"},
+	"grace":         {"9x", "-1", "-1s", "s", "nine", "NaN", "Inf", "1e3", "9 s", "9223372037", "1h-1m", "5,5"},
+	"drain-delay":   {"9x", "-1s", "soon"},
+	"ready":         {"auto", "Listen", "ready"},
+	"ready-timeout": {"9x", "-1s"},
+	"stop-order":    {"Signal", "both", "none"},
+	"reload-signal": {"NOPE", "0", "65", "TERM", "SIGINT", "3", "KILL", "STOP", "CHLD", "PIPE", "URG", "PROF", "TTIN", "32", "RTMIN", "SEGV", "ABRT", "6", "HUP,USR2"},
+	"max-memory":    {"0", "0%", "-1%", "101%", "100.1%", "NaN%", "Inf%", "%", "80 %", "1023K", "512X", "on", "Off"},
+	"max-age":       {"9x", "-1h", "1d"},
+	"hang-timeout":  {"9x", "-5s", "1", "2.9s", "1ns"},
+	"resize":        {"maybe", "2"},
+	"no-agent":      {"maybe", "-1"},
+	"stop-signal":   {"NOPE", "0", "65", "-1", "TERM,INT", "SIG", "STOP", "CHLD", "PIPE", "URG", "32", "RTMIN"},
+	"group":         {"maybe", "2", "truee"},
+	"rewrite":       {"TERM", "TERM:NOPE", "NOPE:0", "KILL:TERM", "TERM:CHLD", ":", "TERM:INT:HUP"},
+	"remap-exit":    {"256", "-1", "1:256", "1:-1", "x", "1:", ":1", "1:2:3", "1.0"},
+	"subreaper":     {"maybe", "10"},
+	"pdeathsig":     {"NOPE", "0", "65"},
+	"warn-on-reap":  {"maybe", "-1"},
+	"log-format":    {"xml", "JSON"},
+	"log-level":     {"loud", "warning", "Info", "fatal", "disabled"},
+	"log-to":        {"file", "/dev/stdout", "syslog"},
+	"verbose":       {"-1", "much", "1.5", "+x"},
 }
 
 // A bad value is told in one line with where it is, the value and an example.
@@ -85,7 +95,7 @@ func TestDuration(t *testing.T) {
 		}
 	}
 	var d duration
-	if err := d.UnmarshalText([]byte("-1s")); err == nil || err.Error() != `"-1s" is negative (try 9s, or 0 to wait for ever)` {
+	if err := d.UnmarshalText([]byte("-1s")); err == nil || err.Error() != `"-1s" is negative (try 9s)` {
 		t.Errorf("-1s: %v", err)
 	}
 }
@@ -171,6 +181,9 @@ func FuzzDuration(f *testing.F) {
 		if d, ok := roundTrip[duration](t, text); ok && d < 0 {
 			t.Fatalf("%q is %v", text, d)
 		}
+		if h, ok := roundTrip[hangTimeout](t, text); ok && h != 0 && h < leastHang {
+			t.Fatalf("%q is %v", text, h)
+		}
 	})
 }
 
@@ -178,9 +191,13 @@ func FuzzSize(f *testing.F) {
 	f.Add("1.5GiB")
 	f.Add("0x1p62")
 	f.Add("9223372036854775807")
+	f.Add("82.5%")
 	f.Fuzz(func(t *testing.T, text string) {
 		if s, ok := roundTrip[size](t, text); ok && s < 1 {
 			t.Fatalf("%q is %d", text, s)
+		}
+		if m, ok := roundTrip[maxMemory](t, text); ok && (m.fixed != 0 && m.fixed < mib || m.percent < 0 || m.percent > 100) {
+			t.Fatalf("%q is %v", text, m)
 		}
 		if h, ok := roundTrip[heap](t, text); ok && h.fixed != 0 && h.fixed < mib {
 			t.Fatalf("%q is %d", text, h.fixed)

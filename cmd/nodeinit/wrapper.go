@@ -18,6 +18,7 @@ import (
 type wrapper struct {
 	process
 	child  *reaper.Child
+	heap   int64
 	asked  atomic.Bool
 	exited chan struct{}
 }
@@ -25,8 +26,8 @@ type wrapper struct {
 // stops are the signals that end a wrapper.
 var stops = []unix.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGHUP, unix.SIGKILL}
 
-func wrap(p process, c *reaper.Child) *wrapper {
-	w := &wrapper{process: p, child: c, exited: make(chan struct{})}
+func wrap(p process, c *reaper.Child, heap int64) *wrapper {
+	w := &wrapper{process: p, child: c, heap: heap, exited: make(chan struct{})}
 	go func() { // for as long as the group
 		<-c.Exited()
 		if w.asked.Load() {
@@ -39,6 +40,12 @@ func wrap(p process, c *reaper.Child) *wrapper {
 
 // PID returns the process ID.
 func (w *wrapper) PID() int { return w.child.PID }
+
+// OldSpace returns the heap limit of each Node process in the group.
+func (w *wrapper) OldSpace() int64 { return w.heap }
+
+// RSS returns the resident set of the child, which is not the program.
+func (w *wrapper) RSS() (int64, error) { return 0, errors.ErrUnsupported }
 
 // Exited is closed when the program has ended.
 func (w *wrapper) Exited() <-chan struct{} { return w.exited }
@@ -57,6 +64,15 @@ func (w *wrapper) Signal(sig unix.Signal, group bool) error {
 
 // Drain does nothing: there is no channel.
 func (w *wrapper) Drain() {}
+
+// Retire does nothing.
+func (w *wrapper) Retire(bool) {}
+
+// Shed does nothing.
+func (w *wrapper) Shed() {}
+
+// Disconnect does nothing.
+func (w *wrapper) Disconnect() {}
 
 // Release does nothing.
 func (w *wrapper) Release(bool) {}

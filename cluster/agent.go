@@ -1,0 +1,85 @@
+package cluster
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// What is said to exec's agent.js. Node keeps messages whose cmd begins with
+// NODE_ from the application (lib/internal/child_process.js, isInternal).
+const (
+	orderShed  = `{"cmd":"NODE_NODEINIT","act":"shed"}` + "\n"
+	orderDrain = `{"cmd":"NODE_NODEINIT","act":"drain","last":%t}` + "\n"
+	orderLook  = `{"cmd":"NODE_NODEINIT","act":"look"}` + "\n"
+)
+
+// Bounds on what a worker may say that it handles.
+const (
+	maxHandles    = 64
+	maxSignalName = 16
+)
+
+// A report is what the agent says.
+type report struct {
+	Act string `json:"act"`
+
+	Handles []string `json:"handles"` // handles: signals
+
+	// beat
+	Utilization float64 `json:"utilization"` // 0 to 1
+	P50         int64   `json:"p50"`         // us
+	P99         int64   `json:"p99"`
+	Heap        int64   `json:"heap"` // bytes
+
+	message // listening
+}
+
+// reported takes note of what the agent in w says.
+func (w *Worker) reported(frame []byte) {
+	var r report
+	if json.Unmarshal(frame, &r) != nil {
+		return
+	}
+	first := !w.state.Agent
+	w.state.Agent = true
+	switch r.Act {
+	case "handles":
+		w.state.Handles = nil
+		for _, name := range r.Handles[:min(len(r.Handles), maxHandles)] {
+			if len(name) <= maxSignalName {
+				w.state.Handles = append(w.state.Handles, name)
+			}
+		}
+	case "beat":
+		w.state.Beat = time.Now()
+		w.state.Loop = Loop{
+			Utilisation: min(max(r.Utilization, 0), 1),
+			DelayP50:    time.Duration(r.P50) * time.Microsecond,
+			DelayP99:    time.Duration(r.P99) * time.Microsecond,
+			Heap:        r.Heap,
+		}
+	case "listening": // in fork mode
+		w.state.listens(r.where())
+	case "drained":
+		w.drained()
+		return
+	}
+	w.primary.publish(w)
+	if first && w.single {
+		w.say([]byte(orderLook))
+	}
+}
+
+// drained ends the channel of a worker that has finished what it had, and is to
+// get nothing more.
+func (w *Worker) drained() {
+	if w.single {
+		w.state.Leaving = true
+		w.closeChannel(nil)
+		return
+	}
+	if w.asked && !w.left && !w.arriving() { // else it will say so again
+		w.left = true
+		w.disconnect()
+	}
+}

@@ -1,0 +1,230 @@
+package cluster
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// hears reads a message and checks what it has.
+func (m *mouth) hears(want map[string]any) {
+	m.t.Helper()
+	got := m.hear()
+	delete(got, "seq")
+	if !maps.Equal(got, want) {
+		m.t.Fatalf("heard %v, want %v", got, want)
+	}
+}
+
+// until waits for a state of m's worker.
+func (m *mouth) until(what string, is func(State) bool) State {
+	m.t.Helper()
+	timeout := time.After(30 * time.Second)
+	for {
+		for _, c := range m.w.primary.Changes() {
+			if c.Worker == m.w && is(c.State) {
+				return c.State
+			}
+		}
+		select {
+		case <-m.w.primary.Changed():
+		case <-timeout:
+			m.t.Fatalf("never %s", what)
+		}
+	}
+}
+
+const agentHello = `{"cmd":"NODE_NODEINIT","act":"handles","handles":[]}`
+
+var (
+	shedOrder      = map[string]any{"cmd": "NODE_NODEINIT", "act": "shed"}
+	drainOrder     = map[string]any{"cmd": "NODE_NODEINIT", "act": "drain", "last": false}
+	lastDrainOrder = map[string]any{"cmd": "NODE_NODEINIT", "act": "drain", "last": true}
+	disconnect     = map[string]any{"cmd": "NODE_CLUSTER", "act": "disconnect"}
+)
+
+// What the agent tells is the worker's State, within bounds.
+func TestAgentReports(t *testing.T) {
+	t.Parallel()
+	m := newMouth(t, run(t, RR), 0)
+	m.say(`{"cmd":"NODE_NODEINIT","act":"handles","handles":["SIGTERM","%s","SIGINT"]}`, strings.Repeat("X", 17))
+	if s := m.until("an agent", func(s State) bool { return s.Agent }); !slices.Equal(s.Handles, []string{"SIGTERM", "SIGINT"}) || !s.Beat.IsZero() {
+		t.Errorf("%+v", s)
+	}
+	m.say(`{"cmd":"NODE_NODEINIT","act":"handles","handles":[%s"SIGHUP"]}`, strings.Repeat(`"SIGHUP",`, 100))
+	m.until("64 signals", func(s State) bool { return len(s.Handles) == maxHandles })
+	before := time.Now()
+	m.say(`{"cmd":"NODE_NODEINIT","act":"beat","utilization":0.25,"p50":20,"p99":3000,"heap":4096}`)
+	s := m.until("a beat", func(s State) bool { return !s.Beat.IsZero() })
+	if s.Loop != (Loop{0.25, 20 * time.Microsecond, 3 * time.Millisecond, 4096}) || s.Beat.Before(before) {
+		t.Errorf("%+v", s)
+	}
+	m.say(`{"cmd":"NODE_NODEINIT","act":"beat","utilization":7,"p50":"x"}`) // rubbish
+	m.say(`{"cmd":"NODE_NODEINIT","act":"beat","utilization":7,"p50":20}`)
+	if s := m.until("a beat", func(s State) bool { return s.Loop.Utilisation > 0.25 }); s.Loop.Utilisation != 1 {
+		t.Errorf("%+v", s.Loop)
+	}
+}
+
+// In fork mode the agent is told to look for servers, and its drain is the end of
+// the channel.
+func TestSingle(t *testing.T) {
+	t.Parallel()
+	p := run(t, RR)
+	m := newMouthOf(t, p.OpenSingle)
+	m.say(agentHello)
+	m.hears(map[string]any{"cmd": "NODE_NODEINIT", "act": "look"})
+	m.say(`{"cmd":"NODE_NODEINIT","act":"listening","address":"::","port":3000}`)
+	if s := m.until("a listen", func(s State) bool { return len(s.Listening) > 0 }); s.Listening[0] != "[::]:3000" {
+		t.Errorf("%v", s.Listening)
+	}
+	m.w.Shed()
+	m.hears(shedOrder)
+	m.w.Retire(false)
+	m.w.Drain()
+	m.hears(lastDrainOrder)
+	m.say(`{"cmd":"NODE_NODEINIT","act":"drained"}`)
+	m.until("drained", func(s State) bool { return s.Ended && s.Leaving && s.Fault == nil })
+}
+
+// A worker without an agent is asked with the protocol's disconnect, once.
+func TestDrainWithoutAgent(t *testing.T) {
+	t.Parallel()
+	m := newMouth(t, run(t, RR), 0)
+	m.w.Shed()
+	m.w.Drain()
+	m.w.Drain()
+	m.w.Disconnect()
+	m.hears(disconnect)
+	m.say(agentHello) // too late
+	m.until("an agent", func(s State) bool { return s.Agent })
+	m.w.Drain()
+	m.w.Shed()
+	m.hears(shedOrder)
+}
+
+// With rr, what arrives after all workers were told to leave is served by them,
+// and when no more is taken, connections are refused. Only then a worker that
+// says it has drained is believed.
+func TestLastConnections(t *testing.T) {
+	t.Parallel()
+	p := run(t, RR)
+	first, second := newMouth(t, p, 0), newMouth(t, p, 1)
+	_, name, _ := first.query(0)
+	second.query(0)
+	for _, m := range []*mouth{first, second} {
+		m.say(agentHello)
+		m.until("an agent", func(s State) bool { return s.Agent })
+	}
+	first.w.Retire(false)
+	first.w.Drain()
+	first.hears(drainOrder)
+	second.w.Retire(false)
+	second.w.Drain()
+	second.hears(lastDrainOrder)
+	waiting := dial(t, name)
+	first.say(`{"cmd":"NODE_NODEINIT","act":"drained"}`)
+	first.serve("as it was on its way") // not disconnect
+	if got := read(t, waiting); got != "as it was on its way" {
+		t.Errorf("got %q", got)
+	}
+	refused(t, name)
+	for _, m := range []*mouth{first, second} {
+		m.say(`{"cmd":"NODE_NODEINIT","act":"drained"}`)
+		for { // those with which refused tried
+			message := m.hear()
+			if message["act"] != "newconn" {
+				if message["act"] != "disconnect" {
+					t.Errorf("heard %v", message)
+				}
+				break
+			}
+			m.file().Close()
+			m.answer(int(message["seq"].(float64)), true)
+			m.say(`{"cmd":"NODE_NODEINIT","act":"drained"}`)
+		}
+		m.say(`{"cmd":"NODE_NODEINIT","act":"drained"}`) // asked once, it has done what it could
+		m.w.Shed()
+		m.hears(shedOrder)
+	}
+}
+
+// What a replaced worker has, and its successor has not asked for yet, stays.
+func TestReplacedKeepsWhatIsToCome(t *testing.T) {
+	t.Parallel()
+	p := run(t, RR)
+	old := newMouth(t, p, 0)
+	_, name, _ := old.query(0)
+	fresh := newMouth(t, p, 0)
+	old.w.Retire(true)
+	old.say(agentHello)
+	old.until("an agent", func(s State) bool { return s.Agent })
+	old.w.Drain()
+	old.hears(drainOrder)
+	c := dial(t, name)
+	old.say(`{"cmd":"NODE_NODEINIT","act":"drained"}`)
+	old.hears(disconnect)
+	old.conn.Close()
+	old.w.Release(true)
+	fresh.query(0)
+	fresh.serve("from the new one")
+	if got := read(t, c); got != "from the new one" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// A socket whose slot goes gets no new connections from then on, the others get
+// them all; and when it is gone, all again.
+func TestSteersAway(t *testing.T) {
+	t.Parallel()
+	for _, balance := range []Balance{ReusePort, IPHash} {
+		t.Run(string(balance), func(t *testing.T) {
+			t.Parallel()
+			p, n := run(t, balance), 3
+			var mouths []*mouth
+			var listeners []*net.TCPListener
+			var name map[string]any
+			for slot := range n {
+				m := newMouth(t, p, slot)
+				_, name, _ = m.query(0)
+				file := m.file()
+				l, err := net.FileListener(file)
+				file.Close()
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { l.Close() })
+				mouths, listeners = append(mouths, m), append(listeners, l.(*net.TCPListener))
+			}
+			for _, leaver := range []int{1, 2} {
+				m := mouths[leaver]
+				m.say(agentHello)
+				m.until("an agent", func(s State) bool { return s.Agent })
+				m.w.Retire(false)
+				m.w.Drain()
+				m.hears(lastDrainOrder)
+				for from := range 64 {
+					d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+from))}}
+					c, err := d.Dial("tcp", fmt.Sprintf("127.0.0.1:%v", name["port"]))
+					if err != nil {
+						t.Fatal(err)
+					}
+					c.Close()
+				}
+				if err := listeners[leaver].SetDeadline(time.Now()); err != nil {
+					t.Fatal(err)
+				}
+				if c, err := listeners[leaver].Accept(); err == nil {
+					t.Errorf("slot %d got a connection from %v", leaver, c.RemoteAddr())
+				}
+				listeners[leaver].Close()
+				m.conn.Close()
+				m.w.Release(false)
+			}
+		})
+	}
+}

@@ -1,0 +1,197 @@
+// What nodeinit has a Node process run before the application: it lets the
+// process finish what it has in hand when it is to leave, and tells how it does.
+// docs/lifecycle.md says who tells whom when. It patches nothing. In a process that
+// serves it has subscriptions for new servers and connections, listeners for
+// events that are not the application's, and timers that keep nobody alive.
+import { subscribe } from 'node:diagnostics_channel';
+import { Server } from 'node:net';
+
+const beatEvery = 1000; // ms
+const lookEvery = 100; // ms, for servers to come and connections to go
+const arriveFor = 1; // s that connections which were on their way may take to arrive
+const idleFor = 5; // s that an idle connection may stay: Node's own keepAliveTimeout
+const resolution = 20; // ms, of the event loop's delay
+
+// Worker threads, which run this too, have no channel.
+if (process.env.NODEINIT_CHANNEL) process.once(Symbol.for('nodeinit.joined'), work);
+else if (process.connected) work();
+
+function work() {
+  leaveEnvironment();
+  const { send } = process; // the application may have its own
+  const tell = (act, report) => {
+    if (process.connected) send.call(process, { cmd: 'NODE_NODEINIT', act, ...report }, undefined, { swallowErrors: true });
+  };
+  const orders = { ...trackConnections(tell), look: () => lookForServers((address) => tell('listening', address)) };
+  process.on('internalMessage', (order) => {
+    if (order.cmd === 'NODE_NODEINIT') orders[order.act]?.(order);
+  });
+  reportSignals((handles) => tell('handles', { handles }));
+  reportLoop((loop) => tell('beat', loop));
+}
+
+// What the application starts is no worker. (join.js has done it where it is.)
+function leaveEnvironment() {
+  const { env } = process;
+  const options = (env.NODE_OPTIONS ?? '').replace(/--import=data:text\/javascript;by=nodeinit;\S+ ?/g, '').trim();
+  if (options) env.NODE_OPTIONS = options;
+  else delete env.NODE_OPTIONS;
+}
+
+// Returns what ends the connections of this process.
+function trackConnections(tell) {
+  const servers = new Set(); // that have listened, or had a connection
+  const sessions = new Set(); // of HTTP/2
+  let shedding = false;
+  let fresh = false; // a connection has come since that was last looked at
+  const meetSession = (session) => {
+    if (sessions.has(session)) return;
+    sessions.add(session);
+    session.once('close', () => sessions.delete(session));
+    if (shedding) sendAway(session);
+  };
+  const meet = (server) => {
+    if (!server || servers.has(server)) return;
+    servers.add(server);
+    server.once('close', () => servers.delete(server));
+    server.on('session', meetSession);
+    server.on('stream', ({ session }) => meetSession(session)); // the first may have come before this
+  };
+  subscribe('tracing:net.server.listen:asyncStart', ({ server }) => meet(server)); // not in 18 and 22.0
+  subscribe('net.server.socket', ({ socket }) => {
+    fresh = true;
+    meet(socket.server);
+  });
+
+  // Each client is told with its next answer to take its next request elsewhere.
+  const shed = () => {
+    if (shedding) return;
+    shedding = true;
+    const last = (response) => { response.shouldKeepAlive = false; };
+    subscribe('http.server.request.start', ({ response }) => last(response));
+    for (const server of servers) responsesOf(server).forEach(last);
+    for (const session of sessions) sendAway(session);
+  };
+
+  // last: nobody else accepts from the sockets that this process has, so they must
+  // not be closed while a connection waits in them.
+  const drain = ({ last }) => {
+    shed();
+    const since = process.uptime();
+    const close = () => {
+      if (last && fresh && process.uptime() - since < arriveFor) {
+        fresh = false;
+        setImmediate(close); // after the next look for connections: Node accepts one each time
+        return;
+      }
+      for (const server of listening()) {
+        meet(server);
+        Server.prototype.close.call(server); // an HTTP server's own would cut off who is idle
+      }
+      // Goes on until the signal comes: that is to end the process, and not that it
+      // has nothing left to do.
+      setInterval(() => {
+        if (process.uptime() - since > idleFor) {
+          for (const server of servers) server.closeIdleConnections?.();
+        }
+        countConnections(servers, (count) => {
+          if (!count) tell('drained');
+        });
+      }, lookEvery);
+    };
+    setTimeout(() => { // what has begun to arrive may take as long
+      if (last) {
+        for (const server of listening()) server._handle.listen(0); // so that they come one at a time
+      }
+      fresh = true;
+      close();
+    }, lookEvery);
+  };
+  return { shed, drain };
+}
+
+// What is being answered, as a list of Node's own has it.
+function responsesOf(server) {
+  const connections = Object.getOwnPropertySymbols(server).find(({ description }) => description === 'http.server.connections');
+  const parsers = server[connections]?.all?.() ?? [];
+  return parsers.map(({ socket }) => socket?._httpMessage).filter(Boolean);
+}
+
+// First the client is told to open no more streams, and then, when that should
+// have arrived, from which one on they are not answered (RFC 9113, 6.8). Those
+// that are open go on.
+function sendAway(session) {
+  if (session.destroyed) return;
+  const open = 2 ** 31 - 1;
+  session.goaway(0, open);
+  setTimeout(() => session.close(), lookEvery);
+}
+
+// Servers with a socket of their own: not those whose connections nodeinit passes.
+function listening() {
+  return process._getActiveHandles().filter((handle) => handle instanceof Server && handle.listening);
+}
+
+function countConnections(servers, callback) {
+  let sum = 0;
+  let open = servers.size + 1;
+  const add = (error, count) => {
+    sum += count ?? 0;
+    if (--open === 0) callback(sum);
+  };
+  for (const server of servers) server.getConnections(add);
+  add(null, 0);
+}
+
+// In fork mode nobody sees that the application listens; found is told of the
+// first servers it has.
+function lookForServers(found) {
+  const timer = setInterval(() => {
+    const servers = listening();
+    if (!servers.length) return;
+    clearInterval(timer);
+    for (const server of servers) {
+      const address = server.address();
+      found(typeof address === 'string' ? { address, port: -1 } : { address: address.address, port: address.port });
+    }
+  }, lookEvery).unref();
+}
+
+// Which signals the application handles decides how it is asked to stop.
+function reportSignals(report) {
+  let last;
+  const look = () => {
+    const handles = process.eventNames().filter((name) => typeof name === 'string' && name.startsWith('SIG'));
+    if (String(handles) === last) return;
+    last = String(handles);
+    report(handles);
+  };
+  const changes = (name) => {
+    if (typeof name === 'string' && name.startsWith('SIG')) process.nextTick(look);
+  };
+  process.on('newListener', changes);
+  process.on('removeListener', changes);
+  look();
+}
+
+// The first beat comes late: what it takes need not be loaded while the
+// application starts.
+function reportLoop(report) {
+  setTimeout(async () => {
+    const { monitorEventLoopDelay, performance } = await import('node:perf_hooks');
+    const { getHeapStatistics } = await import('node:v8');
+    const delay = monitorEventLoopDelay({ resolution });
+    delay.enable();
+    let last = performance.eventLoopUtilization();
+    const late = (percentile) => Math.max(0, Math.round(delay.percentile(percentile) / 1e3) - resolution * 1e3); // us
+    setInterval(() => {
+      const now = performance.eventLoopUtilization();
+      const { utilization } = performance.eventLoopUtilization(now, last);
+      last = now;
+      report({ utilization, p50: late(50), p99: late(99), heap: getHeapStatistics().used_heap_size });
+      delay.reset();
+    }, beatEvery).unref();
+  }, beatEvery).unref();
+}
+
+//# sourceURL=nodeinit:agent.js

@@ -1,0 +1,97 @@
+package supervisor_test
+
+import "time"
+
+// starting checks that a worker was to be started: as one of the first, instead
+// of one that crashed, beside one that is to be replaced, or in a new slot.
+func (a *audit) starting(e event) {
+	slot := slotOf(e.to)
+	if a.stopAt >= 0 {
+		a.t.Errorf("%v after the stop", e)
+	}
+	due, again := a.due[slot]
+	others := a.others(slot, nil)
+	first := a.starts < a.w.Workers && a.now == 0 && slot < a.w.Workers && len(others) == 0 && !again
+	if again && due != a.now || len(others) > 1 || !first && !again && len(others) == 0 && (slot != a.slots || a.want <= a.slots) {
+		a.t.Errorf("%v: due %v %v, others %d, %d slots of %d", e, again, due, len(others), a.slots, a.want)
+	}
+	newcomer := !first && !again
+	grows := newcomer && slot == a.slots
+	delete(a.due, slot)
+	if e.did == "not started" {
+		a.failed = again
+		return
+	}
+	for _, p := range a.w.started {
+		if p.name == e.to {
+			k := &tracked{program: p, nth: a.starts, newcomer: newcomer, grows: grows, ready: notYet, leaving: notYet, hung: notYet, killed: notYet}
+			if grows {
+				a.slots++
+			}
+			a.known[e.to], a.byPID[p.PID()] = k, k
+		}
+	}
+	a.starts++
+}
+
+func (a *audit) released(k *tracked, e event) {
+	kept := e.did == "released kept"
+	_, again := a.due[k.slot]
+	want := again
+	others := a.others(k.slot, k)
+	for _, other := range others {
+		want = want || other.nth > k.nth
+	}
+	if k.newcomer && k.ready < 0 && len(others) > 0 {
+		want = false // it was never needed
+	}
+	if kept != want || k.gone {
+		a.t.Errorf("%v: to be kept %v, gone %v", e, want, k.gone)
+	}
+	k.gone = true
+}
+
+func (a *audit) replacing(l entry) {
+	if !a.promise {
+		a.t.Errorf("no crash, but %s", l.text)
+	}
+	a.promise = false
+	a.answers = append(a.answers, l.at)
+	recent := 0
+	for _, at := range a.answers {
+		if a.w.CrashWindow == 0 || l.at-at < a.w.CrashWindow {
+			recent++
+		}
+	}
+	if recent > a.w.MaxCrashes || recent != l.Crashes || a.stopAt >= 0 {
+		a.t.Errorf("%d crashes answered, then %s", recent, l.text)
+	}
+	if l.DelayMS > 0 {
+		a.due[l.Worker] = l.at + time.Duration(l.DelayMS)*time.Millisecond
+	}
+}
+
+func (a *audit) scaled(l entry) {
+	if a.slots != l.Workers || a.want != l.Workers {
+		a.t.Errorf("%d slots of %d, then %s", a.slots, a.want, l.text)
+	}
+}
+
+// reloaded checks that after a reload all are new, and after one that failed the
+// old one is there.
+func (a *audit) reloaded(l entry) {
+	if a.reload < 0 || a.stopAt >= 0 {
+		a.t.Errorf("since %v, stop %v: %s", a.reload, a.stopAt, l.text)
+	}
+	a.reload = notYet
+	for _, k := range a.known {
+		ended := k.gone || k.ended && k.endedAt == a.now
+		switch {
+		case ended || k.hung >= 0 || k.killed >= 0:
+		case k.leaving >= 0:
+			a.t.Errorf("%s leaves, after %s", k.name, l.text)
+		case l.Msg == "reload done" && k.nth < a.mark:
+			a.t.Errorf("%s is from before %s", k.name, l.text)
+		}
+	}
+}

@@ -1,0 +1,69 @@
+package supervisor
+
+import (
+	"slices"
+	"time"
+
+	"github.com/nodeinit/nodeinit/cluster"
+	"github.com/nodeinit/nodeinit/logs"
+)
+
+// changed takes note of what a worker has told.
+func (s *Supervisor) changed(c Change) {
+	lives := s.lives()
+	i := slices.IndexFunc(lives, func(l *life) bool { return l.worker == c.Worker })
+	if i < 0 {
+		return // it has ended meanwhile
+	}
+	l := lives[i]
+	before := l.told
+	l.told = c.State
+	s.logTold(l, before)
+	switch l.state {
+	case starting:
+		switch {
+		case s.channelEnded(l):
+		case s.isReady(l):
+			s.nowReady(l)
+		}
+	case working:
+		s.channelEnded(l)
+	case draining:
+		if l.told.Ended {
+			s.endDrain(l)
+		}
+	case asked:
+		s.disconnectIfIdle(l)
+	case closed, hung, dying: // no more is to be expected of it
+	default:
+		s.unknownState(int(l.state))
+	}
+}
+
+func (s *Supervisor) logTold(l *life, before cluster.State) {
+	for _, address := range l.told.Listening {
+		if !slices.Contains(before.Listening, address) {
+			s.about(s.Log.Info(s.called("program listening", "worker listening")), l).Str("address", logs.Clip(address)).Send()
+		}
+	}
+	if l.told.Fault != nil && before.Fault == nil {
+		s.about(s.Log.Warn(s.called("program channel failed", "worker channel failed")), l).Str("error", logs.Clip(l.told.Fault.Error())).Send()
+	}
+}
+
+// channelEnded looks whether a worker, who needs its channel to serve, has none
+// any more, and it had not said that it would leave. In fork mode only the agent
+// has one.
+func (s *Supervisor) channelEnded(l *life) bool {
+	switch {
+	case !s.PerCore:
+		return false
+	case l.told.Fault != nil:
+		s.kill(l, ChannelFault)
+		return true
+	case l.told.Ended && !l.told.Leaving: // if it has just exited, that is the next event
+		l.state, l.deadline = closed, time.Now().Add(s.leastGrace())
+		return true
+	}
+	return false
+}
