@@ -41,7 +41,7 @@ func TestClusterServesWhatArrivesAfterACrash(t *testing.T) {
 		t.Run(fmt.Sprintf("%s %d of %d", c.network, c.killed, c.workers), func(t *testing.T) {
 			underEach(t, nodeinits(allBalances...), func(t *testing.T, p primary) {
 				a := twoPuppets()
-				a.workers, a.flags = c.workers, "--max-crashes 9"
+				a.workers, a.flags = c.workers, "--max-crashes 9 --ready none"
 				k := p.start(t, a)
 				port := reservePort(t)
 				args, address := []any{port, "127.0.0.1"}, fmt.Sprintf("127.0.0.1:%d", port)
@@ -75,7 +75,7 @@ func TestClusterServesWhatArrivesAfterACrash(t *testing.T) {
 func TestClusterLosesOnlyWhatACrashedWorkerHeld(t *testing.T) {
 	underEach(t, nodeinits(allBalances...), func(t *testing.T, p primary) {
 		a := twoPuppets()
-		a.flags = "--max-crashes 9"
+		a.flags = "--max-crashes 9 --ready none"
 		k := p.start(t, a)
 		workers, port := k.all(2), reservePort(t)
 		address := fmt.Sprintf("127.0.0.1:%d", port)

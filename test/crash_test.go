@@ -85,7 +85,7 @@ func TestClusterEndsOnACrashAtTheStart(t *testing.T) {
 func TestClusterReplacesCrashedWorkers(t *testing.T) {
 	underEach(t, nodeinits(allBalances...), func(t *testing.T, p primary) {
 		a := twoPuppets()
-		a.flags = "--max-crashes 2 --crash-window 1h"
+		a.flags = "--max-crashes 2 --crash-window 1h --ready none"
 		k := p.start(t, a)
 		workers, port := k.all(2), reservePort(t)
 		for _, w := range workers {
@@ -122,7 +122,7 @@ func TestClusterReplacesCrashedWorkers(t *testing.T) {
 // to come up than this window is.
 func TestClusterForgetsOldCrashes(t *testing.T) {
 	underEach(t, nodeinits("rr"), func(t *testing.T, p primary) {
-		k := p.start(t, app{workers: 1, file: "puppet.js", flags: "--max-crashes 1 --crash-window 1ms"})
+		k := p.start(t, app{workers: 1, file: "puppet.js", flags: "--max-crashes 1 --crash-window 1ms --ready none"})
 		for range 4 {
 			k.next().do("exit", 3, nil)
 		}
@@ -135,7 +135,7 @@ func TestClusterForgetsOldCrashes(t *testing.T) {
 // listen there.
 func TestClusterClosesWhatReplacementsDoNotAskFor(t *testing.T) {
 	underEach(t, onNewest(nodeinits(allBalances...)), func(t *testing.T, p primary) {
-		k := p.start(t, app{workers: 1, file: "puppet.js", flags: "--max-crashes 9"})
+		k := p.start(t, app{workers: 1, file: "puppet.js", flags: "--max-crashes 9 --ready none"})
 		w, files, last := k.next(), 0, ""
 		for round := range 3 {
 			w.listens(object{"name": "always", "args": []any{0, "127.0.0.1"}})
@@ -160,7 +160,7 @@ func TestClusterClosesWhatReplacementsDoNotAskFor(t *testing.T) {
 func TestClusterDoesNotReplaceWorkersThatAreDone(t *testing.T) {
 	underEach(t, nodeinits("rr"), func(t *testing.T, p primary) {
 		a := twoPuppets()
-		a.flags = "--max-crashes 9"
+		a.flags = "--max-crashes 9 --ready none"
 		k := p.start(t, a)
 		workers, port := k.all(2), reservePort(t)
 		for _, w := range workers {

@@ -128,7 +128,7 @@ func (w *worker) untilDone() {
 func startHostile(t *testing.T, p primary, misdeed string) (k *cluster, good, bad *worker, port int) {
 	t.Helper()
 	port = reservePort(t)
-	a := app{workers: 2, file: "puppet.js", flags: "--max-crashes 9"}
+	a := app{workers: 2, file: "puppet.js", flags: "--max-crashes 9 --ready none"}
 	a.change = func(c *testproc.Command) {
 		program := slices.Index(c.Argv, "--") + 1
 		role := testproc.Argv("rawworker", misdeed, filepath.Join(shortDir(t), "done"), strconv.Itoa(port))

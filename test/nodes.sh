@@ -6,7 +6,8 @@ set -eu
 cache=${NODEINIT_CACHE:-$HOME/.cache/nodeinit}/nodes
 
 # The newest of each line, and the first of two lines: cluster's keys changed within them.
-versions=(18.20.8 20.20.2 22.0.0 22.23.3 24.0.0 24.21.0 26.10.0)
+# 18.17.1 takes no agent, and only the test of that uses it.
+versions=(18.17.1 18.20.8 20.20.2 22.0.0 22.23.3 24.0.0 24.21.0 26.10.0)
 [ $# = 0 ] || versions=("$@")
 
 case $(uname -m) in

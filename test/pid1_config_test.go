@@ -48,7 +48,17 @@ var settings = []struct {
 	{"log-level", "debug", "off", stopped, 143, `"msg":"signal forwarded"`},
 	{"log-to", "stderr", "stdout", showing, 0, "stderr: {"},
 	{"verbose", "1", "0", stopped, 143, `"msg":"signal forwarded"`},
-	// --group, --subreaper and --pdeathsig have tests of their own.
+	{"drain-delay", "10ms", "20ms", stopped, 143, `"drain_delay_ms":10`},
+	// Of the settings for workers and for Node a shell as one process has the warning.
+	{"reload-signal", "USR2", "HUP", showing, 0, `"warning":"--reload-signal SIGUSR2: only for workers`},
+	{"max-memory", "80%", "off", showing, 0, `"warning":"--max-memory 80%: only for workers`},
+	{"max-age", "1h", "0", showing, 0, `"warning":"--max-age 1h0m0s: only for workers`},
+	{"ready", "message", "none", showing, 0, `"warning":"--ready message: only where the program is Node"`},
+	{"ready-timeout", "5s", "6s", showing, 0, `"warning":"--ready-timeout 5s: only where the program is Node"`},
+	{"stop-order", "drain", "auto", showing, 0, `"warning":"--stop-order drain: only where the program is Node"`},
+	{"hang-timeout", "9s", "0", showing, 0, `"warning":"--hang-timeout 9s: only where the program is Node"`},
+	// --group, --subreaper, --pdeathsig, --resize and --no-agent have tests of
+	// their own.
 }
 
 func variable(flag string) string {
@@ -103,27 +113,37 @@ func TestPID1WarnsOfUnknownSettings(t *testing.T) {
 func TestPID1RefusesBadValues(t *testing.T) {
 	t.Parallel()
 	for flag, values := range map[string][]string{
-		"mode":         {"percore", "forks", "1"},
-		"workers":      {"0", "two", "1025"},
-		"balance":      {"none"},
-		"pre":          {"node 'a"},
-		"max-crashes":  {"-1"},
-		"crash-window": {"1x"},
-		"cpus":         {"0", "-1", "two", "NaN", "Inf"},
-		"memory":       {"0", "-1", "lots", "1X", "1e30"},
-		"heap":         {"on", "0", "-1M", "1k"},
-		"grace":        {"9x", "-1s", "soon", "1h2"},
-		"stop-signal":  {"STOPP", "0", "65", "-15", "CHLD", "RTMIN+31"},
-		"group":        {"maybe", "2"},
-		"rewrite":      {"TERM", "CHLD:TERM"},
-		"remap-exit":   {"x", "256", "-1", "1:256", "1:", ":1"},
-		"subreaper":    {"perhaps"},
-		"pdeathsig":    {"DEATH", "0"},
-		"warn-on-reap": {"nope"},
-		"log-format":   {"xml"},
-		"log-level":    {"loud"},
-		"log-to":       {"file"},
-		"verbose":      {"very", "-1"},
+		"mode":          {"percore", "forks", "1"},
+		"workers":       {"0", "two", "1025"},
+		"balance":       {"none"},
+		"pre":           {"node 'a"},
+		"max-crashes":   {"-1"},
+		"crash-window":  {"1x"},
+		"cpus":          {"0", "-1", "two", "NaN", "Inf"},
+		"memory":        {"0", "-1", "lots", "1X", "1e30"},
+		"heap":          {"on", "0", "-1M", "1k"},
+		"drain-delay":   {"9x", "-1s"},
+		"ready":         {"auto", "listens"},
+		"ready-timeout": {"soon"},
+		"stop-order":    {"none"},
+		"reload-signal": {"TERM", "2", "QUIT", "KILL", "SEGV", "CHLD", "NOPE", "0"},
+		"max-memory":    {"0%", "101%", "1k", "lots"},
+		"max-age":       {"-1h", "1d"},
+		"hang-timeout":  {"2s", "-3s", "never"},
+		"resize":        {"perhaps"},
+		"no-agent":      {"perhaps"},
+		"grace":         {"9x", "-1s", "soon", "1h2"},
+		"stop-signal":   {"STOPP", "0", "65", "-15", "CHLD", "RTMIN+31"},
+		"group":         {"maybe", "2"},
+		"rewrite":       {"TERM", "CHLD:TERM"},
+		"remap-exit":    {"x", "256", "-1", "1:256", "1:", ":1"},
+		"subreaper":     {"perhaps"},
+		"pdeathsig":     {"DEATH", "0"},
+		"warn-on-reap":  {"nope"},
+		"log-format":    {"xml"},
+		"log-level":     {"loud"},
+		"log-to":        {"file"},
+		"verbose":       {"very", "-1"},
 	} {
 		for _, value := range values {
 			t.Run(flag+"="+value, func(t *testing.T) {
@@ -168,6 +188,9 @@ func TestPID1RefusesMisuse(t *testing.T) {
 		{[]string{"--grce", "3s", "true"}, "did you mean --grace?"},
 		{[]string{"-x", "true"}, "-x: no such flag"},
 		{[]string{"-r", "TERM:INT", "-r", "SIGTERM:HUP", "true"}, "twice"},
+		{[]string{"--reload-signal", "HUP", "--stop-signal", "HUP", "true"}, "is --stop-signal too"},
+		{[]string{"--reload-signal", "HUP", "-r", "HUP:0", "true"}, "is rewritten too"},
+		{[]string{"--no-resize=x", "true"}, `--no-resize: "x"`},
 		{[]string{"pause", "now"}, `"now"`},
 		{[]string{"version", "now"}, `"now"`},
 		{[]string{"help", "grce"}, "did you mean grace?"},
@@ -176,6 +199,31 @@ func TestPID1RefusesMisuse(t *testing.T) {
 		t.Run(fmt.Sprint(c.args), func(t *testing.T) {
 			t.Parallel()
 			expectMisuse(t, testproc.Command{Argv: append([]string{nodeinit}, c.args...)}, c.says)
+		})
+	}
+}
+
+// One process cannot be reloaded, and what runs before the program need not be:
+// the reload signal reaches neither.
+func TestPID1KeepsTheReloadSignal(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		flags []string
+		says  string
+	}{
+		"one process":        {nil, `"level":"warn","logger":"nodeinit","msg":"reload refused","why":"one process`},
+		"before the program": {[]string{"--pre", strings.Join(testproc.Argv("catcher", "program"), " ")}, `"msg":"signal dropped","signal":"SIGHUP"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			argv := slices.Concat([]string{nodeinit, "-v", "--reload-signal", "HUP"}, c.flags, []string{"--"})
+			p := startCatcher(t, testproc.Command{PID1: true, Argv: argv})
+			p.Signal(unix.SIGHUP)
+			waitUntil(t, c.says, func() bool { return strings.Contains(p.Output(), c.says) })
+			p.Signal(unix.SIGUSR1)
+			p.Expect(caught("program", unix.SIGUSR1)...)
+			p.CloseStdin()
+			p.WaitCode(7)
 		})
 	}
 }

@@ -218,7 +218,7 @@ func TestPID1EndsThoughItMayNotSignalTheProgram(t *testing.T) {
 			p.Expect("up")
 			p.Signal(unix.SIGTERM)
 			p.WaitCode(137)
-			want := []string{"starting", "program started", "signal not forwarded", "stopping", "killing the program",
+			want := []string{"starting", "program started", "stopping", "signal not forwarded", "killing the program",
 				"program not killed", "the program survived SIGKILL", "stopping what the program left behind", "processes survived SIGKILL", "exit"}
 			got := slices.DeleteFunc(messages(readLog(t, p.Output())), func(msg string) bool {
 				return msg == "processes left behind not signalled" // the filter refuses kill(-1) too

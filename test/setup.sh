@@ -19,6 +19,7 @@ need qemu-system-x86_64 qemu-system-x86
 need busybox busybox-static
 need cpio cpio
 need wrk wrk
+need ss iproute2
 need hyperfine hyperfine
 need tini tini
 need dumb-init dumb-init

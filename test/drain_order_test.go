@@ -1,0 +1,128 @@
+package test
+
+import (
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// With --stop-order signal, the signal comes first although nobody handles it,
+// and ends what is being answered.
+func TestClusterStopsBySignalFirst(t *testing.T) {
+	t.Parallel()
+	onEach(t, starts([]string{newestLine}, "fork", "per-core"), func(t *testing.T, s start) {
+		h := s.opens(t, forEver+"--stop-order signal")
+		h.serves("http", nil)
+		slow := h.visit(nil)
+		slow.asks("/slow", lastRequest)
+		h.expect("asked")
+		h.Signal(unix.SIGTERM)
+		slow.hearsTheEnd()
+		h.endsDrained()
+		if h.says("draining") {
+			t.Errorf("logged\n%s", h.Output())
+		}
+	})
+}
+
+// With --stop-order drain, the signal comes when all is answered, although the
+// application would handle it.
+func TestClusterStopsByDrainFirst(t *testing.T) {
+	t.Parallel()
+	onEach(t, starts([]string{newestLine}, "fork", "per-core"), func(t *testing.T, s start) {
+		h := s.opens(t, forEver+"--stop-order drain")
+		h.do("handle", "exits at once", nil)
+		h.serves("http", nil)
+		slow := h.visit(nil)
+		slow.asks("/slow", lastRequest)
+		h.expect("asked")
+		h.drains()
+		h.do("answer", "/slow", nil)
+		slow.hears("answered\n", true)
+		h.expect("answered", "SIGTERM")
+		if rest := h.ends(0); len(rest) > 0 {
+			t.Errorf("the application reports %q besides", rest)
+		}
+	})
+}
+
+// During the drain delay all goes on as before. A second stop signal ends it.
+func TestClusterServesDuringTheDrainDelay(t *testing.T) {
+	t.Parallel()
+	for _, handles := range []bool{false, true} {
+		onEach(t, starts([]string{newestLine}, "fork", "per-core"), func(t *testing.T, s start) {
+			h := s.opens(t, forEver+"--drain-delay 1h")
+			if handles {
+				h.do("handle", "exits", nil)
+			}
+			h.serves("http", nil)
+			regular := h.visit(nil)
+			regular.asks("/")
+			regular.hears("served\n", false)
+			h.Signal(unix.SIGTERM)
+			h.untilSaid("stopping")
+			regular.asks("/")
+			regular.hears("served\n", false)
+			h.isServed()
+			regular.asks("/slow", lastRequest)
+			h.expect("asked")
+			h.Signal(unix.SIGTERM)
+			h.untilSaid("drain delay over")
+			status := 143
+			if handles {
+				h.expect("SIGTERM")
+				status = 0
+			} else {
+				h.untilSaid("draining")
+			}
+			h.do("answer", "/slow", nil)
+			regular.hears("answered\n", true)
+			h.expect("answered")
+			if rest := h.ends(status); len(rest) > 0 {
+				t.Errorf("the application reports %q besides", rest)
+			}
+		})
+	}
+}
+
+// The order follows what the application handles now, not what it did at first.
+func TestClusterStopOrderFollowsTheHandlers(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		commands []string
+		handles  bool
+	}{
+		"added late":         {[]string{"handle"}, true},
+		"removed":            {[]string{"handle", "unhandle"}, false},
+		"removed, and added": {[]string{"handle", "unhandle", "handle"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			onEach(t, starts(edges(), "fork", "per-core"), func(t *testing.T, s start) {
+				h := s.opens(t, forEver+"--ready message")
+				h.serves("http", nil)
+				for _, command := range c.commands {
+					h.do(command, "exits", nil)
+				}
+				h.announces()
+				slow := h.visit(nil)
+				slow.asks("/slow", lastRequest)
+				h.expect("asked")
+				h.Signal(unix.SIGTERM)
+				status := 143
+				if c.handles {
+					h.expect("SIGTERM")
+					status = 0
+				} else {
+					h.untilSaid("draining")
+				}
+				h.do("answer", "/slow", nil)
+				slow.hears("answered\n", true)
+				h.expect("answered")
+				if rest := h.ends(status); len(rest) > 0 || h.says("draining") == c.handles {
+					t.Errorf("the application reports %q; in all\n%s", rest, h.Output())
+				}
+			})
+		})
+	}
+}

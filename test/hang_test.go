@@ -1,0 +1,143 @@
+package test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// onHang are the flags of those whose event loop must turn.
+const onHang = "--hang-timeout 3s"
+
+const (
+	aborted = 128 + int(unix.SIGABRT)
+	killed  = 128 + int(unix.SIGKILL)
+)
+
+// hangs has a worker hang, and returns what the log says of it then. The first
+// figures of its event loop have come before: only who reports can fall silent.
+func (k *cluster) hangs(w *worker, msg string) ownLine {
+	k.t.Helper()
+	w.do("beaten", nil, nil)
+	if err := w.try("spin", nil, nil); err != nil {
+		k.t.Fatal(err)
+	}
+	w.expect("spinning")
+	return k.untilLogged(1, msg)
+}
+
+// checkFigures checks that a line has the last figures of an event loop.
+func checkFigures(t *testing.T, l ownLine) {
+	t.Helper()
+	number := func(key string) float64 {
+		n, ok := l.Facts[key].(float64)
+		if !ok {
+			t.Errorf("%s is %v in %v", key, l.Facts[key], l.Facts)
+		}
+		return n
+	}
+	if silent := number("silent_ms"); silent < 3000 {
+		t.Errorf("silent for %v ms only", silent)
+	}
+	if heap, busy := number("heap_bytes"), number("utilisation"); heap < mib || busy < 0 || busy > 1 {
+		t.Errorf("a heap of %v bytes and an utilisation of %v", heap, busy)
+	}
+	number("delay_p50_ms")
+	number("delay_p99_ms")
+}
+
+// A worker that hangs is named, aborted, and has crashed. One that is idle or
+// that has a lot to do is not meant.
+func TestClusterAbortsAWorkerThatHangs(t *testing.T) {
+	underEach(t, nodeinits("rr"), func(t *testing.T, p primary) {
+		k := p.start(t, servants(3, onHang+" --ready none"))
+		workers := k.all(3)
+		workers[1].do("toil", nil, nil)
+		l := k.hangs(workers[2], "worker hangs")
+		if l.Facts["worker"] != 2.0 || l.Level != "warn" {
+			t.Errorf("logged %v, want a warning about worker 2", l.Facts)
+		}
+		checkFigures(t, l)
+		k.WaitCode(aborted)
+		report := lastLine(t, k.Output())
+		if report.Facts["cause"] != "hang" || report.Facts["worker"] != 2.0 || report.Facts["crashes"] != 1.0 {
+			t.Errorf("exit report %v, want the hang of worker 2", report.Facts)
+		}
+		if n := len(k.logged("worker hangs")); n != 1 {
+			t.Errorf("%d workers hang by the log, want 1", n)
+		}
+	})
+}
+
+// With --max-crashes it is replaced. The others serve what arrives meanwhile.
+func TestClusterReplacesAWorkerThatHangs(t *testing.T) {
+	underEach(t, onNewest(nodeinits("rr", "shared")), func(t *testing.T, p primary) {
+		k := p.start(t, servants(2, onHang+" --max-crashes 1"))
+		workers, port := k.all(2), reservePort(t)
+		listenEach(workers, port)
+		k.untilLogged(2, "worker ready")
+		k.hangs(workers[0], "worker hangs")
+		workers[0].rest()
+		workers[0] = k.nextIn(0)
+		workers[0].listens(listenTo(port, "127.0.0.1"))
+		k.untilLogged(3, "worker ready")
+		expectServed(t, p, workers, "tcp", local(port))
+		k.expectStory("worker hangs", []string{"0a hangs", "0a ended", "0b started", "0b listening", "0b ready"})
+		k.stopWith(terminated)
+		if report := lastLine(t, k.Output()); report.Facts["crashes"] != 1.0 {
+			t.Errorf("exit report %v, want 1 crash", report.Facts)
+		}
+	})
+}
+
+// Who does not die of SIGABRT is killed.
+func TestClusterKillsAWorkerThatHangs(t *testing.T) {
+	underEach(t, onNewest(nodeinits("rr")), func(t *testing.T, p primary) {
+		k := p.start(t, servants(2, onHang+" --ready none"))
+		workers := k.all(2)
+		workers[0].do("beaten", nil, nil)
+		if err := unix.Kill(workers[0].PID, unix.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		k.untilLogged(1, "worker hangs")
+		k.WaitCode(killed)
+		k.expectStory("worker hangs", []string{"0a hangs", "0a ended", "1a draining", "1a ended"})
+		if report := lastLine(t, k.Output()); report.Facts["cause"] != "hang" || report.Facts["worker"] != 0.0 {
+			t.Errorf("exit report %v, want the hang of worker 0", report.Facts)
+		}
+	})
+}
+
+// Node may answer SIGABRT with a report, which it writes once its loop turns
+// again, and has some time for that.
+func TestClusterLetsAHangingWorkerReport(t *testing.T) {
+	underEach(t, onNewest(nodeinits("rr")), func(t *testing.T, p primary) {
+		dir := t.TempDir()
+		a := servants(1, onHang+" --ready none")
+		a.node = []string{"--report-on-signal", "--report-signal=SIGABRT", "--report-directory=" + dir}
+		k := p.start(t, a)
+		w := k.next()
+		w.do("beaten", nil, nil)
+		release := w.block()
+		k.untilLogged(1, "worker hangs")
+		release()
+		waitUntil(t, "Node's report", func() bool {
+			reports, err := filepath.Glob(filepath.Join(dir, "report.*.json"))
+			return err == nil && len(reports) == 1
+		})
+		k.WaitCode(killed)
+	})
+}
+
+// One process that hangs ends its container as well.
+func TestClusterAbortsOneProcessThatHangs(t *testing.T) {
+	underEach(t, nodeinits("rr"), func(t *testing.T, p primary) {
+		k := p.start(t, inForkMode(servants(1, onHang)))
+		checkFigures(t, k.hangs(k.next(), "the program hangs"))
+		k.WaitCode(aborted)
+		if report := lastLine(t, k.Output()); report.Facts["cause"] != "hang" || report.Facts["requested"] != false {
+			t.Errorf("exit report %v, want an unasked hang", report.Facts)
+		}
+	})
+}

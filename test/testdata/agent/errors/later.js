@@ -1,0 +1,1 @@
+setTimeout(() => { throw new Error('as the test asked'); }, 1);

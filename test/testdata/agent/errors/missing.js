@@ -1,0 +1,1 @@
+require('./as the test asked');

@@ -1,0 +1,1 @@
+syntax error; // as the test asked

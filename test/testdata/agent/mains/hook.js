@@ -1,0 +1,2 @@
+// What applications have Node require first.
+globalThis.hooked = `hooked ${require.main === module}`;

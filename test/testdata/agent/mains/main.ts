@@ -1,0 +1,2 @@
+enum Main { file = __filename }
+require('./report.js')(require.main === module, Main.file);
