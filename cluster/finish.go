@@ -93,10 +93,14 @@ func (s *server) endArrivals(now time.Time) {
 	case s.endAt.IsZero():
 	case now.Before(s.endAt):
 		s.primary.poll.tickIn(s.endAt.Sub(now))
-	case (s.more || len(s.homeless) > 0) && now.Before(s.endAt.Add(lastTaken)): // the workers are busy
-		s.primary.work = true
-		s.primary.poll.tickIn(lastArrivals)
 	default:
+		s.more = true // somebody may have come in this moment
+		s.accept()
+		if (s.more || len(s.homeless) > 0) && now.Before(s.endAt.Add(lastTaken)) { // the workers are busy
+			s.primary.work = true
+			s.primary.poll.tickIn(lastArrivals)
+			return
+		}
 		s.endAt = time.Time{}
 		s.closeSocket()
 	}
