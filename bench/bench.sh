@@ -11,6 +11,7 @@ set -eu
 cd "$(dirname "$0")/.."
 nodeinit=${NODEINIT:-bin/nodeinit}
 node_version=${NODE_VERSION:-24.21.0}
+export NODE_VERSION=$node_version # Node's images set it, and nodeinit need not look for it elsewhere
 pm2_version=7.0.4
 cache=${NODEINIT_CACHE:-$HOME/.cache/nodeinit}
 what=${1:-init}

@@ -1,10 +1,11 @@
-// What nodeinit has a Node process run before the application: it lets the
+// What nodeinit has a Node process run before the application (start.js): it lets the
 // process finish what it has in hand when it is to leave, and tells how it does.
 // docs/lifecycle.md says who tells whom when. It patches nothing. In a process that
 // serves it has subscriptions for new servers and connections, listeners for
-// events that are not the application's, and timers that keep nobody alive.
-import { subscribe } from 'node:diagnostics_channel';
-import { Server } from 'node:net';
+// events that are not the application's, and timers that keep nobody alive. What
+// it needs later it loads later, so that Node starts faster.
+'use strict';
+const { subscribe } = require('diagnostics_channel');
 
 const beatEvery = 1000; // ms
 const lookEvery = 100; // ms, for servers to come and connections to go
@@ -33,7 +34,8 @@ function work() {
 // What the application starts is no worker. (join.js has done it where it is.)
 function leaveEnvironment() {
   const { env } = process;
-  const options = (env.NODE_OPTIONS ?? '').replace(/--import=data:text\/javascript;by=nodeinit;\S+ ?/g, '').trim();
+  delete env.NODEINIT_MODULES;
+  const options = (env.NODE_OPTIONS ?? '').replace(/--import=data:text\/javascript;by=nodeinit;\S+ ?/, '').trim();
   if (options) env.NODE_OPTIONS = options;
   else delete env.NODE_OPTIONS;
 }
@@ -86,7 +88,7 @@ function trackConnections(tell) {
       }
       for (const server of listening()) {
         meet(server);
-        Server.prototype.close.call(server); // an HTTP server's own would cut off who is idle
+        require('net').Server.prototype.close.call(server); // an HTTP server's own would cut off who is idle
       }
       // Goes on until the signal comes: that is to end the process, and not that it
       // has nothing left to do.
@@ -129,6 +131,7 @@ function sendAway(session) {
 
 // Servers with a socket of their own: not those whose connections nodeinit passes.
 function listening() {
+  const { Server } = require('net');
   return process._getActiveHandles().filter((handle) => handle instanceof Server && handle.listening);
 }
 
@@ -174,12 +177,10 @@ function reportSignals(report) {
   look();
 }
 
-// The first beat comes late: what it takes need not be loaded while the
-// application starts.
 function reportLoop(report) {
-  setTimeout(async () => {
-    const { monitorEventLoopDelay, performance } = await import('node:perf_hooks');
-    const { getHeapStatistics } = await import('node:v8');
+  setTimeout(() => {
+    const { monitorEventLoopDelay, performance } = require('perf_hooks');
+    const { getHeapStatistics } = require('v8');
     const delay = monitorEventLoopDelay({ resolution });
     delay.enable();
     let last = performance.eventLoopUtilization();
@@ -193,5 +194,3 @@ function reportLoop(report) {
     }, beatEvery).unref();
   }, beatEvery).unref();
 }
-
-//# sourceURL=nodeinit:agent.js

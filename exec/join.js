@@ -3,12 +3,11 @@
 // runs this before its own code, through NODE_OPTIONS. The first to listen, or to
 // say something to its parent, takes the channel; to the others (npm never
 // listens) nothing happens.
-import { createRequire } from 'node:module';
-import { fstatSync, readSync, realpathSync } from 'node:fs';
-import { isMainThread } from 'node:worker_threads';
+'use strict';
+const { fstatSync, readSync, realpathSync } = require('fs');
+const { isMainThread } = require('worker_threads');
 
 const { env } = process;
-const require = createRequire('file:///');
 // id is cluster.worker.id, 0 in fork mode.
 const [fd, inode, id] = (env.NODEINIT_CHANNEL ?? '').split(':').map(Number);
 const forked = process.connected; // by a wrapper, or as a helper of the application
@@ -118,7 +117,8 @@ function asForked(f) {
 // What the application starts is no worker.
 function leaveEnvironment() {
   delete env.NODEINIT_CHANNEL;
-  const options = (env.NODE_OPTIONS ?? '').replace(/--import=data:text\/javascript;by=nodeinit;\S+ ?/g, '').trim();
+  delete env.NODEINIT_MODULES;
+  const options = (env.NODE_OPTIONS ?? '').replace(/--import=data:text\/javascript;by=nodeinit;\S+ ?/, '').trim();
   if (options) env.NODE_OPTIONS = options;
   else delete env.NODE_OPTIONS;
 }
@@ -139,5 +139,3 @@ function isTool() {
     return true; // node -e, or standard input
   }
 }
-
-//# sourceURL=nodeinit:join.js

@@ -1,7 +1,7 @@
 package exec
 
 import (
-	_ "embed"
+	"embed"
 	"encoding/base64"
 	"fmt"
 	"net"
@@ -65,7 +65,7 @@ func ChannelFD(join Join, inherited []int) int {
 // WorkerEnv returns env as worker w gets it, with a channel that is open as fd
 // and has that inode.
 func WorkerEnv(env []string, w Worker, join Join, fd int, inode uint64) []string {
-	own := []string{"NODE_UNIQUE_ID", "NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODEINIT_CHANNEL"}
+	own := []string{"NODE_UNIQUE_ID", "NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODEINIT_CHANNEL", "NODEINIT_MODULES"}
 	kept := slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
 		key, _, _ := strings.Cut(kv, "=")
 		return slices.Contains(own, key)
@@ -76,11 +76,11 @@ func WorkerEnv(env []string, w Worker, join Join, fd int, inode uint64) []string
 		vars["NODEINIT_WORKER"] = strconv.Itoa(w.Slot)
 		vars["NODEINIT_WORKERS"] = strconv.Itoa(w.Workers)
 	}
-	var modules [][]byte
+	var modules []string
 	switch join {
 	case Late:
 		vars["NODEINIT_CHANNEL"] = fmt.Sprintf("%d:%d:%d", fd, inode, w.ID)
-		modules = append(modules, joinModule, compilersModule) // first, so that no other has loaded cluster
+		modules = append(modules, "join.js", "compilers.js") // first, so that no other has loaded cluster
 	default:
 		vars["NODE_CHANNEL_FD"] = strconv.Itoa(fd)
 		vars["NODE_CHANNEL_SERIALIZATION_MODE"] = "json"
@@ -88,37 +88,43 @@ func WorkerEnv(env []string, w Worker, join Join, fd int, inode uint64) []string
 			vars["NODE_UNIQUE_ID"] = strconv.Itoa(w.ID)
 		}
 		if w.Agent {
-			modules = append(modules, compilersModule)
+			modules = append(modules, "compilers.js")
 		}
 	}
 	if w.Agent {
-		modules = append(modules, agentModule)
+		modules = append(modules, "agent.js")
 	}
 	if len(modules) > 0 {
-		vars["NODE_OPTIONS"] = strings.TrimSpace(imports(modules) + " " + Lookup(env, "NODE_OPTIONS"))
+		vars["NODEINIT_MODULES"] = encode(modules)
+		vars["NODE_OPTIONS"] = strings.TrimSpace(importStart() + " " + Lookup(env, "NODE_OPTIONS"))
 	}
 	return withVariables(kept, vars)
 }
 
 // What Node is to run before the program.
-var (
-	//go:embed join.js
-	joinModule []byte
-	//go:embed compilers.js
-	compilersModule []byte
-	//go:embed agent.js
-	agentModule []byte
-)
+//
+//go:embed start.js join.js compilers.js agent.js
+var scripts embed.FS
 
-// imports are Node options that load modules. Base64 has nothing in it that a
-// shell or a program that splits NODE_OPTIONS could take for its own; by=nodeinit
-// is how join.js and agent.js find these options again.
-func imports(modules [][]byte) string {
-	var options []string
-	for _, module := range modules {
-		options = append(options, "--import=data:text/javascript;by=nodeinit;base64,"+base64.StdEncoding.EncodeToString(module))
+func script(name string) []byte {
+	text, _ := scripts.ReadFile(name) // is embedded
+	return text
+}
+
+// encode returns these modules as start.js reads them. Base64 has nothing in it
+// that a shell or a program that copies variables could take for its own.
+func encode(modules []string) string {
+	var all []string
+	for _, name := range modules {
+		all = append(all, "nodeinit:"+name+"="+base64.RawURLEncoding.EncodeToString(script(name)))
 	}
-	return strings.Join(options, " ")
+	return strings.Join(all, " ")
+}
+
+// importStart is the option for Node to run start.js; by=nodeinit is how the
+// modules find it again.
+func importStart() string {
+	return "--import=data:text/javascript;by=nodeinit;base64," + base64.StdEncoding.EncodeToString(script("start.js"))
 }
 
 // inspectorOptions name the inspector's port or start it.

@@ -43,6 +43,7 @@ func TestWorkerEnv(t *testing.T) {
 	t.Parallel()
 	before := []string{
 		"A=1", "NODE_UNIQUE_ID=99", "NODE_CHANNEL_FD=98", "NODE_CHANNEL_SERIALIZATION_MODE=advanced", "NODEINIT_CHANNEL=1:2:3",
+		"NODEINIT_MODULES=x=eA",
 		"NODE_APP_INSTANCE=97", "NODEINIT_WORKER=96", "NODEINIT_WORKERS=auto", "NODE_OPTIONS=--title x", "NODE_CHANNEL_FDS=kept",
 	}
 	own := []string{"A=1", "NODE_CHANNEL_FDS=kept", "NODE_APP_INSTANCE=2", "NODEINIT_WORKER=2", "NODEINIT_WORKERS=4"}
@@ -53,7 +54,7 @@ func TestWorkerEnv(t *testing.T) {
 		worker  exec.Worker
 		join    exec.Join
 		want    []string
-		modules string // that NODE_OPTIONS imports
+		modules string // that Node is to run before
 	}{
 		{exec.Worker{ID: 7, Slot: 2, Workers: 4}, exec.Direct, slices.Concat(own, channel, []string{"NODE_UNIQUE_ID=7"}), ""},
 		{exec.Worker{ID: 7, Slot: 2, Workers: 4, Agent: true}, exec.Direct, slices.Concat(own, channel, []string{"NODE_UNIQUE_ID=7"}), "compilers agent"},
@@ -67,11 +68,16 @@ func TestWorkerEnv(t *testing.T) {
 		if !slices.Equal(env, before) {
 			t.Errorf("WorkerEnv made %q of %q", env, before)
 		}
-		modules, rest := importsIn(t, exec.Lookup(got, "NODE_OPTIONS"))
-		if modules != c.modules || rest != "--title x" {
-			t.Errorf("%+v, %v: NODE_OPTIONS import %q, then %q", c.worker, c.join, modules, rest)
+		options := exec.Lookup(got, "NODE_OPTIONS")
+		if c.modules != "" {
+			options = withoutStart(t, options)
 		}
-		got = slices.DeleteFunc(got, func(kv string) bool { return strings.HasPrefix(kv, "NODE_OPTIONS=") })
+		if modules := modulesIn(t, exec.Lookup(got, "NODEINIT_MODULES")); modules != c.modules || options != "--title x" {
+			t.Errorf("%+v, %v: modules %q, and NODE_OPTIONS %q", c.worker, c.join, modules, options)
+		}
+		got = slices.DeleteFunc(got, func(kv string) bool {
+			return strings.HasPrefix(kv, "NODE_OPTIONS=") || strings.HasPrefix(kv, "NODEINIT_MODULES=")
+		})
 		want := slices.Clone(c.want)
 		slices.Sort(got)
 		slices.Sort(want)
@@ -81,24 +87,38 @@ func TestWorkerEnv(t *testing.T) {
 	}
 }
 
-// importsIn returns the names of nodeinit's modules in options, and what else
-// there is.
-func importsIn(t *testing.T, options string) (modules, rest string) {
+// withoutStart returns NODE_OPTIONS without the import of start.js.
+func withoutStart(t *testing.T, options string) string {
+	t.Helper()
+	start, err := os.ReadFile("start.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rest, ok := strings.CutPrefix(options, "--import=data:text/javascript;by=nodeinit;base64,"+base64.StdEncoding.EncodeToString(start)+" ")
+	if !ok {
+		t.Errorf("NODE_OPTIONS=%s does not begin with start.js", options)
+	}
+	return rest
+}
+
+// modulesIn returns the names of the modules in NODEINIT_MODULES, which has
+// their whole text.
+func modulesIn(t *testing.T, variable string) string {
+	t.Helper()
 	var names []string
-	for {
-		url, after, _ := strings.Cut(options, " ")
-		encoded, ok := strings.CutPrefix(url, "--import=data:text/javascript;by=nodeinit;base64,")
-		if !ok {
-			return strings.Join(names, " "), options
-		}
-		source, err := base64.StdEncoding.DecodeString(encoded)
+	for module := range strings.FieldsSeq(variable) {
+		url, encoded, _ := strings.Cut(module, "=")
+		file := strings.TrimPrefix(url, "nodeinit:")
+		want, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, name, _ := strings.Cut(string(source), "\n//# sourceURL=nodeinit:")
-		names = append(names, strings.TrimSuffix(name, ".js\n"))
-		options = after
+		if got, err := base64.RawURLEncoding.DecodeString(encoded); string(got) != string(want) || err != nil {
+			t.Errorf("%s is %q, %v", url, got, err)
+		}
+		names = append(names, strings.TrimSuffix(file, ".js"))
 	}
+	return strings.Join(names, " ")
 }
 
 // Each worker has an inspector of its own, from the port that was asked for.

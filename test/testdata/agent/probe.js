@@ -7,7 +7,7 @@ const fs = require('fs');
 const net = require('net');
 const { isMainThread, parentPort, Worker } = require('worker_threads');
 
-const internal = /^NODE_(UNIQUE|CHANNEL)|^NODEINIT_CHANNEL/;
+const internal = /^NODE_(UNIQUE|CHANNEL)|^NODEINIT_(CHANNEL|MODULES)/;
 
 const look = () => ({
   options: process.env.NODE_OPTIONS ?? null,
