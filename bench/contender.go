@@ -34,6 +34,7 @@ const (
 	ourShared   = "nodeinit shared"
 	ourPort     = "nodeinit reuseport"
 	ourHash     = "nodeinit ip-hash"
+	ourBare     = "nodeinit rr, no agent"
 )
 
 // programs are the paths of what is compared.
@@ -54,18 +55,21 @@ func (p programs) contenders() []contender {
 		},
 	}
 	for _, balance := range []string{"rr", "shared", "reuseport", "ip-hash"} {
-		all = append(all, contender{
-			name: "nodeinit " + balance,
-			argv: func(workers int) []string {
-				return []string{
-					p.nodeinit, "--mode", "per-core", "--workers", strconv.Itoa(workers), "--balance", balance,
-					"--", p.node, "bench/testdata/server.js",
-				}
-			},
-			sticky: balance == "ip-hash",
-		})
+		all = append(all, p.perCore("nodeinit "+balance, "--balance", balance))
 	}
-	return all
+	return append(all, p.perCore(ourBare, "--no-agent"))
+}
+
+// perCore is nodeinit with these flags.
+func (p programs) perCore(name string, flags ...string) contender {
+	return contender{
+		name: name,
+		argv: func(workers int) []string {
+			argv := append([]string{p.nodeinit, "--mode", "per-core", "--workers", strconv.Itoa(workers)}, flags...)
+			return append(argv, "--", p.node, "bench/testdata/server.js")
+		},
+		sticky: name == ourHash,
+	}
 }
 
 // A group is a contender that runs.
@@ -172,10 +176,17 @@ func alive(pid int) bool {
 
 // until asks again and again, every half millisecond, until it is so.
 func until(so func() (bool, error)) error {
-	for began := time.Now(); time.Since(began) < hangLimit; time.Sleep(time.Millisecond / 2) {
+	tick := time.NewTicker(time.Millisecond / 2)
+	defer tick.Stop()
+	late := time.After(hangLimit)
+	for {
 		if ok, err := so(); ok || err != nil {
 			return err
 		}
+		select {
+		case <-tick.C:
+		case <-late:
+			return fmt.Errorf("not within %v", hangLimit)
+		}
 	}
-	return fmt.Errorf("not within %v", hangLimit)
 }

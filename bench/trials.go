@@ -75,7 +75,7 @@ func (b bout) loads(c contender, f figures) error {
 		if err != nil {
 			return err
 		}
-		time.Sleep(settle)
+		<-time.After(settle)
 		outside, err := pss(g.others)
 		if err != nil {
 			return err

@@ -59,8 +59,13 @@ func uniqueName(t *testing.T) string {
 // waitUntil polls until done is true; what is what the test waits for.
 func waitUntil(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(hangLimit); !done(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(hangLimit)
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-late:
 			t.Fatalf("waited %v for %s", hangLimit, what)
 		}
 	}
