@@ -11,6 +11,7 @@ const beatEvery = 1000; // ms
 const lookEvery = 100; // ms, for servers to come and connections to go
 const arriveFor = 1; // s that connections which were on their way may take to arrive
 const idleFor = 5; // s that an idle connection may stay: Node's own keepAliveTimeout
+const signalFor = 1000; // ms that the signal may take after the end of the channel
 const resolution = 20; // ms, of the event loop's delay
 
 // Worker threads, which run this too, have no channel.
@@ -91,8 +92,9 @@ function trackConnections(tell) {
         require('net').Server.prototype.close.call(server); // an HTTP server's own would cut off who is idle
       }
       // Goes on until the signal comes: that is to end the process, and not that it
-      // has nothing left to do.
-      setInterval(() => {
+      // has nothing left to do. Where the application handles the signal, which
+      // follows the end of the channel at once, it ends as it likes.
+      const hold = setInterval(() => {
         if (process.uptime() - since > idleFor) {
           for (const server of servers) server.closeIdleConnections?.();
         }
@@ -100,6 +102,7 @@ function trackConnections(tell) {
           if (!count) tell('drained');
         });
       }, lookEvery);
+      process.once('disconnect', () => setTimeout(clearInterval, signalFor, hold));
     };
     setTimeout(() => { // what has begun to arrive may take as long
       if (last) {

@@ -26,24 +26,29 @@ func TestClusterStopsBySignalFirst(t *testing.T) {
 }
 
 // With --stop-order drain, the signal comes when all is answered, although the
-// application would handle it.
+// application would handle it, and that ends as it does by itself.
 func TestClusterStopsByDrainFirst(t *testing.T) {
 	t.Parallel()
-	onEach(t, starts([]string{newestLine}, "fork", "per-core"), func(t *testing.T, s start) {
-		h := s.opens(t, forEver+"--stop-order drain")
-		h.do("handle", "exits at once", nil)
-		h.serves("http", nil)
-		slow := h.visit(nil)
-		slow.asks("/slow", lastRequest)
-		h.expect("asked")
-		h.drains()
-		h.do("answer", "/slow", nil)
-		slow.hears("answered\n", true)
-		h.expect("answered", "SIGTERM")
-		if rest := h.ends(0); len(rest) > 0 {
-			t.Errorf("the application reports %q besides", rest)
-		}
-	})
+	for _, handler := range []string{"exits at once", "exits", "closes"} {
+		t.Run(handler, func(t *testing.T) {
+			t.Parallel()
+			onEach(t, starts(edges(), "fork", "per-core"), func(t *testing.T, s start) {
+				h := s.opens(t, forEver+"--stop-order drain")
+				h.do("handle", handler, nil)
+				h.serves("http", nil)
+				slow := h.visit(nil)
+				slow.asks("/slow", lastRequest)
+				h.expect("asked")
+				h.drains()
+				h.do("answer", "/slow", nil)
+				slow.hears("answered\n", true)
+				h.expect("answered", "SIGTERM")
+				if rest := h.ends(0); len(rest) > 0 {
+					t.Errorf("the application reports %q besides", rest)
+				}
+			})
+		})
+	}
 }
 
 // During the drain delay all goes on as before. A second stop signal ends it.
