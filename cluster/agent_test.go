@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -150,6 +151,32 @@ func TestLastConnections(t *testing.T) {
 		m.say(`{"cmd":"NODE_NODEINIT","act":"drained"}`) // asked once, it has done what it could
 		m.w.Shed()
 		m.hears(shedOrder)
+	}
+}
+
+// What has come before the socket of rr is closed is served, for however long
+// those are busy who are to do that.
+func TestLastConnectionsOfABusyWorker(t *testing.T) {
+	t.Parallel()
+	p := run(t, RR)
+	m := newMouth(t, p, 0)
+	_, name, _ := m.query(0)
+	m.say(agentHello)
+	m.until("an agent", func(s State) bool { return s.Agent })
+	m.w.Drain()
+	m.hears(drainOrder)
+	var waiting []net.Conn
+	for range maxPending + 2 { // more than it gets unless it answers
+		waiting = append(waiting, dial(t, name))
+	}
+	m.w.Retire(false)
+	refused(t, name)
+	for i, c := range waiting {
+		m.say(`{"cmd":"NODE_NODEINIT","act":"drained"}`) // of what it knows
+		m.serve(strconv.Itoa(i))
+		if got := read(t, c); got != strconv.Itoa(i) {
+			t.Errorf("connection %d got %q", i, got)
+		}
 	}
 }
 

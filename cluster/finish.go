@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 // (exec/agent.js, lookEvery).
 const lastArrivals = 100 * time.Millisecond
 
-// lastTaken is for how long after that they wait for workers that are busy.
+// lastTaken is for how long after that they wait for memory or descriptors.
 const lastTaken = time.Second
 
 // retire takes w out of rotation.
@@ -87,22 +88,35 @@ func (s *server) finish() {
 	}
 }
 
-// endArrivals closes a socket of rr when its time is up and nothing waits in it.
+// endArrivals closes a socket of rr when its time is up and nothing waits in it:
+// nodeinit holds what its workers are too busy to take. Under load there is always
+// one that is.
 func (s *server) endArrivals(now time.Time) {
 	switch {
 	case s.endAt.IsZero():
 	case now.Before(s.endAt):
 		s.primary.poll.tickIn(s.endAt.Sub(now))
-	default:
-		s.more = true // somebody may have come in this moment
-		s.accept()
-		if (s.more || len(s.homeless) > 0) && now.Before(s.endAt.Add(lastTaken)) { // the workers are busy
-			s.primary.work = true
-			s.primary.poll.tickIn(lastArrivals)
-			return
-		}
-		s.endAt = time.Time{}
+	case s.acceptAll() || now.After(s.endAt.Add(lastTaken)):
+		s.endAt, s.more = time.Time{}, false
 		s.closeSocket()
+	default:
+		s.primary.poll.tickIn(retryDelay)
+	}
+}
+
+// acceptAll accepts all that waits, for whoever can take it, and reports whether
+// nothing does any more.
+func (s *server) acceptAll() bool {
+	for {
+		fd, err := accept(s.fd)
+		switch {
+		case err == nil:
+			s.homeless = append(s.homeless, handover{fd: fd, server: s})
+		case errors.Is(err, unix.EAGAIN):
+			return true
+		case outOfMeans(err):
+			return false
+		}
 	}
 }
 
@@ -125,7 +139,7 @@ func (w *Worker) arriving() bool {
 		return true
 	}
 	for _, s := range w.holds {
-		if !s.endAt.IsZero() {
+		if !s.endAt.IsZero() || s.finishing && len(s.homeless) > 0 {
 			return true
 		}
 	}

@@ -38,7 +38,7 @@ func (s *server) ready(uint32) { s.more, s.primary.work = true, true }
 // take one. The others wait in the kernel's backlog.
 func (s *server) accept() {
 	now := time.Now()
-	for s.fd >= 0 && s.acceptOne(now) {
+	for s.acceptOne(now) {
 	}
 }
 
@@ -51,7 +51,7 @@ func (s *server) acceptOne(now time.Time) bool {
 			return true
 		}
 	}
-	if !s.more {
+	if !s.more || s.fd < 0 {
 		return false
 	}
 	w := s.next(now, nil)
@@ -64,12 +64,17 @@ func (s *server) acceptOne(now time.Time) bool {
 		s.handOver(w, handover{fd: fd, server: s}, now)
 	case errors.Is(err, unix.EAGAIN):
 		s.more = false
-	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE), errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.ENOMEM):
+	case outOfMeans(err):
 		s.primary.poll.tickIn(retryDelay)
 		return false
 	default: // that connection's own trouble, such as ECONNABORTED
 	}
 	return true
+}
+
+// outOfMeans reports whether err will pass, with nothing that is accepted.
+func outOfMeans(err error) bool {
+	return slices.Contains([]error{unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM}, err)
 }
 
 // next returns the worker that gets a connection, nil if none can take it: the
