@@ -97,7 +97,6 @@ func (s *server) endArrivals(now time.Time) {
 	case now.Before(s.endAt):
 		s.primary.poll.tickIn(s.endAt.Sub(now))
 	case s.acceptAll() || now.After(s.endAt.Add(lastTaken)):
-		s.endAt, s.more = time.Time{}, false
 		s.closeSocket()
 	default:
 		s.primary.poll.tickIn(retryDelay)

@@ -265,6 +265,7 @@ func (s *server) close() {
 }
 
 func (s *server) closeSocket() {
+	s.endAt, s.more = time.Time{}, false
 	if s.fd < 0 {
 		return
 	}

@@ -22,7 +22,7 @@ race=
 command -v gcc >/dev/null && race=-race
 
 step "packages"
-go test $tags $race $(go list ./... | grep -v /bench)
+go test -timeout 20m $tags $race $(go list ./... | grep -v /bench)
 go test $race ./bench # it needs HTTP/2
 
 step "processes"
