@@ -180,6 +180,35 @@ func TestLastConnectionsOfABusyWorker(t *testing.T) {
 	}
 }
 
+// Who asks for what is to go gets it, or another that is as good.
+func TestAsksForWhatGoes(t *testing.T) {
+	t.Parallel()
+	for _, closed := range []bool{false, true} {
+		p := run(t, RR)
+		leaver, late := newMouth(t, p, 0), newMouth(t, p, 0)
+		old, name, _ := leaver.query(0)
+		leaver.w.Retire(false)
+		if closed {
+			refused(t, name)
+		}
+		key, name, errno := late.query(0)
+		if errno != nil || closed && key == old {
+			t.Fatalf("closed %v: got %q after %q, error %v", closed, key, old, errno)
+		}
+		c := dial(t, name)
+		late.serve("late")
+		if got := read(t, c); got != "late" {
+			t.Errorf("closed %v: got %q", closed, got)
+		}
+		leaver.w.Release(false)
+		c = dial(t, name)
+		late.serve("later")
+		if got := read(t, c); got != "later" {
+			t.Errorf("closed %v: got %q", closed, got)
+		}
+	}
+}
+
 // What a replaced worker has, and its successor has not asked for yet, stays.
 func TestReplacedKeepsWhatIsToCome(t *testing.T) {
 	t.Parallel()

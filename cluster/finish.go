@@ -88,6 +88,18 @@ func (s *server) finish() {
 	}
 }
 
+// resume has s, which is to go, stay for who asks for it now. Where its socket is
+// closed already it returns nil: it goes, and there is to be another for id.
+func (p *Primary) resume(id string, s *server) *server {
+	if !s.endAt.IsZero() && s.query.family != pipe { // the file of a pipe is gone
+		s.finishing, s.endAt = false, time.Time{}
+		return s
+	}
+	delete(p.servers, id)
+	p.servers["finishing "+s.key] = s
+	return nil
+}
+
 // endArrivals closes a socket of rr when its time is up and nothing waits in it:
 // nodeinit holds what its workers are too busy to take. Under load there is always
 // one that is.

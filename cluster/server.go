@@ -91,6 +91,9 @@ func (p *Primary) serverFor(w *Worker, m *message) (*server, error) {
 	}
 	id := q.identity()
 	s := p.servers[id]
+	if s != nil && s.finishing && w.holds[s.key] != s {
+		s = p.resume(id, s)
+	}
 	switch {
 	case s != nil && w.holds[s.key] == s:
 		// The worker would fail an assertion on a key that it has.
