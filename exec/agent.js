@@ -11,6 +11,7 @@ const beatEvery = 1000; // ms
 const lookEvery = 100; // ms, for servers to come and connections to go
 const arriveFor = 1; // s that connections which were on their way may take to arrive
 const idleFor = 5; // s that an idle connection may stay: Node's own keepAliveTimeout
+const resendFor = 1.3; // s, in which a client asks again for a connection that was not answered
 const signalFor = 1000; // ms that the signal may take after the end of the channel
 const resolution = 20; // ms, of the event loop's delay
 
@@ -81,6 +82,9 @@ function trackConnections(tell) {
   const drain = ({ last }) => {
     shed();
     const since = process.uptime();
+    let stayUntil = since;
+    let busy = false;
+    fresh = false;
     const close = () => {
       if (last && fresh && process.uptime() - since < arriveFor) {
         fresh = false;
@@ -91,6 +95,9 @@ function trackConnections(tell) {
         meet(server);
         require('net').Server.prototype.close.call(server); // an HTTP server's own would cut off who is idle
       }
+      // Who came when the queue was full hears only the next time that it is refused,
+      // and would hear nothing if the container were gone by then.
+      if (last && busy) stayUntil = process.uptime() + resendFor;
       // Goes on until the signal comes: that is to end the process, and not that it
       // has nothing left to do. Where the application handles the signal, which
       // follows the end of the channel at once, it ends as it likes.
@@ -99,12 +106,13 @@ function trackConnections(tell) {
           for (const server of servers) server.closeIdleConnections?.();
         }
         countConnections(servers, (count) => {
-          if (!count) tell('drained');
+          if (!count && process.uptime() > stayUntil) tell('drained');
         });
       }, lookEvery);
       process.once('disconnect', () => setTimeout(clearInterval, signalFor, hold));
     };
     setTimeout(() => { // what has begun to arrive may take as long
+      busy = fresh;
       if (last) {
         for (const server of listening()) server._handle.listen(0); // so that they come one at a time
       }

@@ -1,7 +1,7 @@
 package exec
 
 import (
-	"embed"
+	_ "embed"
 	"encoding/base64"
 	"fmt"
 	"net"
@@ -80,7 +80,7 @@ func WorkerEnv(env []string, w Worker, join Join, fd int, inode uint64) []string
 	switch join {
 	case Late:
 		vars["NODEINIT_CHANNEL"] = fmt.Sprintf("%d:%d:%d", fd, inode, w.ID)
-		modules = append(modules, "join.js", "compilers.js") // first, so that no other has loaded cluster
+		modules = append(modules, module("join.js", joinScript), module("compilers.js", compilersScript)) // first, so that no other has loaded cluster
 	default:
 		vars["NODE_CHANNEL_FD"] = strconv.Itoa(fd)
 		vars["NODE_CHANNEL_SERIALIZATION_MODE"] = "json"
@@ -88,43 +88,41 @@ func WorkerEnv(env []string, w Worker, join Join, fd int, inode uint64) []string
 			vars["NODE_UNIQUE_ID"] = strconv.Itoa(w.ID)
 		}
 		if w.Agent {
-			modules = append(modules, "compilers.js")
+			modules = append(modules, module("compilers.js", compilersScript))
 		}
 	}
 	if w.Agent {
-		modules = append(modules, "agent.js")
+		modules = append(modules, module("agent.js", agentScript))
 	}
 	if len(modules) > 0 {
-		vars["NODEINIT_MODULES"] = encode(modules)
+		vars["NODEINIT_MODULES"] = strings.Join(modules, " ")
 		vars["NODE_OPTIONS"] = strings.TrimSpace(importStart() + " " + Lookup(env, "NODE_OPTIONS"))
 	}
 	return withVariables(kept, vars)
 }
 
 // What Node is to run before the program.
-//
-//go:embed start.js join.js compilers.js agent.js
-var scripts embed.FS
+var (
+	//go:embed start.js
+	startScript string
+	//go:embed join.js
+	joinScript string
+	//go:embed compilers.js
+	compilersScript string
+	//go:embed agent.js
+	agentScript string
+)
 
-func script(name string) []byte {
-	text, _ := scripts.ReadFile(name) // is embedded
-	return text
-}
-
-// encode returns these modules as start.js reads them. Base64 has nothing in it
-// that a shell or a program that copies variables could take for its own.
-func encode(modules []string) string {
-	var all []string
-	for _, name := range modules {
-		all = append(all, "nodeinit:"+name+"="+base64.RawURLEncoding.EncodeToString(script(name)))
-	}
-	return strings.Join(all, " ")
+// module returns a module as start.js reads it. Base64 has nothing in it that a
+// shell or a program that copies variables could take for its own.
+func module(name, text string) string {
+	return "nodeinit:" + name + "=" + base64.RawURLEncoding.EncodeToString([]byte(text))
 }
 
 // importStart is the option for Node to run start.js; by=nodeinit is how the
 // modules find it again.
 func importStart() string {
-	return "--import=data:text/javascript;by=nodeinit;base64," + base64.StdEncoding.EncodeToString(script("start.js"))
+	return "--import=data:text/javascript;by=nodeinit;base64," + base64.StdEncoding.EncodeToString([]byte(startScript))
 }
 
 // inspectorOptions name the inspector's port or start it.
