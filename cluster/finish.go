@@ -125,7 +125,7 @@ func (s *server) acceptAll() bool {
 			s.homeless = append(s.homeless, handover{fd: fd, server: s})
 		case errors.Is(err, unix.EAGAIN):
 			return true
-		case outOfMeans(err):
+		case !ownTrouble(err):
 			return false
 		}
 	}

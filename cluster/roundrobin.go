@@ -64,17 +64,21 @@ func (s *server) acceptOne(now time.Time) bool {
 		s.handOver(w, handover{fd: fd, server: s}, now)
 	case errors.Is(err, unix.EAGAIN):
 		s.more = false
-	case outOfMeans(err):
+	case !ownTrouble(err):
 		s.primary.poll.tickIn(retryDelay)
 		return false
-	default: // that connection's own trouble, such as ECONNABORTED
 	}
 	return true
 }
 
-// outOfMeans reports whether err will pass, with nothing that is accepted.
-func outOfMeans(err error) bool {
-	return slices.Contains([]error{unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM}, err)
+// ownTrouble reports whether err was that of one connection, which is not there
+// any more (accept(2), "Error handling"). With any other, such as EMFILE, or EPERM
+// of a seccomp profile, the connection is still there, and so would be the error.
+func ownTrouble(err error) bool {
+	return slices.Contains([]error{
+		unix.ECONNABORTED, unix.EPROTO, unix.ENOPROTOOPT, unix.EOPNOTSUPP, unix.ETIMEDOUT,
+		unix.ENETDOWN, unix.ENETUNREACH, unix.EHOSTDOWN, unix.EHOSTUNREACH, unix.ENONET,
+	}, err)
 }
 
 // next returns the worker that gets a connection, nil if none can take it: the

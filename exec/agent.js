@@ -97,7 +97,7 @@ function trackConnections(tell) {
       }
       // Who came when the queue was full hears only the next time that it is refused,
       // and would hear nothing if the container were gone by then.
-      if (last && busy) stayUntil = process.uptime() + resendFor;
+      if (busy) stayUntil = process.uptime() + resendFor;
       // Goes on until the signal comes: that is to end the process, and not that it
       // has nothing left to do. Where the application handles the signal, which
       // follows the end of the channel at once, it ends as it likes.
@@ -112,10 +112,9 @@ function trackConnections(tell) {
       process.once('disconnect', () => setTimeout(clearInterval, signalFor, hold));
     };
     setTimeout(() => { // what has begun to arrive may take as long
-      busy = fresh;
-      if (last) {
-        for (const server of listening()) server._handle.listen(0); // so that they come one at a time
-      }
+      const own = last ? listening() : [];
+      for (const server of own) server._handle.listen(0); // so that they come one at a time
+      busy = fresh && own.length > 0;
       fresh = true;
       close();
     }, lookEvery);
