@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/internal/testproc"
 )
 
 var request = []byte("GET / HTTP/1.1\r\nHost: bench\r\n\r\n")
@@ -19,7 +21,7 @@ func dial(from [4]byte) (fd int, err error) {
 	if err != nil {
 		return -1, os.NewSyscallError("socket", err)
 	}
-	limit := unix.NsecToTimeval(int64(hangLimit))
+	limit := unix.NsecToTimeval(int64(testproc.HangLimit))
 	err = errors.Join(
 		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit),
 		unix.Bind(fd, &unix.SockaddrInet4{Addr: from}),

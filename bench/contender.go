@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-const hangLimit = 30 * time.Second // ends a run that hangs, decides nothing
+	"github.com/nodeinit/nodeinit/internal/testproc"
+)
 
 // A contender is a way to run server.js on several workers.
 type contender struct {
@@ -178,7 +178,7 @@ func alive(pid int) bool {
 func until(so func() (bool, error)) error {
 	tick := time.NewTicker(time.Millisecond / 2)
 	defer tick.Stop()
-	late := time.After(hangLimit)
+	late := time.After(testproc.HangLimit)
 	for {
 		if ok, err := so(); ok || err != nil {
 			return err
@@ -186,7 +186,7 @@ func until(so func() (bool, error)) error {
 		select {
 		case <-tick.C:
 		case <-late:
-			return fmt.Errorf("not within %v", hangLimit)
+			return fmt.Errorf("not within %v", testproc.HangLimit)
 		}
 	}
 }

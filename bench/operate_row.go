@@ -9,10 +9,9 @@ import (
 	"slices"
 	"strings"
 	"time"
-)
 
-// eventLimit ends a row that hangs, and decides nothing.
-const eventLimit = 2 * time.Minute
+	"github.com/nodeinit/nodeinit/internal/testproc"
+)
 
 // A scene is a contender that serves on port 8080 of the calling thread's
 // network, and what can happen to it.
@@ -111,7 +110,7 @@ func (o *operation) drive(ctx context.Context, s *scene, r *row) error {
 		if i >= s.least && time.Since(began) > o.duration {
 			break
 		}
-		limited, cancel := context.WithTimeoutCause(ctx, eventLimit, fmt.Errorf("not within %v", eventLimit))
+		limited, cancel := context.WithTimeoutCause(ctx, testproc.HangLimit, fmt.Errorf("not within %v", testproc.HangLimit))
 		err := s.happen(limited, i)
 		cancel()
 		if err != nil {

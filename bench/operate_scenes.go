@@ -10,11 +10,13 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/internal/testproc"
 )
 
 // set starts what the cell is about and waits until it serves.
 func (o *operation) set(ctx context.Context, s *scene, c cell) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, eventLimit, fmt.Errorf("not within %v", eventLimit))
+	ctx, cancel := context.WithTimeoutCause(ctx, testproc.HangLimit, fmt.Errorf("not within %v", testproc.HangLimit))
 	defer cancel()
 	script, err := c.script()
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/nodeinit/nodeinit/internal/testproc"
 )
 
 func TestJournalWakesForWholeLines(t *testing.T) {
@@ -101,7 +103,7 @@ func TestFloodHidesNothing(t *testing.T) {
 		}))
 		server.EnableHTTP2 = true
 		server.StartTLS()
-		f := &flood{url: server.URL, timeout: hangLimit, errors: make(map[string]int)}
+		f := &flood{url: server.URL, timeout: testproc.HangLimit, errors: make(map[string]int)}
 		f.run(ctx, kind, nil)
 		server.Close()
 		got, want := f.tally, tally{Read: int(dropped.Load()), Status: int(refused.Load())}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/nodeinit/nodeinit/internal/testproc"
 )
 
 // hears reads a message and checks what it has.
@@ -24,7 +26,7 @@ func (m *mouth) hears(want map[string]any) {
 // until waits for a state of m's worker.
 func (m *mouth) until(what string, is func(State) bool) State {
 	m.t.Helper()
-	timeout := time.After(30 * time.Second)
+	timeout := time.After(testproc.HangLimit)
 	for {
 		for _, c := range m.w.primary.Changes() {
 			if c.Worker == m.w && is(c.State) {

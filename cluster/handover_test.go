@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/nodeinit/nodeinit/internal/testproc"
 )
 
 // dial connects to where a worker listens.
@@ -17,7 +19,7 @@ func dial(t *testing.T, name map[string]any) net.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(testproc.HangLimit))
 	t.Cleanup(func() { c.Close() })
 	return c
 }
@@ -125,7 +127,7 @@ func TestConnectionsWaitForTheReplacement(t *testing.T) {
 func refused(t *testing.T, name map[string]any) {
 	t.Helper()
 	address := fmt.Sprintf("127.0.0.1:%v", name["port"])
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(testproc.HangLimit); time.Now().Before(end); {
 		c, err := net.Dial("tcp", address)
 		if err != nil {
 			return
@@ -195,7 +197,7 @@ func TestWorkerThatDoesNotRead(t *testing.T) {
 	for fault := error(nil); fault == nil; {
 		select {
 		case <-p.Changed():
-		case <-time.After(30 * time.Second):
+		case <-time.After(testproc.HangLimit):
 			t.Fatal("no fault is told")
 		}
 		for _, c := range p.Changes() {

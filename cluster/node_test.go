@@ -13,9 +13,8 @@ import (
 	"time"
 
 	"github.com/nodeinit/nodeinit/cluster"
+	"github.com/nodeinit/nodeinit/internal/testproc"
 )
-
-const hangLimit = 30 * time.Second // ends a test that hangs, decides nothing
 
 // A site is a primary with real Node workers.
 type site struct {
@@ -75,7 +74,7 @@ func (s *site) start(slot int) (*cluster.Worker, *exec.Cmd) {
 // until waits until the state of w is as wanted.
 func (s *site) until(w *cluster.Worker, what string, ok func(cluster.State) bool) cluster.State {
 	s.t.Helper()
-	timeout := time.After(hangLimit)
+	timeout := time.After(testproc.HangLimit)
 	for {
 		if ok(s.states[w]) {
 			return s.states[w]
@@ -108,7 +107,7 @@ func ask(t *testing.T, address string) string {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(hangLimit))
+	_ = c.SetDeadline(time.Now().Add(testproc.HangLimit))
 	b, err := io.ReadAll(c)
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/internal/testproc"
 )
 
 // A mouth is a worker's end of a channel, with a test behind it that says what
@@ -59,7 +61,7 @@ func newMouthOf(t testing.TB, open func() (*Worker, int, error)) *mouth {
 		t.Fatal(err)
 	}
 	file.Close()
-	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(testproc.HangLimit))
 	t.Cleanup(func() { conn.Close() })
 	m := &mouth{t: t, w: w, conn: conn.(*net.UnixConn)}
 	t.Cleanup(func() {

@@ -92,7 +92,7 @@ func TestAppsHTTPS(t *testing.T) {
 	key, certificate, trusted := ownCertificate(t)
 	underEach(t, s.primaries(), func(t *testing.T, p primary) {
 		v := s.serve(t, p, "", "TLS_KEY="+key, "TLS_CERT="+certificate)
-		client := http.Client{Timeout: hangLimit, Transport: &http.Transport{
+		client := http.Client{Timeout: testproc.HangLimit, Transport: &http.Transport{
 			DisableKeepAlives: true,
 			TLSClientConfig:   &tls.Config{RootCAs: trusted, ClientSessionCache: tls.NewLRUClientSessionCache(1)},
 		}}

@@ -4,7 +4,7 @@
 # the machine ended without one. The console goes to stdout.
 # Usage: cgroup-vm.sh [-n CPUS] [-m MIB] [-t SECONDS] [-f HOST:GUEST]... SCRIPT
 set -eu
-cpus=4 mem=1024 limit=120 files=()
+cpus=4 mem=1024 limit=600 files=()
 while getopts n:m:t:f: option; do
 	case $option in
 	n) cpus=$OPTARG ;;

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/nodeinit/nodeinit/internal/testproc"
 )
 
 const nodeImage = "node:20-bookworm-slim"
@@ -38,7 +40,7 @@ func mounted(t *testing.T) []string {
 // output is what the container has written so far.
 func (c *container) output() (stdout, stderr string) {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), hangLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), testproc.HangLimit)
 	defer cancel()
 	var out, errs strings.Builder
 	command := exec.CommandContext(ctx, "docker", "logs", c.name)
@@ -53,7 +55,7 @@ func (c *container) output() (stdout, stderr string) {
 // fails at once if the container ends without.
 func (c *container) waitFor(text string) string {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), hangLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), testproc.HangLimit)
 	defer cancel()
 	command := exec.CommandContext(ctx, "docker", "logs", "--follow", c.name)
 	read, write := io.Pipe()

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/nodeinit/nodeinit/internal/testproc"
 )
 
 // docker stop lets the program finish what is under way and end with a status of its own.
@@ -31,7 +33,7 @@ func TestStopFinishesRequestUnderWay(t *testing.T) {
 }
 
 func slowRequest(url string) string {
-	client := http.Client{Timeout: hangLimit}
+	client := http.Client{Timeout: testproc.HangLimit}
 	response, err := client.Get(url)
 	if err != nil {
 		return err.Error()

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+
+	"github.com/nodeinit/nodeinit/internal/testproc"
 )
 
 // A dockerTerminal is "docker run --interactive --tty" as somebody types it.
@@ -133,7 +135,7 @@ func (term *dockerTerminal) checkExit(status int) {
 		if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 			term.t.Fatal(err)
 		}
-	case <-time.After(hangLimit):
+	case <-time.After(testproc.HangLimit):
 		term.t.Fatal("docker run does not end")
 	}
 	if got := term.command.ProcessState.ExitCode(); got != status {

@@ -14,20 +14,19 @@ import (
 	"strings"
 	"testing"
 	"time"
-)
 
-// hangLimit ends a test that hangs; it never decides whether one passes.
-const hangLimit = 60 * time.Second
+	"github.com/nodeinit/nodeinit/internal/testproc"
+)
 
 // run runs a command and returns its output without the white space around it.
 // If it fails, or hangs, the error has what it wrote to stderr.
 func run(name string, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), hangLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), testproc.HangLimit)
 	defer cancel()
 	var stderr strings.Builder
 	command := exec.CommandContext(ctx, name, args...)
 	command.Stderr = &stderr
-	command.WaitDelay = time.Second
+	command.WaitDelay = testproc.HangLimit // for output that a survivor holds open
 	out, err := command.Output()
 	if err != nil {
 		err = fmt.Errorf("%s %s: %w\n%s%s", name, strings.Join(args, " "), err, out, stderr.String())
@@ -61,12 +60,12 @@ func waitUntil(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	late := time.After(hangLimit)
+	late := time.After(testproc.HangLimit)
 	for !done() {
 		select {
 		case <-tick.C:
 		case <-late:
-			t.Fatalf("waited %v for %s", hangLimit, what)
+			t.Fatalf("waited %v for %s", testproc.HangLimit, what)
 		}
 	}
 }
@@ -165,7 +164,7 @@ func (c *container) stop() int {
 
 // logs is what the container has written so far, stderr after stdout.
 func (c *container) logs() string {
-	ctx, cancel := context.WithTimeout(context.Background(), hangLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), testproc.HangLimit)
 	defer cancel()
 	var stdout, stderr strings.Builder
 	command := exec.CommandContext(ctx, "docker", "logs", c.name)
@@ -196,7 +195,7 @@ func (c *container) url(port string) string {
 
 // get returns the body of a 200, else an error. Each call is a connection of its own.
 func get(url string) (string, error) {
-	client := http.Client{Timeout: hangLimit, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := http.Client{Timeout: testproc.HangLimit, Transport: &http.Transport{DisableKeepAlives: true}}
 	response, err := client.Get(url)
 	if err != nil {
 		return "", err

@@ -8,7 +8,8 @@ log=$cache/dockerd.log
 export DEBIAN_FRONTEND=noninteractive
 
 # engine_answers: true if there is an engine that this user may talk to.
-engine_answers() { timeout 20 docker version >/dev/null 2>&1; }
+# The limit ends a hang: an engine that is not there is known at once.
+engine_answers() { timeout 600 docker version >/dev/null 2>&1; }
 
 # Which Debian package has what is missing.
 missing=()
@@ -43,8 +44,8 @@ if [ ${#missing[@]} != 0 ]; then
 	echo "setup: apt-get install ${missing[*]}"
 	mkdir -p "$cache"
 	{
-		apt-get -o DPkg::Lock::Timeout=300 -q update &&
-			apt-get -o DPkg::Lock::Timeout=300 -qy install --no-install-recommends "${missing[@]}"
+		apt-get -o DPkg::Lock::Timeout=600 -q update &&
+			apt-get -o DPkg::Lock::Timeout=600 -qy install --no-install-recommends "${missing[@]}"
 	} >"$cache/apt.log" 2>&1 </dev/null || {
 		tail -n 20 "$cache/apt.log" >&2
 		exit 1
@@ -58,15 +59,15 @@ forget_dead() {
 	[[ $(readlink "/proc/$(cat "$1")/exe") == */$2 ]] || rm -f "$1"
 }
 
-# start_engine FLAG...: starts dockerd and waits until it answers, ends or has had a minute.
+# start_engine FLAG...: starts dockerd and waits until it answers, ends or has had ten minutes.
 start_engine() {
 	echo "setup: dockerd $* (log: $log)"
 	forget_dead /var/run/docker.pid dockerd
 	forget_dead /var/run/docker/containerd/containerd.pid containerd
 	# Of its own session and holding none of our descriptors, so that it outlives make and CI's pipe.
 	setsid dockerd "$@" >>"$log" 2>&1 </dev/null &
-	local pid=$! i
-	for ((i = 0; i < 300; i++)); do
+	local pid=$! end=$((SECONDS + 600))
+	while ((SECONDS < end)); do
 		engine_answers && return 0
 		kill -0 "$pid" 2>/dev/null || return 1
 		sleep 0.2

@@ -7,6 +7,10 @@ cd "$(dirname "$0")/.."
 mode=${1:-all}
 tags="-tags nethttpomithttp2"
 
+# Limits only end a hang: ten minutes for what a test waits for (testproc.HangLimit), an hour for
+# all tests of a package.
+gotest() { go test -timeout 1h "$@"; }
+
 # The tests of test/ that need nothing but Go, Node and make.
 light='^Test(PID1|ImportOrder|Readme|MakeRun)'
 
@@ -22,11 +26,11 @@ race=
 command -v gcc >/dev/null && race=-race
 
 step "packages"
-go test -timeout 20m $tags $race $(go list ./... | grep -v /bench)
-go test $race ./bench # it needs HTTP/2
+gotest $tags $race $(go list ./... | grep -v /bench)
+gotest $race ./bench # it needs HTTP/2
 
 step "processes"
-(cd test && go test $race -count=1 -run "$light" .)
+(cd test && gotest $race -count=1 -run "$light" .)
 [ "$mode" != fast ] || exit 0
 
 # Those of per-core mode wait for processes more than they compute.
@@ -34,16 +38,16 @@ cluster='^Test(Cluster|Wrappers|Apps)'
 
 # In a network of its own, where nobody tracks connections: Docker has the kernel remember each of
 # the host's for two minutes, and after 262,144 none can be made.
-alone() { unshare --net sh -c 'ip link set lo up && exec "$@"' sh "$@"; }
+alone() { unshare --net sh -c 'ip link set lo up && exec "$@"' sh go test -timeout 1h "$@"; }
 
 step "workers: Node lines, wrappers, frameworks"
-(cd test && alone go test -count=1 -timeout 20m -parallel 6 -run "$cluster" .)
+(cd test && alone -count=1 -parallel 6 -run "$cluster" .)
 
 step "workers: a million connections leave nothing behind"
-(cd test && alone go test -count=1 -timeout 20m -run '^TestClusterLeaksNothing$/_rr$' -connections 1000000 .)
+(cd test && alone -count=1 -run '^TestClusterLeaksNothing$/_rr$' -connections 1000000 .)
 
 step "containers, virtual machines, other inits"
-(cd test && go test -count=1 -timeout 20m -skip "$light|$cluster" ./...)
+(cd test && gotest -count=1 -skip "$light|$cluster" ./...)
 
 step "vet, staticcheck, another architecture, known vulnerabilities"
 (cd test && go build -o ../bin/ honnef.co/go/tools/cmd/staticcheck golang.org/x/vuln/cmd/govulncheck)

@@ -8,12 +8,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
-)
 
-// vmLimit ends a machine that hangs. It boots in 2 s, without KVM and on two busy CPUs in ten times
-// as much.
-const vmLimit = 4 * time.Minute
+	"github.com/nodeinit/nodeinit/internal/testproc"
+)
 
 // A vmCase is what a case of testdata/cgroup-v2.sh printed, and its exit status.
 type vmCase struct {
@@ -24,14 +21,14 @@ type vmCase struct {
 // runVM boots a machine with cgroup v2, runs testdata/cgroup-v2.sh in it and returns its cases.
 func runVM(t *testing.T) map[string]vmCase {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), vmLimit)
+	ctx, cancel := context.WithTimeout(t.Context(), testproc.HangLimit)
 	defer cancel()
-	args := []string{"cgroup-vm.sh", "-n", "3", "-m", "1024", "-t", "240", "-f", nodeinit + ":/bin/nodeinit"}
+	args := []string{"cgroup-vm.sh", "-n", "3", "-m", "1024", "-f", nodeinit + ":/bin/nodeinit"}
 	for _, file := range dynamic(t, "unshare") { // busybox's has no --cgroup
 		args = append(args, "-f", file)
 	}
 	command := exec.CommandContext(ctx, "bash", append(args, "testdata/cgroup-v2.sh")...)
-	command.WaitDelay = time.Second
+	command.WaitDelay = testproc.HangLimit
 	out, err := command.CombinedOutput()
 	console := string(out)
 	if err != nil {
