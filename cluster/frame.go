@@ -6,10 +6,10 @@ const (
 	// readSize is how much of a channel is read at once. One worker's chatter
 	// holds up the others no longer than it takes to look through this much.
 	readSize = 32 << 10
-	// maxFrame is the longest message that is kept. Those that concern a
-	// primary are a few hundred bytes; an application may send any length to
-	// nobody, and none of that is stored.
-	maxFrame = 64 << 10
+	// maxFrame is the longest message that is kept. Those that concern a primary
+	// are a few hundred bytes, except that a late join tells its environment; an
+	// application may send any length to nobody, and none of that is stored.
+	maxFrame = 256 << 10
 	// maxPassed is how many descriptors may come with one read (SCM_MAX_FD,
 	// include/net/scm.h).
 	maxPassed = 253

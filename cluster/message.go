@@ -25,8 +25,10 @@ type message struct {
 	// close
 	Key string `json:"key"`
 
-	// online, from a worker that joined late (exec/join.js): its process ID
-	PID int `json:"pid"`
+	// online, from a worker that joined late (exec/join.js): its process ID, and
+	// how it was started
+	PID     int      `json:"pid"`
+	Command *Command `json:"command"`
 
 	// queryServer and listening
 	Index       json.RawMessage `json:"index"`

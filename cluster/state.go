@@ -15,6 +15,7 @@ type State struct {
 	Ended     bool     // the channel is closed
 	Fault     error    // why nodeinit closed it; nil: the worker did
 	PID       int      // of the process that joined late (exec's join.js), else 0
+	Command   *Command // how that process was started; nil: it did not tell. It never changes
 
 	// What follows comes from the agent, the few lines that nodeinit runs inside
 	// the worker. Where there is none, it stays zero.
@@ -24,6 +25,18 @@ type State struct {
 	Loop    Loop      // the figures of that report
 
 	bun bool // its internal messages begin with bunMark
+}
+
+// A Command is how a process that joined late says that it was started. It comes
+// from the worker: check it before anything is done with it.
+type Command struct {
+	Path  string            `json:"path"`  // process.execPath
+	Argv  []string          `json:"argv"`  // argv0, execArgv and argv from 1 on
+	Dir   string            `json:"dir"`   // its working directory
+	Env   map[string]string `json:"env"`   // without what nodeinit added for the join
+	Files []string          `json:"files"` // "device inode" of /, stdout and stderr
+	// Script reports whether Node was given a file to run, not -e or standard input.
+	Script bool `json:"script"`
 }
 
 // A Loop is how a worker's event loop fared between two reports of its agent.

@@ -216,7 +216,7 @@ func (w *Worker) parse(frame []byte) {
 	}
 	switch m.Act {
 	case "online":
-		w.online(m.PID)
+		w.online(m.PID, m.Command)
 	case "queryServer":
 		w.primary.asked(w, &m)
 	case "listening":
@@ -240,13 +240,13 @@ func (w *Worker) parse(frame []byte) {
 
 // online is said by a process when it starts. A second one on the same channel,
 // as in sh -c "node a.js && node b.js", comes after the first.
-func (w *Worker) online(pid int) {
+func (w *Worker) online(pid int, command *Command) {
 	if pid != 0 && w.process != nil && w.process.pid != pid && !w.process.ended() {
 		w.closeChannel(errTwoPrograms)
 		return
 	}
 	w.forget()
-	w.state = State{Online: true, PID: pid, bun: w.state.bun}
+	w.state = State{Online: true, PID: pid, Command: command, bun: w.state.bun}
 	w.primary.publish(w)
 	if pid != 0 {
 		w.watch(pid)

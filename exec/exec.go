@@ -33,10 +33,12 @@ type Command struct {
 	// Inherited are the descriptors that were passed to this process, as
 	// Inherited returns them. They need to be known where there is a channel.
 	Inherited []int
-	// Background leaves the terminal to this process. Standard input is empty in
-	// the child then if it would be a terminal, from which a process in the
-	// background cannot read (SIGTTIN).
+	// Background leaves the terminal and standard input to this process: the child's
+	// is empty. Several processes cannot share it, and one in the background may not
+	// read from a terminal (SIGTTIN).
 	Background bool
+	// Credential is the user that the child becomes; nil: this process's.
+	Credential *syscall.Credential
 }
 
 // Start starts c under r. Call it from a goroutine that is locked to its thread
@@ -76,9 +78,9 @@ func (c Command) forkExec() (int, error) {
 		Dir:   c.Dir,
 		Env:   c.Env,
 		Files: c.files(),
-		Sys:   &syscall.SysProcAttr{Setpgid: true, Foreground: !c.Background && inForeground()},
+		Sys:   &syscall.SysProcAttr{Setpgid: true, Foreground: !c.Background && inForeground(), Credential: c.Credential},
 	}
-	if c.Background && isTerminal(unix.Stdin) {
+	if c.Background {
 		null, err := os.Open(os.DevNull)
 		if err != nil {
 			return 0, err

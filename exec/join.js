@@ -4,13 +4,15 @@
 // say something to its parent, takes the channel; to the others (npm never
 // listens) nothing happens.
 'use strict';
-const { fstatSync, readSync, realpathSync } = require('fs');
+const { fstatSync, readSync, realpathSync, statSync } = require('fs');
 const { isMainThread } = require('worker_threads');
 
 const { env } = process;
 // id is cluster.worker.id, 0 in fork mode.
 const [fd, inode, id] = (env.NODEINIT_CHANNEL ?? '').split(':').map(Number);
 const forked = process.connected; // by a wrapper, or as a helper of the application
+
+const command = id ? describe() : undefined; // as it is now: the application may change it
 
 if (isMainThread && inode && wasPassed()) (id ? asWorker : asItself)(isTool());
 
@@ -20,6 +22,23 @@ function wasPassed() {
     return fstatSync(fd).ino === inode;
   } catch {
     return false;
+  }
+}
+
+// How this process was started, so that nodeinit can start others like it without
+// what stands before it (cluster.Command).
+function describe() {
+  const { NODEINIT_CHANNEL, NODEINIT_MODULES, ...told } = env;
+  const { execPath, argv0, execArgv, argv } = process;
+  const files = [statSync('/', { bigint: true }), ...[1, 2].map(identify)].map((file) => (file ? `${file.dev} ${file.ino}` : ''));
+  return { path: execPath, argv: [argv0, ...execArgv, ...argv.slice(1)], dir: process.cwd(), env: told, files, script: argv.length > 1 && process._eval === undefined };
+}
+
+function identify(descriptor) {
+  try {
+    return fstatSync(descriptor, { bigint: true });
+  } catch {
+    return undefined; // closed
   }
 }
 
@@ -95,7 +114,7 @@ function take(setUp = () => {}) {
   // The worker's own listeners are there already and so do not count: unlike in
   // a worker that Node starts, the channel does not keep the process alive.
   require('child_process')._forkChild(fd, 'json');
-  process.send({ cmd: 'NODE_CLUSTER', act: 'online', pid: process.pid });
+  process.send({ cmd: 'NODE_CLUSTER', act: 'online', pid: process.pid, command });
   const { disconnect } = process;
   process.disconnect = () => { // nodeinit sees no end of file while npm holds the channel too
     process.send({ cmd: 'NODE_CLUSTER', act: 'disconnected' }, undefined, { swallowErrors: true });

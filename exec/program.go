@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // A Program is what a command line runs, seen through what wraps it.
@@ -15,6 +16,10 @@ type Program struct {
 	Argv []string
 	Env  []string // the environment to run it with
 	Dir  string   // and the directory
+	// File is what to execute; "" is what Argv[0] stands for.
+	File string
+	// Credential is the user to run it as; nil: nodeinit's own.
+	Credential *syscall.Credential
 
 	Runtime Runtime
 	Join    Join
@@ -53,6 +58,9 @@ func (j Join) String() string { return [...]string{"none", "direct", "late"}[j] 
 
 // Find returns the file to execute for p, as [Find] does.
 func (p Program) Find() (string, error) {
+	if p.File != "" {
+		return p.File, nil
+	}
 	return setting{argv: p.Argv, env: p.Env, dir: p.Dir}.find()
 }
 

@@ -31,3 +31,10 @@ func ReclaimForeground(pid int) {
 		_ = unix.IoctlSetPointerInt(unix.Stdin, unix.TIOCSPGRP, unix.Getpgrp())
 	}
 }
+
+// HasForeground reports whether stdin is a terminal whose foreground is the
+// process group of pid.
+func HasForeground(pid int) bool {
+	group, err := unix.IoctlGetInt(unix.Stdin, unix.TIOCGPGRP)
+	return err == nil && group == pid
+}

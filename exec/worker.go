@@ -20,6 +20,8 @@ type Worker struct {
 	Slot    int // from 0; a replacement has that of its predecessor
 	Workers int // how many there are to be
 	Agent   bool
+	// Alone says that it gets standard input, and the terminal if there is one.
+	Alone bool
 }
 
 // Worker returns the command that starts p, which is at path, as w. channel is
@@ -38,7 +40,7 @@ func (p Program) Worker(path string, w Worker, channel int, inherited []int) (Co
 	argv, env := inspectorOf(w.Slot, p.Argv, p.Env)
 	return Command{
 		Path: path, Argv: argv, Env: WorkerEnv(env, w, p.Join, fd, stat.Ino), Dir: p.Dir,
-		Channel: channel, ChannelAt: fd, Inherited: inherited, Background: w.ID > 0,
+		Channel: channel, ChannelAt: fd, Inherited: inherited, Background: !w.Alone, Credential: p.Credential,
 	}, nil
 }
 
@@ -62,13 +64,16 @@ func ChannelFD(join Join, inherited []int) int {
 	return fd
 }
 
+// ownVariables are those by which a process gets a channel. They are for one
+// process only.
+var ownVariables = []string{"NODE_UNIQUE_ID", "NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODEINIT_CHANNEL", "NODEINIT_MODULES"}
+
 // WorkerEnv returns env as worker w gets it, with a channel that is open as fd
 // and has that inode.
 func WorkerEnv(env []string, w Worker, join Join, fd int, inode uint64) []string {
-	own := []string{"NODE_UNIQUE_ID", "NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODEINIT_CHANNEL", "NODEINIT_MODULES"}
 	kept := slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
 		key, _, _ := strings.Cut(kv, "=")
-		return slices.Contains(own, key)
+		return slices.Contains(ownVariables, key)
 	})
 	vars := map[string]string{}
 	if w.ID > 0 {

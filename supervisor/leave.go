@@ -21,7 +21,7 @@ func (s *Supervisor) forward(l *life, sig stopSignal) {
 	if l.state == dying {
 		return
 	}
-	err := l.worker.Signal(sig.send, s.Group)
+	err := l.worker.Signal(sig.send, s.toGroup())
 	switch {
 	case errors.Is(err, os.ErrProcessDone): // its exit is the next event
 	case err != nil: // EPERM: it has become another user
@@ -33,8 +33,12 @@ func (s *Supervisor) forward(l *life, sig stopSignal) {
 
 // sendStop sends a worker the signal to end.
 func (s *Supervisor) sendStop(l *life, sig stopSignal) {
+	l.worker.Stopping()
 	s.forward(l, sig)
 }
+
+// toGroup reports whether signals go to whole process groups.
+func (s *Supervisor) toGroup() bool { return s.Group || s.Wrapped && s.stops >= 2 }
 
 // ask notes that a worker has got the signal to end, and asks it over its channel
 // too where that costs nobody anything.

@@ -125,7 +125,8 @@ func (s *Supervisor) kill(l *life, why Kill) {
 		return
 	}
 	l.state, l.deadline = dying, time.Now().Add(killPatience)
-	err := l.worker.Signal(unix.SIGKILL, s.Group)
+	l.worker.Stopping()
+	err := l.worker.Signal(unix.SIGKILL, s.toGroup())
 	if errors.Is(err, os.ErrProcessDone) {
 		return // it has ended by itself; that is the next event
 	}
@@ -146,8 +147,9 @@ func (s *Supervisor) lifeEnded(l *life, survived bool) {
 	e.Cause = s.diagnose(l, e)
 	s.order++
 	s.end.MaxRSS = max(s.end.MaxRSS, e.MaxRSS)
+	byTerminal := s.endedByTerminal(l, e)
 	// Nobody had asked for it. That a hanging one handles SIGABRT changes nothing.
-	crash := s.state == running && !l.leaving && (e.Code() != 0 || l.killed == Hang)
+	crash := s.state == running && !l.leaving && (e.Code() != 0 || l.killed == Hang) && !byTerminal
 	s.logEnd(l, e, crash)
 	slot, kept := l.slot, false
 	switch l {
@@ -161,6 +163,9 @@ func (s *Supervisor) lifeEnded(l *life, survived bool) {
 		kept = slot.life != nil || !slot.retryAt.IsZero()
 	}
 	l.worker.Release(kept)
+	if byTerminal {
+		s.terminalEnded()
+	}
 }
 
 func (s *Supervisor) logEnd(l *life, e Exit, crash bool) {

@@ -34,6 +34,8 @@ type program struct {
 	late     bool // and was signalled nevertheless
 	released int  // so often
 	rss      int64
+	terminal bool
+	stopping bool // it was told that its end is that of all it has started
 }
 
 // A telling is what a worker had told at a time.
@@ -171,3 +173,7 @@ func (p *program) end(status unix.WaitStatus) {
 
 func exitedWith(code int) unix.WaitStatus      { return unix.WaitStatus(code << 8) }
 func killedBy(sig unix.Signal) unix.WaitStatus { return unix.WaitStatus(sig) }
+
+func (p *program) HasTerminal() bool { return p.terminal }
+
+func (p *program) Stopping() { p.hears(func() { p.stopping = true }) }

@@ -44,6 +44,8 @@ func (s *Supervisor) askScale(n int) {
 		s.Log.Warn("scale refused").Str("why", "one process cannot share its port with others").Send()
 	case s.state != running:
 		s.Log.Warn("scale refused").Str("why", "stopping").Send()
+	case s.alone.why != "":
+		s.Log.Warn("scale refused").Str("why", s.alone.why).Send()
 	case n <= 0:
 		s.size.fixed = false
 		s.resizeTo(s.size.target, "limits")
@@ -67,7 +69,7 @@ func (s *Supervisor) resizeTo(n int, why string) {
 func (s *Supervisor) resize() bool {
 	n := len(s.slots)
 	if s.size.want > n {
-		if !s.pauseUntil.IsZero() {
+		if !s.pauseUntil.IsZero() || !s.canGrow() {
 			return false
 		}
 		s.slots = append(s.slots, &slot{number: n})

@@ -39,23 +39,34 @@ func (slot *slot) done() bool {
 	return slot.old == nil && slot.life == nil && slot.next == nil && slot.retryAt.IsZero()
 }
 
-// startAll starts the first worker of each slot. If one cannot be started, the
-// others are stopped.
+// startAll starts the first worker of each slot, or where one is to be first, that.
 func (s *Supervisor) startAll() {
-	for n := range max(s.Workers, 1) {
-		s.slots = append(s.slots, &slot{number: n})
+	n := max(s.Workers, 1)
+	s.size = size{want: n, target: n}
+	if s.Grow != nil && n > 1 {
+		s.alone.waiting, n = true, 1
 	}
-	s.size = size{want: len(s.slots), target: len(s.slots)}
-	for n, slot := range s.slots {
-		if err := s.start(slot, &slot.life); err != nil {
-			s.err = err
-			s.slots = s.slots[:n+1]
-			s.abort(slot, "not_started")
-			break
-		}
-	}
+	s.startSlots(n)
 	if s.end.Starts == 0 {
 		s.enter(ended, 0) // there is nobody to stop, and nothing was left behind
+	}
+}
+
+// startSlots adds slots until there are n, with a worker each. If one cannot be
+// started, all others are stopped.
+func (s *Supervisor) startSlots(n int) {
+	first := len(s.slots)
+	for number := first; number < n; number++ {
+		s.slots = append(s.slots, &slot{number: number})
+	}
+	s.up = false
+	for i, slot := range s.slots[first:] {
+		if err := s.start(slot, &slot.life); err != nil {
+			s.err = err
+			s.slots = s.slots[:first+i+1]
+			s.abort(slot, "not_started")
+			return
+		}
 	}
 }
 

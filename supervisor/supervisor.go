@@ -35,6 +35,11 @@ type Worker interface {
 	// OldSpace returns the heap limit it was started with, in bytes; 0 if that is
 	// not known.
 	OldSpace() int64
+	// HasTerminal reports whether it was started in the foreground of a terminal.
+	HasTerminal() bool
+	// Stopping says that it is being asked to end: from now on its end is that of
+	// all it has started, where it is known that another process stands before it.
+	Stopping()
 	// Retire says that it is to get no more connections. If it was replaced, the
 	// next one in its slot is there for them. This and what follows does nothing
 	// where there is no channel.
@@ -75,6 +80,7 @@ type Supervisor struct {
 	Rules   signals.Rules
 	Rest    Rest
 	Group   bool // signals go to the process groups
+	Wrapped bool // they do from the second stop signal on
 	// Parental is the signal that comes when the parent dies, 0 for none. The
 	// kernel sends it again for each thread of the parent that ends (prctl(2),
 	// PR_SET_PDEATHSIG), so it is one stop request however often it comes.
@@ -88,6 +94,13 @@ type Supervisor struct {
 	// Start starts a worker of a slot, numbered from 0. Run calls it, on its own
 	// goroutine, so it must not take long.
 	Start func(slot int) (Worker, error)
+	// Grow, if set, says that one worker is started alone, and the others once it
+	// has asked for a server to share. It is called then, on Run's goroutine, and
+	// returns why there are to be no others; "" if there are.
+	Grow func(Worker) (why string)
+	// Listens, if set, reports whether a worker that has asked for no server has a
+	// socket that listens. It must not take long.
+	Listens func(Worker) bool
 	// Changes brings what workers tell. It is never closed. It is nil in fork mode
 	// where the program has no channel either.
 	Changes <-chan Change
@@ -152,6 +165,7 @@ type Supervisor struct {
 	change     *change    // what is being done to a slot; nil: nothing
 	reload     *reload    // nil: none
 	size       size       // how many workers there are to be
+	alone      alone      // whether there is to be one only, for now
 	pauseUntil time.Time  // no recycling and no growing until then; zero: now
 	watch      watch      // of memory, limits and beats
 	requests   requests   // of other goroutines

@@ -19,6 +19,12 @@ type OnTerminal struct {
 // PID returns the child's process ID.
 func (t OnTerminal) PID() int { return t.Child.PID }
 
+// HasTerminal is of no interest where there is one process.
+func (t OnTerminal) HasTerminal() bool { return false }
+
+// Stopping does nothing: its end is its own.
+func (t OnTerminal) Stopping() {}
+
 // Drain does nothing.
 func (t OnTerminal) Drain() {}
 

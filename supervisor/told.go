@@ -19,6 +19,7 @@ func (s *Supervisor) changed(c Change) {
 	before := l.told
 	l.told = c.State
 	s.logTold(l, before)
+	s.asksToServe(l)
 	switch l.state {
 	case starting:
 		switch {

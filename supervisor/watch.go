@@ -28,7 +28,7 @@ type watch struct {
 
 func (s *Supervisor) beginWatch() {
 	s.watch.awake = s.started
-	if s.PerCore && (s.MaxMemory != nil || s.Target != nil) {
+	if s.PerCore && (s.MaxMemory != nil || s.Target != nil || s.Listens != nil) {
 		s.watch.sampleAt = s.started.Add(sampleEvery)
 	}
 	if s.HangTimeout > 0 {
@@ -48,6 +48,7 @@ func (s *Supervisor) look(now time.Time) {
 		s.watch.sampleAt = now.Add(sampleEvery)
 		s.readTarget()
 		s.weighAll()
+		s.lookAlone()
 	}
 	if passed(s.watch.beatAt, now) {
 		every := s.HangTimeout / beatChecks

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"sync"
-	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -21,7 +20,11 @@ type fleet struct {
 	*run
 	primary *cluster.Primary
 	changes chan supervisor.Change
-	lastID  int // of a worker, as cluster.worker.id; only start uses it
+
+	// What follows belongs to the goroutine that starts workers.
+	lastID  int           // of a worker, as cluster.worker.id
+	reader  *worker       // has standard input; nil: nobody
+	learned *exec.Program // how workers are started without what wraps them; nil: not known
 
 	mu    sync.Mutex
 	known map[*cluster.Worker]*worker
@@ -30,11 +33,14 @@ type fleet struct {
 // A worker is one of them.
 type worker struct {
 	process
-	child   *reaper.Child
-	channel *cluster.Worker
-	fleet   *fleet
-	joined  atomic.Int64 // the process below child that has the channel, 0: child
-	heap    int64        // its limit in bytes, 0 if not known
+	child    *reaper.Child
+	channel  *cluster.Worker
+	fleet    *fleet
+	joined   joined
+	late     bool     // a process below child is to become the worker
+	terminal bool     // it has the terminal
+	env      []string // it was started with
+	heap     int64    // its limit in bytes, 0 if not known
 }
 
 // A process is a child, or the group of one behind a wrapper.
@@ -88,7 +94,7 @@ func (f *fleet) tell(ctx context.Context) {
 			if !ok {
 				continue
 			}
-			w.joined.Store(int64(c.State.PID))
+			w.joined.set(c.State)
 			select {
 			case f.changes <- supervisor.Change{Worker: w, State: c.State}:
 			case <-ctx.Done():
@@ -105,16 +111,21 @@ func (f *fleet) start(slot int) (supervisor.Worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	now := f.planNow()
-	w, err := f.fork(now.program, exec.Worker{ID: f.lastID, Slot: slot, Workers: now.workers, Agent: now.agent}, channel, end)
+	now := f.planNow(f.learned)
+	w, err := f.fork(now, exec.Worker{ID: f.lastID, Slot: slot, Workers: now.workers, Agent: now.agent, Alone: f.getsInput(slot)}, channel, end)
 	if err != nil {
 		return nil, err
 	}
-	w.heap = now.oldSpace
-	if now.program.Join == exec.Late {
-		w.process = wrap(w.child, w.child, w.heap)
+	if w.late {
+		w.process = wrap(w.process, w.child, &w.joined)
 	}
 	return w, nil
+}
+
+// getsInput reports whether the next worker of slot gets standard input. Where
+// all start at once the terminal stays nodeinit's, so that ^C reaches all.
+func (f *fleet) getsInput(slot int) bool {
+	return slot == 0 && f.reader == nil && (f.plan.oneFirst || !isTerminal(unix.Stdin))
 }
 
 // startSingle starts the program in fork mode.
@@ -123,18 +134,21 @@ func (f *fleet) startSingle(int) (supervisor.Worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := f.fork(f.plan.program, exec.Worker{Agent: true}, channel, end)
+	w, err := f.fork(f.plan, exec.Worker{Agent: true, Alone: true}, channel, end)
 	if err != nil {
 		return nil, err
 	}
-	w.process, w.heap = f.run.started(w.child), f.plan.oldSpace
+	w.process = supervisor.OnTerminal{Child: w.child, Heap: w.heap}
+	if f.plan.program.Wrapped {
+		w.process = wrap(w.process, w.child, &w.joined)
+	}
 	return w, nil
 }
 
-// fork starts program with a channel whose other end is end.
-func (f *fleet) fork(program exec.Program, as exec.Worker, channel *cluster.Worker, end int) (_ *worker, err error) {
+// fork starts the program of p with a channel whose other end is end.
+func (f *fleet) fork(p plan, as exec.Worker, channel *cluster.Worker, end int) (_ *worker, err error) {
 	defer unix.Close(end)
-	w := &worker{channel: channel, fleet: f}
+	w := &worker{channel: channel, fleet: f, heap: p.oldSpace, late: p.program.Join == exec.Late}
 	f.mu.Lock()
 	f.known[channel] = w
 	f.mu.Unlock()
@@ -143,11 +157,11 @@ func (f *fleet) fork(program exec.Program, as exec.Worker, channel *cluster.Work
 			w.Release(true) // what waits for this slot waits for the next attempt
 		}
 	}()
-	path, err := find(f.log, f.plan)
+	path, err := find(f.log, p)
 	if err != nil {
 		return nil, err
 	}
-	command, err := program.Worker(path, as, end, f.inherited)
+	command, err := p.program.Worker(path, as, end, f.inherited)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +169,11 @@ func (f *fleet) fork(program exec.Program, as exec.Worker, channel *cluster.Work
 	if err != nil {
 		return nil, err
 	}
-	w.child, w.process = child, child
+	w.child, w.process, w.env = child, child, command.Env
+	w.joined.below(child)
+	if as.Alone {
+		f.reader, w.terminal = w, exec.HasForeground(child.PID)
+	}
 	return w, nil
 }
 
@@ -167,7 +185,7 @@ func (w *worker) OldSpace() int64 { return w.heap }
 
 // RSS returns the resident set of the program, in bytes.
 func (w *worker) RSS() (int64, error) {
-	pid := int(w.joined.Load())
+	pid, _ := w.joined.told()
 	if pid == 0 {
 		pid = w.child.PID
 	}
@@ -186,13 +204,30 @@ func (w *worker) Shed() { w.channel.Shed() }
 // Disconnect asks the worker to end its channel.
 func (w *worker) Disconnect() { w.channel.Disconnect() }
 
+// HasTerminal reports whether it was started in the foreground of a terminal.
+func (w *worker) HasTerminal() bool { return w.terminal }
+
+// Stopping says that its end is that of all it has started, from now on.
+func (w *worker) Stopping() {
+	if wrapper, ok := w.process.(*wrapper); ok {
+		wrapper.stopping.Store(true)
+	}
+}
+
 // Release gives up the channel of a worker that has ended. Whoever it left in
 // its group would serve without being seen; in fork mode the supervisor sees to
 // that.
 func (w *worker) Release(kept bool) {
-	if w.child != nil && w.fleet.plan.mode == "per-core" && w.fleet.plan.program.Join == exec.Late {
+	if w.child != nil && w.late && w.fleet.plan.mode == "per-core" {
 		_ = w.child.SignalGroup(unix.SIGKILL) // nobody, as a rule
 	}
+	if w.terminal {
+		exec.ReclaimForeground(w.child.PID)
+	}
+	if w.fleet.reader == w {
+		w.fleet.reader = nil
+	}
+	w.joined.close()
 	w.fleet.mu.Lock()
 	delete(w.fleet.known, w.channel)
 	w.fleet.mu.Unlock()

@@ -75,6 +75,7 @@ func (p plan) log(log *logs.Logger) {
 		Str("mode", string(p.mode)).
 		Str("reason", p.reason).
 		Int("workers", p.workers).
+		Str("start", p.start()).
 		Str("arithmetic", p.arithmetic)
 	if p.balance != "" {
 		line = line.Str("balance", string(p.balance))

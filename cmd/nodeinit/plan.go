@@ -20,6 +20,7 @@ type plan struct {
 	fromLimits bool   // allowed is what the limits are good for
 	workers    int    // to start: allowed, or 1 in fork mode
 	mode       mode   // fork or per-core
+	oneFirst   bool   // one worker is started, and the others when it listens
 	reason     string // why that mode
 	balance    balance
 	program    exec.Program // what to run; its environment is what it gets
@@ -103,7 +104,8 @@ func (a *app) chooseMode(p *plan) error {
 	case len(program.Argv) > 0 && program.Runtime != exec.Node:
 		fork(fmt.Sprintf("the program is for %s: not all of it works as workers (try --mode per-core)", program.Runtime))
 	default:
-		p.mode, p.reason = "per-core", fmt.Sprintf("the program is Node, and there are to be %d workers", p.allowed)
+		p.mode, p.oneFirst = "per-core", true
+		p.reason = fmt.Sprintf("the program is Node, and there are to be %d workers", p.allowed)
 	}
 	return nil
 }
@@ -124,6 +126,18 @@ func (a *app) chooseBalance(p *plan) {
 	case exec.Deno:
 		p.balance = "rr"
 		p.caveat = "Deno takes connections by --balance rr only, and only for node:http; Deno.serve needs reusePort"
+	}
+}
+
+// start tells how many workers are started, and when.
+func (p plan) start() string {
+	switch {
+	case p.mode == "fork":
+		return "one process"
+	case p.oneFirst:
+		return fmt.Sprintf("1, then %d when it listens", p.workers)
+	default:
+		return fmt.Sprintf("%d at once", p.workers)
 	}
 }
 

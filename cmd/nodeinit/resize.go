@@ -4,16 +4,20 @@ import (
 	"slices"
 
 	"github.com/nodeinit/nodeinit/cgroup"
+	"github.com/nodeinit/nodeinit/exec"
 )
 
 // planNow returns the plan for a worker that is started now. It is that of the
 // start, with a heap for the limits as they are by now and for as many workers
 // as there are to be by now. Only the supervisor's goroutine may call it.
-func (r *run) planNow() plan {
+func (r *run) planNow(learned *exec.Program) plan {
 	p := r.plan
 	p.limits = r.limitsNow()
 	p.workers = r.wanted()
 	p.program.Env, p.envAdded, p.oldSpace, p.warnings = p.environ, nil, 0, nil
+	if learned != nil {
+		p.program = *learned
+	}
 	r.sizeHeap(&p)
 	for _, warning := range p.warnings {
 		if !slices.Contains(r.warned, warning) {

@@ -112,7 +112,7 @@ func TestLimitsChangedIsLogged(t *testing.T) {
 	t.Parallel()
 	c := inContainer(t, "v2-private-1.5cpu-512m", "")
 	c.target()
-	c.planNow()
+	c.planNow(nil)
 	if got := c.said(); got != "" {
 		t.Errorf("nothing has changed, but: %s", got)
 	}
@@ -127,8 +127,8 @@ func TestLimitsChangedIsLogged(t *testing.T) {
 	c.set("memory.max", "104857600")
 	c.set("memory.high", "73400320")
 	c.target() // which sees it first, and warns of nothing
-	c.planNow()
-	c.planNow()
+	c.planNow(nil)
+	c.planNow(nil)
 	got := lines(c.said())
 	if len(got) != 2 || !strings.Contains(got[0], `"memory_bytes":104857600,"memory_from":"/sys/fs/cgroup/memory.max","memory_high_bytes":73400320}`) || !strings.Contains(got[1], "do not fit") {
 		t.Errorf("got %q", got)
@@ -142,13 +142,13 @@ func TestPlanNowDoesNotRepeatWarnings(t *testing.T) {
 	if len(c.plan.warnings) != 1 {
 		t.Fatalf("warned of %q at the start", c.plan.warnings)
 	}
-	c.planNow()
+	c.planNow(nil)
 	if got := c.said(); got != "" {
 		t.Errorf("said again: %s", got)
 	}
 	c.set("memory.max", "268435456")
-	c.planNow()
-	c.planNow()
+	c.planNow(nil)
+	c.planNow(nil)
 	if got := lines(c.said()); len(got) != 2 || !strings.Contains(got[1], "do not fit in 256 MiB") {
 		t.Errorf("got %q", got)
 	}
@@ -178,7 +178,7 @@ func TestPlanNow(t *testing.T) {
 	} {
 		c.set("memory.max", step.memory)
 		want = step.want
-		p := c.planNow()
+		p := c.planNow(nil)
 		env := []string{"NODE_OPTIONS=--no-warnings", "A=1"}
 		if step.heap > 0 {
 			env = []string{"A=1", "NODE_OPTIONS=--no-warnings --max-old-space-size=" + number(step.heap).String()}
@@ -210,13 +210,13 @@ func TestPlanNowWithAGivenHeap(t *testing.T) {
 	for args, want := range map[string]string{"--heap 100M": "--max-old-space-size=100", "--heap off": ""} {
 		c := inContainer(t, "v2-private-1.5cpu-512m", args)
 		c.set("memory.max", "1073741824")
-		if got, _ := heapOf(c.planNow()); got != want {
+		if got, _ := heapOf(c.planNow(nil)); got != want {
 			t.Errorf("%s: %q, want %q", args, got, want)
 		}
 	}
 	c := inContainer(t, "v2-private-1.5cpu-512m", "", "NODE_OPTIONS=--max-old-space-size=77")
 	c.set("memory.max", "1073741824")
-	if p := c.planNow(); p.oldSpace != 77<<20 || len(p.envAdded) != 0 {
+	if p := c.planNow(nil); p.oldSpace != 77<<20 || len(p.envAdded) != 0 {
 		t.Errorf("%d MiB, %q", p.oldSpace>>20, p.envAdded)
 	}
 }

@@ -169,17 +169,11 @@ func (r *run) asOne(start func(int) (supervisor.Worker, error), changes chan sup
 	return end, err
 }
 
-// single is the program in fork mode, without a channel.
-type single interface {
-	process
-	supervisor.Worker
-}
-
 // started returns the program that child is or, behind a wrapper, is to start.
-func (r *run) started(child *reaper.Child) single {
+func (r *run) started(child *reaper.Child) supervisor.Worker {
 	program := supervisor.OnTerminal{Child: child, Heap: r.plan.oldSpace}
 	if r.plan.program.Wrapped {
-		return wrap(program, child, program.Heap)
+		return wrappedProgram{program, wrap(program, child, nil)}
 	}
 	return program
 }
@@ -198,6 +192,9 @@ func (r *run) workers(ctx context.Context) (supervisor.Exit, error) {
 	s := r.supervisor(r.plan)
 	r.tendWorkers(s)
 	s.Start, s.Changes = fleet.start, fleet.changes
+	if r.plan.oneFirst {
+		s.Grow, s.Listens = fleet.grow, listens
+	}
 	return fleet.serving(ctx, s.Run)
 }
 
@@ -206,7 +203,7 @@ func (r *run) workers(ctx context.Context) (supervisor.Exit, error) {
 func (r *run) supervisor(p plan) *supervisor.Supervisor {
 	return &supervisor.Supervisor{
 		Log: r.log, Signals: r.signals, Rules: r.config.rules(), Rest: &r.reaper,
-		Group: bool(r.config.Group) || p.wrapped(), Grace: r.config.grace(),
+		Group: bool(r.config.Group), Wrapped: p.wrapped(), Grace: r.config.grace(),
 		Parental: r.config.Pdeathsig.sig(),
 		Workers:  p.workers,
 		Before:   r.before, Stats: r.group.Stats,

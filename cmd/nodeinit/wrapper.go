@@ -3,12 +3,12 @@ package main
 import (
 	"errors"
 	"os"
-	"slices"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/reaper"
+	"github.com/nodeinit/nodeinit/supervisor"
 )
 
 // A wrapper is a child such as npm that stands before the program. When it is
@@ -17,20 +17,17 @@ import (
 // that nobody asked for is the end: what is left then is left behind.
 type wrapper struct {
 	process
-	child  *reaper.Child
-	heap   int64
-	asked  atomic.Bool
-	exited chan struct{}
+	child    *reaper.Child
+	joined   *joined // the program, once it is known; nil: it will not be
+	stopping atomic.Bool
+	exited   chan struct{}
 }
 
-// stops are the signals that end a wrapper.
-var stops = []unix.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGHUP, unix.SIGKILL}
-
-func wrap(p process, c *reaper.Child, heap int64) *wrapper {
-	w := &wrapper{process: p, child: c, heap: heap, exited: make(chan struct{})}
+func wrap(p process, c *reaper.Child, j *joined) *wrapper {
+	w := &wrapper{process: p, child: c, joined: j, exited: make(chan struct{})}
 	go func() { // for as long as the group
 		<-c.Exited()
-		if w.asked.Load() {
+		if w.stopping.Load() {
 			<-c.GroupEnded()
 		}
 		close(w.exited)
@@ -38,41 +35,39 @@ func wrap(p process, c *reaper.Child, heap int64) *wrapper {
 	return w
 }
 
-// PID returns the process ID.
-func (w *wrapper) PID() int { return w.child.PID }
-
-// OldSpace returns the heap limit of each Node process in the group.
-func (w *wrapper) OldSpace() int64 { return w.heap }
-
-// RSS returns the resident set of the child, which is not the program.
-func (w *wrapper) RSS() (int64, error) { return 0, errors.ErrUnsupported }
-
 // Exited is closed when the program has ended.
 func (w *wrapper) Exited() <-chan struct{} { return w.exited }
 
-// Signal sends sig to the child or to its group, which may outlive it.
+// Signal sends sig to the program, which gets it once and not again from what
+// stands before it. Where the program is not known, or with group, or if it is
+// SIGKILL or SIGCONT, all get it: the child and its group, which may outlive it.
 func (w *wrapper) Signal(sig unix.Signal, group bool) error {
-	if slices.Contains(stops, sig) {
-		w.asked.Store(true)
+	toAll := group || sig == unix.SIGKILL || sig == unix.SIGCONT
+	if !toAll && w.joined != nil && w.joined.signal(sig) {
+		return nil
 	}
-	err := w.process.Signal(sig, group)
-	if group && errors.Is(err, os.ErrProcessDone) {
+	if sig != unix.SIGCONT {
+		w.stopping.Store(true) // it may end of it, and the program not
+	}
+	err := w.process.Signal(sig, true)
+	if errors.Is(err, os.ErrProcessDone) {
 		return w.child.SignalGroup(sig)
 	}
 	return err
 }
 
-// Drain does nothing: there is no channel.
-func (w *wrapper) Drain() {}
+// A wrappedProgram is a program behind a wrapper that has no channel.
+type wrappedProgram struct {
+	supervisor.OnTerminal
+	wrapper *wrapper
+}
 
-// Retire does nothing.
-func (w *wrapper) Retire(bool) {}
+func (w wrappedProgram) Exited() <-chan struct{} { return w.wrapper.Exited() }
 
-// Shed does nothing.
-func (w *wrapper) Shed() {}
+func (w wrappedProgram) Signal(sig unix.Signal, group bool) error { return w.wrapper.Signal(sig, group) }
 
-// Disconnect does nothing.
-func (w *wrapper) Disconnect() {}
+// Stopping says that its end is that of all it has started, from now on.
+func (w wrappedProgram) Stopping() { w.wrapper.stopping.Store(true) }
 
-// Release does nothing.
-func (w *wrapper) Release(bool) {}
+// RSS returns none: the child is not the program.
+func (w wrappedProgram) RSS() (int64, error) { return 0, errors.ErrUnsupported }

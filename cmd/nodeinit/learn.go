@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/exec"
+	"github.com/nodeinit/nodeinit/logs"
+	"github.com/nodeinit/nodeinit/supervisor"
+)
+
+// grow is asked before the others are started, when w has asked for its first
+// server. It returns why there are to be none.
+func (f *fleet) grow(w supervisor.Worker) string {
+	if f.plan.program.Join != exec.Late || f.learned != nil {
+		return ""
+	}
+	if err := f.learn(w.(*worker)); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// learn finds out how others are started as the process that has joined in w was,
+// without what stands before it: what that does is to be done once.
+func (f *fleet) learn(w *worker) error {
+	pid, told := w.joined.told()
+	switch {
+	case pid == 0:
+		return errors.New("the process that listens is not in the process group of the command")
+	case told == nil:
+		return errors.New("the process that listens did not tell how it was started (its environment is too large?)")
+	case !told.Script:
+		return errors.New("the process that listens was given no script (node -e, or standard input)")
+	}
+	if watcher := exec.Watcher(pid, w.child.PID); watcher != "" {
+		return fmt.Errorf("%q starts the program again, or others beside it, and so has to live (name the program itself: node server.js)", logs.Clip(watcher))
+	}
+	if err := sameFiles(told.Files); err != nil {
+		return err
+	}
+	user, err := exec.Surroundings(pid)
+	if err != nil {
+		return fmt.Errorf("other workers cannot be started as it was: %w", err)
+	}
+	var env []string
+	for key, value := range told.Env {
+		env = append(env, key+"="+value)
+	}
+	slices.Sort(env)
+	f.learned = &exec.Program{
+		Argv: told.Argv, Env: exec.Unadded(env, w.env, f.plan.environ), Dir: told.Dir,
+		File: told.Path, Credential: user, Runtime: exec.Node, Join: exec.Direct,
+	}
+	f.log.Info("command learned").Str("file", logs.Clip(told.Path)).
+		Str("argv", logs.Clip(fmt.Sprintf("%q", told.Argv))).Str("dir", logs.Clip(told.Dir)).Send()
+	return nil
+}
+
+// sameFiles compares the root directory and the outputs of a process with
+// nodeinit's own.
+func sameFiles(its []string) error {
+	names := []string{"root directory", "standard output", "standard error"}
+	if len(its) != len(names) {
+		return errors.New("the process that listens did not tell where its output goes")
+	}
+	for i, name := range names {
+		var stat unix.Stat_t
+		err := unix.Stat("/", &stat)
+		if i > 0 {
+			err = unix.Fstat(i, &stat)
+		}
+		if err == nil && exec.SameFile(stat) != its[i] {
+			return fmt.Errorf("its %s is another one (a pipe to another command, or a file)", name)
+		}
+	}
+	return nil
+}
+
