@@ -89,7 +89,9 @@ var (
 	daemonNames  = []string{"pm2", "pm2-runtime", "pm2-docker", "forever"}
 	initNames    = []string{"tini", "tini-static", "docker-init", "dumb-init", "catatonit"}
 	asUserNames  = []string{"gosu", "su-exec", "chroot"} // the word after them is no command
-	wrapperNames = slices.Concat(managerNames, fetcherNames, []string{"tsx", "ts-node", "nodemon", "next", "nuxt", "nest"})
+	// Commands that run several others beside each other.
+	parallelNames = []string{"concurrently", "run-p", "npm-run-all"}
+	wrapperNames  = slices.Concat(managerNames, fetcherNames, []string{"tsx", "ts-node", "nodemon", "next", "nuxt", "nest"})
 )
 
 // isNode reports whether name is node, nodejs or node22.
@@ -115,6 +117,16 @@ func resetsOptions(text string) bool {
 	}
 	words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\n;&|(`\"'", r) })
 	return slices.ContainsFunc(words, func(word string) bool { return strings.HasPrefix(word, "NODE_OPTIONS=") })
+}
+
+// startsSeveral reports whether a shell's text runs programs beside each other.
+func startsSeveral(text string) bool {
+	text = strings.NewReplacer("&&", ";", "2>&1", "", ">&2", "", "1>&2", "", "&>", "").Replace(text)
+	if before, after, background := strings.Cut(text, "&"); background && mentionsNode(before) && mentionsNode(after) {
+		return true
+	}
+	words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\n;|(", r) })
+	return slices.ContainsFunc(words, func(word string) bool { return slices.Contains(parallelNames, filepath.Base(word)) })
 }
 
 func (s setting) identify() Program {
@@ -159,6 +171,9 @@ func (s setting) none(runtime Runtime, why string, args ...any) Program {
 func (s setting) late(text ...string) Program {
 	p := Program{Argv: s.argv, Env: s.env, Dir: s.dir, Runtime: Node, Join: Late, Wrapped: true}
 	for _, t := range append(text, strings.Join(s.argv, " ")) {
+		if startsSeveral(t) {
+			p.Join, p.Why = None, "it starts several programs at once, and one command is one worker (a container for each, or name one of them)"
+		}
 		if resetsOptions(t) {
 			p.Join, p.Why = None, `it sets NODE_OPTIONS, through which nodeinit reaches the program below it (set it for the container, or write NODE_OPTIONS="$NODE_OPTIONS ...")`
 		}

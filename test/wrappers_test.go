@@ -17,53 +17,122 @@ import (
 // A wrapped command runs the server of testdata/apps/wrappers, and what stands
 // between.
 type wrapped struct {
-	argv   []string
-	since  string // the oldest of nodeLines that knows it; "" is the first
-	status []int  // what it may end with when it is stopped
-	npm    bool   // the server finds what npm tells of its package
+	argv     []string
+	lines    bool   // it is run on each of nodeLines, not on one only
+	since    string // the oldest of them that knows it; "" is the first
+	npm      bool   // the server finds what npm tells of its package
+	migrates bool   // a step before the server is run, once
+	// In fork mode a stop may come before it is known which process listens. All
+	// get the signal then, and this is what it may end with instead of 0.
+	status []int
 }
 
-// What a stop ends with. Where npm and its kind are left out, the server's own
-// status counts. Where they are not, they get the signal too, as everybody in
-// the group, and end by it or by themselves.
 var wrappedCommands = []wrapped{
-	{argv: []string{"npm", "start"}, status: byItself, npm: true},
-	{argv: []string{"npm", "run", "two"}, status: bySignal, npm: true},
-	{argv: []string{"npm", "run", "hooked"}, status: bySignal, npm: true},
-	{argv: []string{"yarn", "start"}, status: byItself, npm: true},
-	{argv: []string{"yarn", "two"}, status: []int{1}, npm: true}, // yarn makes 1 of any signal
-	{argv: []string{"pnpm", "start"}, status: byItself, npm: true},
-	{argv: []string{"pnpm", "two"}, status: bySignal, npm: true},
-	{argv: []string{"npx", "tsx", "server.ts"}, status: bySignal, npm: true},
-	{argv: []string{"node", "--run", "start"}, since: "22.0.0", status: byItself},
-	{argv: []string{"node", "--run", "two"}, since: "22.0.0", status: bySignal},
+	{argv: []string{"npm", "start"}, npm: true},
+	{argv: []string{"npm", "run", "two"}, lines: true, status: bySignal, npm: true, migrates: true},
+	{argv: []string{"npm", "run", "hooked"}, status: bySignal, npm: true, migrates: true},
+	{argv: []string{"npm", "run", "cross"}, status: bySignal, npm: true},
+	{argv: []string{"yarn", "start"}, npm: true},
+	{argv: []string{"yarn", "two"}, status: []int{1}, npm: true, migrates: true}, // yarn makes 1 of any signal
+	{argv: []string{"pnpm", "start"}, npm: true},
+	{argv: []string{"pnpm", "two"}, status: bySignal, npm: true, migrates: true},
+	{argv: []string{"npx", "tsx", "server.ts"}, lines: true, status: bySignal, npm: true},
+	{argv: []string{"node", "--run", "start"}, since: "22.0.0"},
+	{argv: []string{"node", "--run", "two"}, lines: true, since: "22.0.0", status: bySignal, migrates: true},
 	{argv: []string{"tsx", "server.ts"}, status: either}, // tsx passes the signal on once more
-	{argv: []string{"sh", "-c", "node server.js"}, status: byItself},
-	{argv: []string{"sh", "-c", "node migrate.js && node server.js"}, status: bySignal},
-	{argv: []string{"./server.js"}, status: byItself},
+	{argv: []string{"cross-env", "A=1", "node", "server.js"}, status: bySignal},
+	{argv: []string{"dotenv", "--", "node", "server.js"}, status: either},
+	{argv: []string{"env-cmd", "-f", "/dev/null", "node", "server.js"}, status: either},
+	{argv: []string{"sh", "-c", "node server.js"}},
+	{argv: []string{"sh", "-c", "node migrate.js && node server.js"}, lines: true, status: bySignal, migrates: true},
+	{argv: []string{"sh", "-c", "node migrate.js; exec node server.js"}, migrates: true},
+	{argv: []string{"./server.js"}},
 }
 
-// Behind each wrapper, in each mode and on each line of Node, all workers serve,
-// and a stop ends them with the right status and leaves nobody behind.
+// Behind each wrapper all workers serve, each step before the server runs once,
+// and a stop reaches the server, once, and leaves nobody behind.
 func TestWrappers(t *testing.T) {
 	t.Parallel()
 	dir := sample{name: "wrappers"}.directory(t)
 	for _, version := range nodeLines {
 		for _, w := range wrappedCommands {
-			if w.since != "" && slices.Index(nodeLines, version) < slices.Index(nodeLines, w.since) {
+			if !w.lines && version != referenceLine || slices.Index(nodeLines, version) < slices.Index(nodeLines, w.since) {
 				continue
 			}
-			for mode, workers := range map[string]int{"fork": 1, "per-core": 2} {
+			for mode, workers := range map[string]int{"fork": 1, "auto": 2} {
 				t.Run(fmt.Sprintf("%s %s %s", version, mode, strings.Join(w.argv, " ")), func(t *testing.T) {
 					t.Parallel()
 					p := w.start(t, dir, version, mode, workers)
 					w.serves(t, p, workers)
 					p.Signal(unix.SIGTERM)
-					w.ends(t, p)
+					w.ends(t, p, mode)
 				})
 			}
 		}
 	}
+}
+
+// Said explicitly, per-core starts all at once, wrapper and all.
+func TestWrappersAllAtOnce(t *testing.T) {
+	t.Parallel()
+	w := wrapped{argv: []string{"sh", "-c", "node migrate.js && node server.js"}, status: bySignal}
+	p := w.start(t, sample{name: "wrappers"}.directory(t), referenceLine, "per-core", 2)
+	w.serves(t, p, 2)
+	if n := strings.Count(p.Output(), "migrated\n"); n != 2 {
+		t.Errorf("the step before the server ran %d times", n)
+	}
+	p.Signal(unix.SIGTERM)
+	w.ends(t, p, "per-core")
+}
+
+// Where others cannot be started as the first was, it stays one process, and the
+// log says why.
+func TestWrappersThatCannotBeLeftOut(t *testing.T) {
+	t.Parallel()
+	dir := sample{name: "wrappers"}.directory(t)
+	for _, c := range []struct {
+		argv []string
+		why  string
+	}{
+		{[]string{"sh", "-c", "node server.js | cat"}, "its standard output is another one"},
+		{[]string{"sh", "-c", "umask 077; node server.js"}, "another Umask"},
+		{[]string{"sh", "-c", "ulimit -c 0; ulimit -S -s 4096; node server.js"}, "another resource limit"},
+		{[]string{"sh", "-c", `node -e 'process.argv[1] = "x"; require("./server.js")'; true`}, "given no script"},
+		{[]string{"sh", "-c", "node --watch server.js; true"}, "so has to live"},
+	} {
+		t.Run(c.argv[2], func(t *testing.T) {
+			t.Parallel()
+			w := wrapped{argv: c.argv, status: either}
+			p := w.start(t, dir, referenceLine, "auto", 2)
+			line := untilOwnLine(t, p, "staying one process")
+			if why, _ := line.Facts["why"].(string); !strings.Contains(why, c.why) {
+				t.Errorf("%q, want %q", why, c.why)
+			}
+			p.Signal(unix.SIGTERM)
+			p.Wait()
+			if n := strings.Count(p.Output(), `"msg":"worker started"`); n != 1 {
+				t.Errorf("%d workers were started", n)
+			}
+		})
+	}
+}
+
+// untilOwnLine waits until nodeinit has logged a line, and returns it.
+func untilOwnLine(t *testing.T, p *testproc.Process, msg string) ownLine {
+	t.Helper()
+	var found ownLine
+	waitUntil(t, fmt.Sprintf("%q in the log", msg), func() bool {
+		output := p.Output()
+		output = output[:strings.LastIndexByte(output, '\n')+1]
+		for _, line := range ownLines(t, output) {
+			if line.Msg == msg {
+				found = line
+				return true
+			}
+		}
+		return false
+	})
+	return found
 }
 
 // start starts w on a version of Node.
@@ -120,11 +189,14 @@ func (w wrapped) serves(t *testing.T, p *testproc.Process, workers int) {
 
 // ends checks that p ends, and how: with the last of its processes, so that
 // nobody is left behind.
-func (w wrapped) ends(t *testing.T, p *testproc.Process) {
+func (w wrapped) ends(t *testing.T, p *testproc.Process, mode string) {
 	t.Helper()
 	status := p.Wait()
-	if !slices.Contains(w.status, status.ExitStatus()) {
-		t.Errorf("ended with %d, want %v", status.ExitStatus(), w.status)
+	if code := status.ExitStatus(); code != 0 && (mode != "fork" || !slices.Contains(w.status, code)) {
+		t.Errorf("ended with %d", code)
+	}
+	if n := strings.Count(p.Output(), "migrated\n"); w.migrates && n != 1 {
+		t.Errorf("the step before the server ran %d times", n)
 	}
 	lines := ownLines(t, p.Output())
 	if len(lines) == 0 {

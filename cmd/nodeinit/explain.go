@@ -23,7 +23,7 @@ type explanation struct {
 	Workers         int      `json:"workers"`
 	Mode            string   `json:"mode"`
 	Reason          string   `json:"reason"`
-	Start           string   `json:"start"`
+	Start           *string  `json:"start"`
 	Balance         *string  `json:"balance"`
 	Argv            []string `json:"argv"`
 	EnvAdded        []string `json:"env_added"`
@@ -96,7 +96,7 @@ func (p plan) writeJSON(w io.Writer) error {
 		Workers:         p.allowed,
 		Mode:            string(p.mode),
 		Reason:          p.reason,
-		Start:           p.start(),
+		Start:           orNull(p.start()),
 		Balance:         orNull(string(p.balance)),
 		Argv:            orEmpty(p.program.Argv),
 		EnvAdded:        orEmpty(p.envAdded),
@@ -143,7 +143,9 @@ func (p plan) writeText(w io.Writer) error {
 	}
 	row("workers", "%d  (%s)", p.allowed, p.arithmetic)
 	row("mode", "%s  (%s)", p.mode, p.reason)
-	row("start", "%s", p.start())
+	if start := p.start(); start != "" {
+		row("start", "%s", start)
+	}
 	if p.balance != "" {
 		row("balance", "%s", p.balance)
 	}

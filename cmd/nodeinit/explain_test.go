@@ -67,6 +67,7 @@ func TestExplainJSON(t *testing.T) {
   "workers": 2,
   "mode": "per-core",
   "reason": "the program is Node, and there are to be 2 workers",
+  "start": "1, then 2 when it listens",
   "balance": "rr",
   "argv": [
     "node",
@@ -98,6 +99,7 @@ func TestExplainJSONWithoutLimits(t *testing.T) {
   "workers": 4,
   "mode": "fork",
   "reason": "--mode fork",
+  "start": null,
   "balance": null,
   "argv": [],
   "env_added": [],
@@ -122,6 +124,7 @@ memory       512 MiB  (/sys/fs/cgroup/memory.max)
 affinity     4 CPUs
 workers      2  (1.5 CPUs rounds to 2, 4 in the affinity mask, 512 MiB / 128 MiB = 4)
 mode         per-core  (the program is Node, and there are to be 2 workers)
+start        1, then 2 when it listens
 balance      rr
 would start  ["node" "server.js" "a b"]
 with         NODE_OPTIONS=--max-old-space-size=129
@@ -131,6 +134,7 @@ memory       no limit  (no file sets one)
 affinity     4 CPUs
 workers      4  (no CPU quota, 4 in the affinity mask, 4096 MiB / 128 MiB = 32)
 mode         per-core  (the program is Node, and there are to be 4 workers)
+start        1, then 4 when it listens
 balance      rr
 `},
 		{"overridden", "v2-private-no-limits", []string{"NODEINIT_CPUS=1", "NODEINIT_MEMORY=1G"}, []string{"--memory", "512M", "node"}, `cpus         1  (--cpus)
@@ -146,6 +150,7 @@ memory       512 MiB  (/sys/fs/cgroup/memory.max)
 affinity     4 CPUs
 workers      2  (1.5 CPUs rounds to 2, 4 in the affinity mask, 512 MiB / 128 MiB = 4)
 mode         per-core  (the program is Node, and there are to be 2 workers)
+start        1, then 2 when it listens
 balance      rr
 would start  ["node" "a.js"]
 max memory   204 MiB each

@@ -74,9 +74,11 @@ func (p plan) log(log *logs.Logger) {
 		Str("version", version).
 		Str("mode", string(p.mode)).
 		Str("reason", p.reason).
-		Int("workers", p.workers).
-		Str("start", p.start()).
-		Str("arithmetic", p.arithmetic)
+		Int("workers", p.workers)
+	if start := p.start(); start != "" {
+		line = line.Str("start", start)
+	}
+	line = line.Str("arithmetic", p.arithmetic)
 	if p.balance != "" {
 		line = line.Str("balance", string(p.balance))
 	}

@@ -129,11 +129,11 @@ func (a *app) chooseBalance(p *plan) {
 	}
 }
 
-// start tells how many workers are started, and when.
+// start tells how many workers are started, and when; "" in fork mode.
 func (p plan) start() string {
 	switch {
 	case p.mode == "fork":
-		return "one process"
+		return ""
 	case p.oneFirst:
 		return fmt.Sprintf("1, then %d when it listens", p.workers)
 	default:

@@ -1,0 +1,128 @@
+package test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/internal/testproc"
+)
+
+// oneFirst is a program of testdata/first that may become two workers.
+func oneFirst(t *testing.T, version, file string, args ...string) testproc.Command {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("testdata/first", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return underInit("--workers 2", append([]string{nodeBinary(t, version), path}, args...)...)
+}
+
+// A job runs once and ends as it does under plain node.
+func TestClusterJobRunsOnce(t *testing.T) {
+	t.Parallel()
+	for _, version := range nodeLines {
+		for status := range 2 {
+			t.Run(fmt.Sprint(version, " ", status), func(t *testing.T) {
+				t.Parallel()
+				p := oneFirst(t, version, "job.js", fmt.Sprint(status)).Start(t)
+				if code := p.Wait().ExitStatus(); code != status {
+					t.Errorf("ended with %d", code)
+				}
+				if n := strings.Count(p.Output(), "working "); n != 1 {
+					t.Errorf("it ran %d times:\n%s", n, p.Output())
+				}
+			})
+		}
+	}
+}
+
+// Standard input is that of one process.
+func TestClusterInputIsNotTorn(t *testing.T) {
+	t.Parallel()
+	c := oneFirst(t, referenceLine, "input.js")
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	c.Stdin = read
+	p := c.Start(t)
+	const lines = 50000
+	for i := range lines {
+		if _, err := fmt.Fprintf(write, "line %d end\n", i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write.Close()
+	p.WaitCode(0)
+	if want := fmt.Sprintf("%d lines, 0 torn\n", lines); !strings.Contains(p.Output(), want) {
+		t.Errorf("not %q:\n%s", want, p.Output())
+	}
+}
+
+// The first worker has the terminal, also when others have come, and ^C ends all.
+func TestClusterTerminal(t *testing.T) {
+	t.Parallel()
+	x := onTerminal(t, oneFirst(t, referenceLine, "server.js"), true)
+	x.seesTimes(2, "serving as")
+	x.types("hello\n")
+	x.sees(`0 read "hello\n"`)
+	x.types("\x03")
+	x.WaitCode(130)
+	x.sees("stopping")
+}
+
+// A server in a worker thread is one process, and the log says why.
+func TestClusterThreadThatListens(t *testing.T) {
+	t.Parallel()
+	p := oneFirst(t, referenceLine, "thread.js").Start(t)
+	line := untilOwnLine(t, p, "staying one process")
+	if why, _ := line.Facts["why"].(string); !strings.Contains(why, "socket of its own") {
+		t.Errorf("why: %q", why)
+	}
+	p.Signal(unix.SIGTERM)
+	p.Wait()
+	if n := strings.Count(p.Output(), `"msg":"worker started"`); n != 1 {
+		t.Errorf("%d workers were started", n)
+	}
+}
+
+// Behind a command that changes the user all workers run as that one.
+func TestClusterLearnsTheUser(t *testing.T) {
+	t.Parallel()
+	setpriv, err := exec.LookPath("setpriv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, d := range []string{dir, filepath.Dir(dir)} { // another user is to come in
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	node, file := filepath.Join(dir, "node"), filepath.Join(dir, "server.js")
+	for from, to := range map[string]string{nodeBinary(t, referenceLine): node, "testdata/first/server.js": file} {
+		content, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(to, content, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := underInit("--workers 2", setpriv, "--reuid=65534", "--regid=65533", "--groups=65532", "--", node, file)
+	c.Dir = dir
+	p := c.Start(t)
+	waitUntil(t, "two servers", func() bool { return strings.Count(p.Output(), "serving as") == 2 })
+	if n := strings.Count(p.Output(), "serving as 65534:65533:65532"); n != 2 {
+		t.Errorf("%d workers run as that user:\n%s", n, p.Output())
+	}
+	p.Signal(unix.SIGTERM)
+	p.WaitCode(143)
+}
