@@ -97,7 +97,7 @@ func (a *app) help(args []string) int {
 func topic(name string) string {
 	switch name {
 	case "mode":
-		return "fork runs the program as one process. per-core runs --workers of it, which share\ntheir ports: each is a worker of Node's cluster module and nodeinit is its primary. auto\nis per-core where the program is Node and the limits are good for more than one worker.\nnodeinit explain says what it would be."
+		return "fork runs the program as one process. per-core runs --workers of it, which share\ntheir ports: each is a worker of Node's cluster module and nodeinit is its primary. auto,\nwhere the program is Node and the limits are good for more than one worker, starts one,\nand the others when it asks for its first server: a job runs once. per-core starts all at\nonce, for programs that never listen. nodeinit explain says what it would be."
 	case "workers":
 		return "auto: WEB_CONCURRENCY where that is set; else the CPU limit rounded to the nearest, and\nat most one for each 128 MiB of memory. max: one for each CPU of the affinity mask.\nEach worker finds its number, from 0, in NODE_APP_INSTANCE and NODEINIT_WORKER."
 	case "balance":
