@@ -85,6 +85,27 @@ func TestWrappersAllAtOnce(t *testing.T) {
 	w.ends(t, p, "per-core")
 }
 
+// What comes in place of a worker behind a wrapper is started without it.
+func TestWrappersStayOutOfReplacements(t *testing.T) {
+	t.Parallel()
+	w := wrapped{argv: []string{"npm", "run", "hooked"}, npm: true, migrates: true}
+	p := w.start(t, sample{name: "wrappers"}.directory(t), referenceLine, "auto --reload-signal HUP --max-crashes 5", 2)
+	w.serves(t, p, 2)
+	p.Signal(unix.SIGHUP)
+	untilOwnLine(t, p, "reload done")
+	address, _ := untilOwnLine(t, p, "worker listening").Facts["address"].(string)
+	_, _ = get("http://127.0.0.1" + strings.TrimPrefix(address, "*") + "/crash") // nobody answers
+	untilOwnLine(t, p, "replacing worker")
+	waitUntil(t, "five workers that were ready", func() bool { return strings.Count(p.Output(), `"msg":"worker ready"`) == 5 })
+	p.Signal(unix.SIGTERM)
+	if code := p.Wait().ExitStatus(); code != 0 {
+		t.Errorf("ended with %d", code)
+	}
+	if n := strings.Count(p.Output(), "migrated\n"); n != 1 {
+		t.Errorf("the step before the server ran %d times", n)
+	}
+}
+
 // Where others cannot be started as the first was, it stays one process, and the
 // log says why.
 func TestWrappersThatCannotBeLeftOut(t *testing.T) {

@@ -2,6 +2,7 @@
 // Tells who it is, over HTTP; closes when it is asked to.
 const cluster = require('cluster');
 const server = require('http').createServer((request, response) => {
+  if (request.url === '/crash') process.kill(process.pid, 'SIGKILL');
   response.setHeader('Connection', 'close');
   response.end([process.pid, process.env.npm_package_version, cluster.isWorker].join(' '));
 });
