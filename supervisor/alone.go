@@ -10,6 +10,7 @@ import (
 // several.
 type alone struct {
 	waiting bool   // until it asks for a server
+	told    bool   // it was said that it seems not to
 	why     string // for good; "": not
 }
 
@@ -40,16 +41,16 @@ func (s *Supervisor) stayAlone(why string) {
 // canGrow reports whether there may be more than one worker by now.
 func (s *Supervisor) canGrow() bool { return !s.alone.waiting && s.alone.why == "" }
 
-// lookAlone looks whether the only worker listens without having asked for a server:
-// so it will not ask.
+// lookAlone says, once, that the only worker listens without having asked for a
+// server. It may still ask: a debugger's port is a socket of its own too.
 func (s *Supervisor) lookAlone() {
-	if !s.alone.waiting || s.Listens == nil {
+	if !s.alone.waiting || s.alone.told || s.Listens == nil {
 		return
 	}
 	for _, l := range s.lives() {
 		if l.atWork() && s.Listens(l.worker) {
-			s.stayAlone(ownServerWhy)
-			return
+			s.alone.told = true
+			s.Log.Warn("staying one process").Str("why", ownServerWhy).Send()
 		}
 	}
 }
