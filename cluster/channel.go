@@ -65,7 +65,7 @@ func (p *Primary) receiveMessage(fd int) (n, oobn int, errno unix.Errno) {
 	p.msg = unix.Msghdr{Iov: &p.iov, Control: &p.oob[0]}
 	p.msg.SetIovlen(1)
 	p.msg.SetControllen(len(p.oob))
-	length, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&p.msg)), unix.MSG_CMSG_CLOEXEC)
+	length, _, errno := unix.RawSyscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&p.msg)), unix.MSG_CMSG_CLOEXEC)
 	return int(length), int(p.msg.Controllen), errno
 }
 
@@ -148,7 +148,7 @@ func (w *Worker) write(data []byte, fd int) (int, error) {
 		p.msg.Control = &p.rights[0]
 		p.msg.SetControllen(len(p.rights))
 	}
-	n, _, errno := unix.Syscall(unix.SYS_SENDMSG, uintptr(w.fd), uintptr(unsafe.Pointer(&p.msg)), unix.MSG_NOSIGNAL)
+	n, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(w.fd), uintptr(unsafe.Pointer(&p.msg)), unix.MSG_NOSIGNAL)
 	if errno != 0 {
 		return 0, errno
 	}

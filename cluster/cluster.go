@@ -90,26 +90,17 @@ func (p *Primary) Run(ctx context.Context) (err error) {
 			err = fmt.Errorf("cluster: internal error, please report it: %v", cause)
 		}
 	}()
-	runtime.LockOSThread()
-	beModest()
 	defer context.AfterFunc(ctx, p.poll.wake)()
 	defer p.end()
 	for ctx.Err() == nil {
 		p.makeCalls()
 		p.distribute()
+		runtime.Gosched() // the rest of the process has its turn
 		if err := p.poll.wait(); err != nil {
 			return fmt.Errorf("cluster: %w", err)
 		}
 	}
 	return nil
-}
-
-// beModest has this thread not interrupt a worker when it is woken, only take
-// its turn (sched(7), SCHED_BATCH): with all CPUs busy, it finds more to do each
-// time and is woken less often, which costs a third less of CPU. Where that is
-// not allowed, all works without.
-func beModest() {
-	_ = unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_BATCH}, 0)
 }
 
 // distribute hands over what there is, once for all that has happened since.

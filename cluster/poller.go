@@ -20,6 +20,7 @@ type source interface {
 // descriptor, which costs more than passing a connection does.
 type poller struct {
 	fd      int
+	file    *os.File // fd, for Go's own poller to wait for
 	sources map[int32]source
 	last    int32
 	events  [64]unix.EpollEvent
@@ -39,6 +40,8 @@ func (p *poller) open() (err error) {
 		_ = unix.Close(p.fd)
 		return os.NewSyscallError("eventfd", err)
 	}
+	_ = unix.SetNonblock(p.fd, true) // for NewFile to see that it can be waited for
+	p.file = os.NewFile(uintptr(p.fd), "epoll")
 	_, err = p.add(p.eventfd, unix.EPOLLIN, p)
 	return err
 }
@@ -46,7 +49,7 @@ func (p *poller) open() (err error) {
 func (p *poller) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	_ = unix.Close(p.fd)
+	_ = p.file.Close()
 	_ = unix.Close(p.eventfd)
 	p.eventfd = -1
 }
@@ -82,13 +85,14 @@ func (p *poller) wake() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	one := [8]byte{0: 1}
-	_, _ = unix.Write(p.eventfd, one[:]) // full: it is awake already
+	// Full: it is awake already.
+	_, _, _ = unix.RawSyscall(unix.SYS_WRITE, uintptr(p.eventfd), uintptr(unsafe.Pointer(&one)), unsafe.Sizeof(one))
 }
 
 // ready empties the eventfd.
 func (p *poller) ready(uint32) {
 	var count [8]byte
-	_, _ = unix.Read(p.eventfd, count[:])
+	_, _, _ = unix.RawSyscall(unix.SYS_READ, uintptr(p.eventfd), uintptr(unsafe.Pointer(&count)), unsafe.Sizeof(count))
 }
 
 // tickIn has tick called from wait in d at the latest.
@@ -128,14 +132,45 @@ func (p *poller) epollWait() (int, error) {
 	if patience >= 0 {
 		short = min(patience, moment)
 	}
-	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)), uintptr(short), 0, 0)
+	n, err := p.look(short)
+	if n != 0 || err != nil || patience == short {
+		return n, err
+	}
+	return p.park(patience)
+}
+
+// look is epoll_wait(2) with Go's runtime in the belief that this is no system
+// call.
+func (p *poller) look(timeout int) (int, error) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)), uintptr(timeout), 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}
-	if n > 0 || patience == short {
-		return int(n), nil
+	return int(n), nil
+}
+
+// park waits as a goroutine and not as a thread: an epoll is a descriptor that
+// another one, that of Go's runtime, can wait for (epoll(7)).
+func (p *poller) park(patience int) (n int, err error) {
+	var deadline time.Time
+	if patience >= 0 {
+		deadline = time.Now().Add(time.Duration(patience) * time.Millisecond)
 	}
-	return unix.EpollWait(p.fd, p.events[:], patience)
+	if err := p.file.SetReadDeadline(deadline); err != nil {
+		return 0, err
+	}
+	conn, err := p.file.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	waitErr := conn.Read(func(uintptr) bool {
+		n, err = p.look(0)
+		return n != 0 || err != nil
+	})
+	if err == nil && !errors.Is(waitErr, os.ErrDeadlineExceeded) {
+		err = waitErr
+	}
+	return n, err
 }
 
 // patience is how long epoll_wait may take, in ms, -1 for ever.

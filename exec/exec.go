@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"runtime"
 	"slices"
 	"strconv"
@@ -17,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/reaper"
+	"github.com/nodeinit/nodeinit/threads"
 )
 
 // A Command is a program to start.
@@ -39,11 +39,12 @@ type Command struct {
 	Background bool
 	// Credential is the user that the child becomes; nil: this process's.
 	Credential *syscall.Credential
+	// Threads are this process's, so that the child is not scheduled as they may be.
+	Threads *threads.Set
 }
 
-// Start starts c under r. Call it from a goroutine that is locked to its thread
-// for as long as the process lives: a child's PDEATHSIG is tied to the thread
-// that forked it.
+// Start starts c under r. A child's PDEATHSIG is tied to the thread that forked
+// it (prctl(2)): no goroutine may end while it is locked to its thread.
 //
 // The child leads a process group of its own, which gets the terminal if there
 // is one, this process had it and c is not for the background. It has default signal dispositions, except
@@ -61,6 +62,7 @@ func (c Command) Start(r *reaper.Reaper) (*reaper.Child, error) {
 		return nil, err
 	}
 	defer undo()
+	defer c.Threads.AsStarted()()
 	return r.Start(func() (int, error) {
 		pid, err := c.forkExec()
 		if err != nil {
@@ -128,28 +130,57 @@ func forkExec(path string, argv []string, attr *syscall.ProcAttr) (int, error) {
 	return pid, err
 }
 
+// A disposition is a struct sigaction as the kernel has it; none is longer. The
+// zero value is SIG_DFL with no flags.
+type disposition [4]uint64
+
+// ignored is SIG_IGN with no flags: the handler comes first, as an address.
+func ignored() *disposition {
+	var d disposition
+	*(*uintptr)(unsafe.Pointer(&d)) = 1
+	return &d
+}
+
+// sigaction sets the disposition of sig to now, if that is not nil, and puts
+// what it was where before points, if that is not nil.
+func sigaction(sig unix.Signal, now, before *disposition) error {
+	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(now)), uintptr(unsafe.Pointer(before)), 8, 0, 0)
+	if errno != 0 {
+		return os.NewSyscallError("rt_sigaction", errno)
+	}
+	return nil
+}
+
 // defaultSignals makes a child that this thread forks start with default
 // dispositions and an empty mask; undo puts back what nodeinit needs itself.
+//
+// It does so behind the back of Go's runtime: signal.Notify would switch threads
+// four times, and what switches less needs fewer threads.
 func defaultSignals() (undo func(), err error) {
-	// What is caught here is default in the child. What is ignored stays so
-	// across exec, and signal.Reset does not undo Ignore (golang/go#46321).
-	signal.Notify(make(chan os.Signal, 1), unix.SIGTTIN, unix.SIGTTOU)
-	undo = func() { signal.Ignore(unix.SIGTTIN, unix.SIGTTOU) }
-	// Go's runtime leaves these as it found them, perhaps ignored
-	// (runtime/sigtab_linux_generic.go: _SigSetStack). An all-zero struct
-	// sigaction is SIG_DFL with no flags on every architecture.
-	for sig := uintptr(32); sig <= 34; sig++ {
-		var dfl [4]uint64
-		_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(&dfl)), 0, 8, 0, 0)
-		if errno != 0 {
-			undo()
-			return nil, os.NewSyscallError("rt_sigaction", errno)
+	stops := []unix.Signal{unix.SIGTTIN, unix.SIGTTOU} // ignored; see signals.Catch
+	undo = func() {
+		for _, sig := range stops {
+			_ = sigaction(sig, ignored(), nil)
 		}
 	}
+	// What is ignored stays so across exec, what is caught does not. So for the
+	// moment they have the handler of a signal that the runtime always catches;
+	// it does nothing where nobody asked to be notified (runtime.sighandler).
+	var caught disposition
+	err = sigaction(unix.SIGCHLD, nil, &caught)
+	for _, sig := range stops {
+		err = errors.Join(err, sigaction(sig, &caught, nil))
+	}
+	// Go's runtime leaves these as it found them, perhaps ignored
+	// (runtime/sigtab_linux_generic.go: _SigSetStack).
+	for sig := unix.Signal(32); sig <= 34; sig++ {
+		err = errors.Join(err, sigaction(sig, new(disposition), nil))
+	}
 	// The child's mask is that of the forking thread (runtime, BeforeFork).
-	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil); err != nil {
+	err = errors.Join(err, os.NewSyscallError("rt_sigprocmask", unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil)))
+	if err != nil {
 		undo()
-		return nil, os.NewSyscallError("rt_sigprocmask", err)
+		return nil, err
 	}
 	return undo, nil
 }

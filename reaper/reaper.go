@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -120,7 +121,7 @@ func (r *Reaper) reapOne() bool {
 	defer r.mu.Unlock()
 	var status unix.WaitStatus
 	var usage unix.Rusage
-	pid, err := unix.Wait4(-1, &status, unix.WNOHANG, &usage)
+	pid, err := waitNoHang(&status, &usage)
 	switch {
 	case errors.Is(err, unix.EINTR):
 		return true
@@ -141,6 +142,16 @@ func (r *Reaper) reapOne() bool {
 	child.status, child.usage = status, usage
 	close(child.exited)
 	return true
+}
+
+// waitNoHang is wait4(-1, WNOHANG), which never waits, so that Go's runtime need
+// not have a thread ready in case it does.
+func waitNoHang(status *unix.WaitStatus, usage *unix.Rusage) (int, error) {
+	pid, _, errno := unix.RawSyscall6(unix.SYS_WAIT4, ^uintptr(0), uintptr(unsafe.Pointer(status)), unix.WNOHANG, uintptr(unsafe.Pointer(usage)), 0, 0)
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(pid), nil
 }
 
 func (r *Reaper) announceEmpty() {

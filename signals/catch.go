@@ -29,6 +29,8 @@ func Catch() <-chan unix.Signal {
 		signal.Notify(slot, sig)
 		slots = append(slots, reflect.SelectCase{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(slot)})
 	}
+	// For the reaper: to be told of one more later costs Go's runtime no thread.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGCHLD)
 	// Taken and thrown away: the write itself still fails with EPIPE.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 	ignoreTerminalStops()

@@ -165,6 +165,7 @@ func (f *fleet) fork(p plan, as exec.Worker, channel *cluster.Worker, end int) (
 	if err != nil {
 		return nil, err
 	}
+	command.Threads = f.threads
 	child, err := command.Start(&f.reaper)
 	if err != nil {
 		return nil, err

@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"time"
 
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/signals"
+	"github.com/nodeinit/nodeinit/threads"
 )
 
 const version = "0.1.0"
@@ -24,13 +24,25 @@ const (
 	exitInternal = 125
 )
 
+// threadCount is how many threads nodeinit has for as long as it lives. Three are
+// the runtime's for signals (runtime.ensureSigM, the template thread that this
+// brings with it, os/signal.loop), one is sysmon, one runs Go code, one may wait
+// for the next timer, and one may be in a system call that takes its time.
+const threadCount = 7
+
+// spareThreads are for the while in which the signals are caught, for which Go's
+// runtime switches threads some 120 times: on a machine that is busy beyond
+// measure, one may be switched to before another one has counted as idle.
+const spareThreads = 2
+
 func main() {
-	caught := signals.Catch() // first: a signal before this ends us with status 2
-	// One thread for as long as we live does all the forking: PDEATHSIG, our own
-	// and our child's, is tied to a thread (prctl(2)). Not before Catch, which
-	// takes twice as long then, from all the switches between threads.
-	runtime.LockOSThread()
-	a := app{environ: os.Environ(), signals: caught, stdout: os.Stdout, stderr: os.Stderr}
+	a := app{environ: os.Environ(), stdout: os.Stdout, stderr: os.Stderr}
+	set, err := threads.Make(threadCount + spareThreads)
+	if err != nil {
+		os.Exit(a.failed(err))
+	}
+	a.threads, a.signals = set, signals.Catch() // soon: a signal before this ends us with status 2
+	set.Keep(threadCount)
 	os.Exit(a.run(os.Args[1:]))
 }
 
@@ -39,6 +51,7 @@ type app struct {
 	config  config
 	environ []string
 	signals <-chan unix.Signal
+	threads *threads.Set
 	stdout  io.Writer
 	stderr  io.Writer
 }
@@ -101,6 +114,12 @@ func (a *app) version(args []string) int {
 	}
 	fmt.Fprintf(a.stdout, "nodeinit %s\n", version)
 	return 0
+}
+
+// failed tells why nodeinit itself cannot run.
+func (a *app) failed(err error) int {
+	a.tell(err)
+	return exitInternal
 }
 
 func noArguments(name string, args []string) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -105,7 +104,7 @@ func (r *run) pre(command command) (code int, ok bool) {
 	s := r.supervisor(p)
 	s.Rules = r.config.preRules()
 	s.Start = func(int) (supervisor.Worker, error) {
-		child, err := start(r.log, p, &r.reaper)
+		child, err := r.start(p)
 		if err != nil {
 			return nil, err
 		}
@@ -128,7 +127,7 @@ func (r *run) pre(command command) (code int, ok bool) {
 func (r *run) program(ctx context.Context) (supervisor.Exit, error) {
 	if !r.plan.agent {
 		return r.asOne(func(int) (supervisor.Worker, error) {
-			child, err := start(r.log, r.plan, &r.reaper)
+			child, err := r.start(r.plan)
 			if err != nil {
 				return nil, err
 			}
@@ -156,9 +155,6 @@ func (r *run) asOne(start func(int) (supervisor.Worker, error), changes chan sup
 		pid = w.PID()
 		r.log.Info("program started").Int("pid", pid).Send()
 		exec.Leave(r.inherited)
-		// An init needs no parallelism, and once set by hand the number is not read
-		// from the cgroup again and again by Go's runtime. Only now: it takes a while.
-		runtime.GOMAXPROCS(1)
 		r.reap()
 		return w, nil
 	}
@@ -185,9 +181,6 @@ func (r *run) workers(ctx context.Context) (supervisor.Exit, error) {
 	if err != nil {
 		return supervisor.Exit{}, err
 	}
-	// One processor for the primary, which keeps it while it waits for a moment,
-	// and one for all else.
-	runtime.GOMAXPROCS(2)
 	r.reap()
 	s := r.supervisor(r.plan)
 	r.tendWorkers(s)
@@ -226,12 +219,13 @@ func (r *run) report(end supervisor.Exit, pre string) int {
 }
 
 // start starts the program of p as one process.
-func start(log *logs.Logger, p plan, r *reaper.Reaper) (*reaper.Child, error) {
-	file, err := find(log, p)
+func (r *run) start(p plan) (*reaper.Child, error) {
+	file, err := find(r.log, p)
 	if err != nil {
 		return nil, err
 	}
-	return exec.Command{Path: file, Argv: p.program.Argv, Env: p.program.Env, Dir: p.program.Dir}.Start(r)
+	command := exec.Command{Path: file, Argv: p.program.Argv, Env: p.program.Env, Dir: p.program.Dir, Threads: r.threads}
+	return command.Start(&r.reaper)
 }
 
 // find returns the file of the program.
