@@ -192,3 +192,15 @@ func readInspector(words []string, host *string, port *int) (found bool) {
 	}
 	return found
 }
+
+// Joining reports whether this process stands between another nodeinit and a
+// worker of that, which is to join late: it has the channel for it.
+func Joining(env []string) bool {
+	var fd, id int
+	var inode uint64
+	if _, err := fmt.Sscanf(Lookup(env, "NODEINIT_CHANNEL"), "%d:%d:%d", &fd, &inode, &id); err != nil {
+		return false
+	}
+	var stat unix.Stat_t
+	return unix.Fstat(fd, &stat) == nil && stat.Ino == inode
+}

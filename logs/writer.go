@@ -18,7 +18,7 @@ const (
 	// flushLimit ends a Flush to an output that says it would take more but
 	// does not, such as a file on a network file system that is gone.
 	flushLimit = 5 * time.Second
-	flushLook  = 10 * time.Millisecond // from one look at the output to the next
+	look       = 10 * time.Millisecond // from one look at a full output to the next
 )
 
 // A Writer writes lines to a descriptor from a goroutine of its own, so that
@@ -82,7 +82,7 @@ func (w *Writer) Flush(patience time.Duration) {
 			if !w.takesMore() {
 				return
 			}
-			timeout = time.After(flushLook)
+			timeout = time.After(look)
 		case <-limit:
 			return
 		}
@@ -90,10 +90,16 @@ func (w *Writer) Flush(patience time.Duration) {
 }
 
 // takesMore reports whether the output would take a line now.
-func (w *Writer) takesMore() bool {
+func (w *Writer) takesMore() bool { return w.poll() == unix.POLLOUT }
+
+// poll returns the state of the output (poll(2)), 0 if it is full. A pipe with
+// room takes a whole line.
+func (w *Writer) poll() int16 {
 	fds := []unix.PollFd{{Fd: int32(w.fd), Events: unix.POLLOUT}}
-	n, err := unix.Poll(fds, 0)
-	return err == nil && n == 1 && fds[0].Revents == unix.POLLOUT
+	if _, err := unix.Poll(fds, 0); err != nil {
+		return 0 // EINTR
+	}
+	return fds[0].Revents
 }
 
 func (w *Writer) run() {
@@ -121,15 +127,22 @@ func (w *Writer) tellDropped() {
 	}
 }
 
+// write waits where the output is full, now and then looking at it: in poll(2)
+// or write(2) it would keep a thread for as long as nobody reads, and these are
+// counted (see package threads). Only if a child fills it between the look and
+// the write does that happen.
 func (w *Writer) write(line []byte) error {
 	for len(line) > 0 {
+		if w.poll() == 0 {
+			<-time.After(look)
+			continue
+		}
 		n, err := unix.Write(w.fd, line)
 		switch {
 		case err == nil:
 			line = line[n:]
 		case errors.Is(err, unix.EAGAIN):
-			// Non-blocking and full: wait here, where nobody waits for us.
-			_, _ = unix.Poll([]unix.PollFd{{Fd: int32(w.fd), Events: unix.POLLOUT}}, -1)
+			<-time.After(look)
 		case errors.Is(err, unix.EINTR):
 		default:
 			return err

@@ -37,6 +37,7 @@ const spareThreads = 2
 
 func main() {
 	a := app{environ: os.Environ(), stdout: os.Stdout, stderr: os.Stderr}
+	a.nested(os.Args[1:])
 	set, err := threads.Make(threadCount + spareThreads)
 	if err != nil {
 		os.Exit(a.failed(err))

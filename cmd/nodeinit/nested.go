@@ -1,0 +1,79 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/rs/zerolog"
+
+	"github.com/nodeinit/nodeinit/exec"
+	"github.com/nodeinit/nodeinit/logs"
+)
+
+// nested sees to nodeinit below nodeinit, of which only one is to do the work:
+// the process becomes what comes after it, and nested does not return. It does
+// return where there is no other nodeinit, or where that cannot be executed,
+// which is for the rest to tell. Call it before anything else: what is caught
+// until then is lost.
+//
+// Where this one's program is nodeinit, the other one gets the flags of both. It
+// is likely to be the one that the image was written for, with this one put in
+// front of it (dockerd --init-path).
+//
+// Where there is something in between, such as a shell, the first one has made
+// up its mind by now and waits for this process, or one below it, to join.
+func (a *app) nested(args []string) {
+	joining := exec.Joining(a.environ)
+	if !joining && !slices.ContainsFunc(args, isNodeinit) {
+		return
+	}
+	a.config = defaults()
+	if readEnv(&a.config, a.environ) != nil {
+		return
+	}
+	set := flagSet(&a.config)
+	set.BoolP("help", "h", false, "")
+	set.Bool("version", false, "")
+	if set.Parse(args) != nil || set.NArg() == 0 {
+		return
+	}
+	rest := set.Args()
+	switch {
+	case isNodeinit(rest[0]):
+		own := args[:len(args)-len(rest)]
+		if set.ArgsLenAtDash() == 0 {
+			own = own[:len(own)-1]
+		}
+		a.become(slices.Concat(rest[:1], own, rest[1:]), (*logs.Logger).Debug, "the program is nodeinit itself")
+	case joining && (set.ArgsLenAtDash() == 0 || subcommand(rest[0]) == nil):
+		a.become(rest, (*logs.Logger).Info, "another nodeinit has started this one, and waits for its program to join")
+	}
+}
+
+// isNodeinit reports whether word is the command nodeinit, by whatever name.
+func isNodeinit(word string) bool {
+	if filepath.Base(word) == "nodeinit" {
+		return true
+	}
+	if !strings.Contains(word, "/") {
+		return false
+	}
+	file, err := os.Stat(word)
+	self, selfErr := os.Stat("/proc/self/exe")
+	return err == nil && selfErr == nil && os.SameFile(file, self)
+}
+
+// become executes argv in the place of this process, and says why.
+func (a *app) become(argv []string, say func(*logs.Logger, string) *zerolog.Event, why string) {
+	file, err := exec.Find(argv[0], exec.Lookup(a.environ, "PATH"))
+	if err != nil {
+		return
+	}
+	log := a.openLog()
+	say(log, "passing on").Str("reason", why).Str("argv", logs.Clip(strings.Join(argv, " "))).Send()
+	log.Flush(flushPatience)
+	_ = syscall.Exec(file, argv, a.environ)
+}
