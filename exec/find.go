@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/threads"
 )
 
 // Exit statuses of a shell for a command that did not start (POSIX, 2.8.2), and
@@ -36,6 +38,8 @@ func (e *Error) Error() string {
 		return fmt.Sprintf("%q: command not found (is it in the image, and its directory in PATH?)", e.Name)
 	case errors.Is(e.Err, unix.ENOENT):
 		return fmt.Sprintf("%q: %s", e.Name, missing(e.Path))
+	case errors.Is(e.Err, unix.EAGAIN):
+		return fmt.Sprintf("start %q: %v", e.Name, threads.ErrLimit)
 	case errors.Is(e.Err, unix.EISDIR):
 		return fmt.Sprintf("%q: is a directory, not a program", e.Name)
 	case errors.Is(e.Err, unix.EACCES):

@@ -8,6 +8,7 @@ func roles() map[string]func(args []string) {
 	return map[string]func(args []string){
 		"idle":          func([]string) { testproc.Say("up"); testproc.UntilStdinCloses() },
 		"catcher":       catcher,
+		"crowded":       crowded,
 		"pair":          pair,
 		"nolimits":      nolimits,
 		"ancestor":      ancestor,
