@@ -4,6 +4,7 @@ import (
 	"errors"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,6 +33,7 @@ type Writer struct {
 	OnDrop func(n uint64) []byte
 
 	fd      int
+	pipe    bool
 	queue   chan entry
 	dropped atomic.Uint64
 }
@@ -44,7 +46,9 @@ type entry struct {
 
 // NewWriter returns a Writer to fd for the rest of the process's life.
 func NewWriter(fd int) *Writer {
-	w := &Writer{fd: fd, queue: make(chan entry, maxQueue)}
+	var stat unix.Stat_t
+	pipe := unix.Fstat(fd, &stat) == nil && stat.Mode&unix.S_IFMT == unix.S_IFIFO
+	w := &Writer{fd: fd, pipe: pipe, queue: make(chan entry, maxQueue)}
 	go w.run()
 	return w
 }
@@ -130,14 +134,14 @@ func (w *Writer) tellDropped() {
 // write waits where the output is full, now and then looking at it: in poll(2)
 // or write(2) it would keep a thread for as long as nobody reads, and these are
 // counted (see package threads). Only if a child fills it between the look and
-// the write does that happen.
+// the write does that happen, and to a pipe not even then.
 func (w *Writer) write(line []byte) error {
 	for len(line) > 0 {
 		if w.poll() == 0 {
 			<-time.After(look)
 			continue
 		}
-		n, err := unix.Write(w.fd, line)
+		n, err := w.writeSome(line)
 		switch {
 		case err == nil:
 			line = line[n:]
@@ -149,4 +153,25 @@ func (w *Writer) write(line []byte) error {
 		}
 	}
 	return nil
+}
+
+// writeSome is write(2). A pipe is not waited for (pwritev2(2), RWF_NOWAIT) and
+// Go's runtime not told of the call, unless the kernel is too old for that.
+func (w *Writer) writeSome(line []byte) (int, error) {
+	if !w.pipe {
+		return unix.Write(w.fd, line)
+	}
+	const asWrite = ^uintptr(0) // the offset
+	iov := unix.Iovec{Base: &line[0]}
+	iov.SetLen(len(line))
+	n, _, errno := unix.RawSyscall6(unix.SYS_PWRITEV2, uintptr(w.fd), uintptr(unsafe.Pointer(&iov)), 1, asWrite, asWrite, unix.RWF_NOWAIT)
+	switch errno {
+	case 0:
+		return int(n), nil
+	case unix.EOPNOTSUPP, unix.ENOSYS, unix.EINVAL, unix.EPERM:
+		w.pipe = false
+		return unix.Write(w.fd, line)
+	default:
+		return 0, errno
+	}
 }
