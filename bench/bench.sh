@@ -1,11 +1,12 @@
 #!/bin/bash
 # Prints the figures of docs/benchmarks.md as Markdown. Needs root, because the programs run in PID
 # or network namespaces of their own.
-# Usage: bench/bench.sh [init|cluster|rr|operate] [FLAG...]
+# Usage: bench/bench.sh [init|cluster|rr|operate|heap] [FLAG...]
 #   init     against tini, dumb-init and catatonit (Debian's)
 #   cluster  per-core mode against node:cluster and PM2 (npm's): all figures, about 20 minutes
 #   rr       the hand-over of connections only, under a minute
 #   operate  requests that fail while workers are replaced, with Docker: "operate -help" tells more
+#   heap     who ends a leak, V8 or the kernel: "heap -help" tells more
 # NODEINIT is the binary to measure (bin/nodeinit), NODE_VERSION the Node of cluster and rr.
 set -eu
 cd "$(dirname "$0")/.."
@@ -62,6 +63,11 @@ cluster | rr)
 		"$(nproc) CPUs, Linux $(uname -r), $(date -u +%F); nodeinit built $(date -u -r "$nodeinit" '+%F %T') UTC"
 	./bin/bench -nodeinit "$nodeinit" -node "$node" -pm2-runtime "$pm2/node_modules/pm2/bin/pm2-runtime" \
 		"$@" "$what"
+	;;
+heap)
+	bash test/nodes.sh >&2
+	echo "Linux $(uname -r), $(date -u +%F); nodeinit built $(date -u -r "$nodeinit" '+%F %T') UTC"
+	./bin/bench heap -nodeinit "$nodeinit" -nodes "$cache/nodes" "$@"
 	;;
 *) ./bin/bench -nodeinit "$nodeinit" "$@" "$what" ;;
 esac

@@ -3,9 +3,10 @@
 // once, in an order that turns, so that what the machine does besides falls on
 // all alike; the medians of the rounds are compared.
 //
-// Its suite "operate" counts requests that fail while workers are replaced.
+// Its suite "operate" counts requests that fail while workers are replaced, and
+// "heap" lets programs leak in little memory.
 //
-// Usage, in the root of the repository: bash bench/bench.sh [init|cluster|rr|operate]
+// Usage, in the root of the repository: bash bench/bench.sh [init|cluster|rr|operate|heap]
 package main
 
 import (
@@ -48,6 +49,8 @@ func run(args []string, stderr io.Writer) (err error) {
 	switch {
 	case len(args) > 0 && args[0] == "operate": // has flags of its own
 		return operate(args[1:], stderr)
+	case len(args) > 0 && args[0] == "heap":
+		return measureHeaps(args[1:], stderr)
 	case len(args) == 3 && args[0] == floodRole:
 		return runFlood(args[1], args[2])
 	}
@@ -78,7 +81,7 @@ func run(args []string, stderr io.Writer) (err error) {
 	case "rr":
 		return o.compareHandover()
 	default:
-		return fmt.Errorf("%q is nothing to measure (try init, cluster, rr or operate)", what)
+		return fmt.Errorf("%q is nothing to measure (try init, cluster, rr, operate or heap)", what)
 	}
 }
 

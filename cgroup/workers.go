@@ -8,7 +8,7 @@ import (
 )
 
 // WorkerMemory is the least memory in bytes that a worker is worth starting for.
-const WorkerMemory = 128 << 20
+const WorkerMemory = 256 << 20
 
 // Workers returns how many workers the limits are good for, at least 1, and how
 // that came about, as one line for people. MemoryHigh does not count.

@@ -3,6 +3,8 @@ package exec_test
 import (
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,30 +17,116 @@ const mib = 1 << 20
 func TestHeapSize(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		limit   int64
-		workers int
-		want    int
+		limit          int64
+		workers, young int
+		each, alone    int
 	}{
-		{128 * mib, 1, 64},
-		{256 * mib, 1, 114},
-		{512 * mib, 1, 306},
-		{1024 * mib, 1, 690},
-		{1024 * mib, 2, 321},
-		{2048 * mib, 4, 328},
-		{8192 * mib, 8, 716},
-		{512 * mib, 4, 64},
-		{189 * mib, 1, 64},
-		{190 * mib, 1, 64},
-		{191 * mib, 1, 65},
-		{40 * mib, 1, 64},
-		{mib, 1, 64},
-		{1, 1000, 64},
-		{0, 1, 64},
-		{1 << 50, 1, 1<<30*3/4 - 30 - 48},
-		{math.MaxInt64, 1, math.MaxInt64/mib*3/4 - 30 - 48},
+		{128 * mib, 1, 0, 99, 99},
+		{256 * mib, 1, 0, 201, 201},
+		{512 * mib, 1, 0, 406, 406},
+		{1024 * mib, 1, 0, 866, 866},
+		{2048 * mib, 1, 0, 1788, 1788},
+		{256 * mib, 2, 0, 99, 201},
+		{512 * mib, 2, 0, 201, 406},
+		{1024 * mib, 2, 0, 406, 866},
+		{1024 * mib, 4, 0, 201, 866},
+		{2048 * mib, 4, 0, 406, 1788},
+		{8192 * mib, 8, 0, 866, 7261}, // the others need more than is left
+		{512 * mib, 1, 96, 310, 310},
+		{512 * mib, 2, 96, 105, 310},
+		{512 * mib, 2, 1 << 20, 32, 32},
+		{512 * mib, 8, 0, 40, 349},
+		{512 * mib, 64, 0, 32, 32},
+		{64 * mib, 1, 0, 40, 40},
+		{40 * mib, 1, 0, 32, 32},
+		{mib, 1, 0, 32, 32},
+		{1, 1000, 0, 32, 32},
+		{0, 1, 0, 32, 32},
+		{1 << 50, 1, 0, 1<<30 - 1<<30/10 - 56, 1<<30 - 1<<30/10 - 56},
+		{math.MaxInt64, 1, 0, math.MaxInt64/mib - math.MaxInt64/mib/10 - 56, math.MaxInt64/mib - math.MaxInt64/mib/10 - 56},
 	} {
-		if got := exec.HeapSize(c.limit, c.workers); got != c.want {
-			t.Errorf("HeapSize(%d, %d) = %d, want %d", c.limit, c.workers, got, c.want)
+		each, alone := exec.HeapSize(c.limit, c.workers, c.young), exec.HeapAlone(c.limit, c.workers, c.young)
+		if each != c.each || alone != c.alone {
+			t.Errorf("%d MiB, %d workers, %d MiB young: %d each, %d alone, want %d and %d", c.limit/mib, c.workers, c.young, each, alone, c.each, c.alone)
+		}
+	}
+}
+
+// However many workers the limits are good for, their heaps fit, and one that is
+// alone does with the others idle.
+func TestHeapsFit(t *testing.T) {
+	t.Parallel()
+	for limit := int64(64); limit <= 1<<16; limit += 7 {
+		for workers := 1; int64(workers)*256 <= max(limit, 256); workers *= 2 {
+			each, alone := exec.HeapSize(limit*mib, workers, 0), exec.HeapAlone(limit*mib, workers, 0)
+			if !exec.HeapFits(each, limit*mib, workers) || exec.HeapFits(int(limit)-23, limit*mib, 1) {
+				t.Errorf("%d MiB, %d workers: %d MiB each do not fit, or all of it does", limit, workers, each)
+			}
+			if single := exec.HeapSize(limit*mib, 1, 0); alone > single || workers <= 4 && alone != single || each > alone {
+				t.Errorf("%d MiB, %d workers: %d MiB alone, %d each, %d for a single process", limit, workers, alone, each, single)
+			}
+		}
+	}
+}
+
+func TestHeapYoung(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int{
+		"":                               0,
+		"--max-semi-space-size=1":        0,
+		"--max-semi-space-size=16":       0,
+		"--max-semi-space-size=17":       32,
+		"--max-semi-space-size=32":       32,
+		"--max_semi_space_size 64":       96,
+		"--max-semi-space-size=100":      128, // a quarter of 512
+		"--max-semi-space-size=x":        0,
+		"--min-semi-space-size=64":       0,
+		"--max-semi-space-size=99999999": 128,
+	} {
+		inOptions := exec.Program{Argv: []string{"node", "a.js"}, Env: []string{"NODE_OPTIONS=--no-warnings " + text}}
+		if got := inOptions.HeapYoung(1024*mib, 2, 1); got != want {
+			t.Errorf("NODE_OPTIONS %q: %d, want %d", text, got, want)
+		}
+		inArgv := exec.Program{Argv: append(append([]string{"node"}, strings.Fields(text)...), "a.js")}
+		if got := inArgv.HeapYoung(1024*mib, 2, 1); got != want {
+			t.Errorf("%q: %d, want %d", inArgv.Argv, got, want)
+		}
+	}
+}
+
+// Node 18 does not see the limit of cgroup v2, and its young generation is larger.
+func TestHeapYoungOfNode18(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		major, cgroup int
+		limit         int64 // MiB
+		argv          string
+		want          int
+	}{
+		{18, 2, 1024, "node a.js", 32},
+		{18, 2, 128, "node a.js", 8},
+		{18, 2, 512, "node a.js", 20},
+		{18, 1, 1024, "node a.js", 0},
+		{18, 2, 1024, "node --max-semi-space-size=1 a.js", 0},
+		{18, 2, 1024, "node --max-semi-space-size=64 a.js", 96},
+		{18, 2, 1024, "env A=1 node a.js", 32},
+		{18, 2, 1024, "true", 0},
+		{20, 2, 1024, "node a.js", 0},
+	} {
+		dir := t.TempDir()
+		header := fmt.Sprintf("#define NODE_MAJOR_VERSION %d\n#define NODE_MINOR_VERSION 20\n", c.major)
+		for file, text := range map[string]string{"bin/node": "", "include/node/node_version.h": header} {
+			file = filepath.Join(dir, file)
+			if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, []byte(text), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p := exec.Identify(strings.Fields(c.argv), []string{"PATH=" + filepath.Join(dir, "bin") + ":" + os.Getenv("PATH")}, dir)
+		if got := p.HeapYoung(c.limit*mib, 1, c.cgroup); got != c.want {
+			t.Errorf("Node %d, %q, cgroup v%d: %d, want %d", c.major, c.argv, c.cgroup, got, c.want)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -8,10 +9,20 @@ import (
 // A program whose heap leaks ends with V8's own message and abort, before the kernel kills it.
 func TestHeapLeakEndsWithV8Message(t *testing.T) {
 	t.Parallel()
-	for _, memory := range []string{"128m", "256m", "512m"} {
-		t.Run(memory, func(t *testing.T) {
+	type test struct{ version, memory, mode, who string }
+	tests := []test{
+		{"24.21.0", "64m", "fork", ""},
+		{"20.20.2", "512m", "per-core", ""},  // all workers
+		{"24.21.0", "512m", "auto", "first"}, // worker 0, which may have more
+	}
+	for _, version := range []string{"18.20.8", "20.20.2", "22.23.3", "24.21.0", "26.10.0"} {
+		tests = append(tests, test{version, "128m", "fork", ""}, test{version, "256m", "fork", ""})
+	}
+	for _, test := range tests {
+		t.Run(strings.Join([]string{test.version, test.memory, test.mode, test.who}, " "), func(t *testing.T) {
 			t.Parallel()
-			app := runMounted(t, nodeImage, "--memory", memory, "--", "node", "leak.js", "objects")
+			flags := []string{"--cpus", "2", "--memory", test.memory, "--env", "NODEINIT_MODE=" + test.mode}
+			app := runMounted(t, nodeImage, slices.Concat(withNode(t, test.version), flags, []string{"--", "node", "leak.js", "objects", test.who})...)
 			end := app.checkEnd("v8_heap", 134)
 			if end.Signal != "SIGABRT" || end.Level != "error" {
 				t.Errorf("reported signal %q at level %s", end.Signal, end.Level)
@@ -26,7 +37,28 @@ func TestHeapLeakEndsWithV8Message(t *testing.T) {
 				t.Error("the kernel killed for want of memory")
 			}
 			if end.PeakMemory != nil {
-				t.Logf("peak %d MiB in a container of %s", *end.PeakMemory/mib, memory)
+				t.Logf("peak %d MiB in a container of %s", *end.PeakMemory/mib, test.memory)
+			}
+		})
+	}
+}
+
+// What lives under plain node lives under nodeinit: a program may hold two thirds of the memory
+// in its heap, in a single process and in the first of two workers, which may be a job.
+func TestHeapHoldsWhatPlainNodeHolds(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ version, memory, mode, holds string }{
+		{"18.20.8", "256m", "fork", "140"},
+		{"24.21.0", "256m", "auto", "175"},
+		{"20.20.2", "512m", "auto", "350"},
+	} {
+		t.Run(strings.Join([]string{test.version, test.memory, test.mode}, " "), func(t *testing.T) {
+			t.Parallel()
+			flags := []string{"--cpus", "2", "--memory", test.memory, "--env", "NODEINIT_MODE=" + test.mode}
+			app := runMounted(t, nodeImage, slices.Concat(withNode(t, test.version), flags, []string{"--", "node", "hold.js", test.holds})...)
+			app.checkEnd("exit", 0)
+			if stdout, _ := app.output(); !strings.Contains(stdout, "holds "+test.holds+" MiB\n") {
+				t.Errorf("it does not hold %s MiB:\n%s", test.holds, stdout)
 			}
 		})
 	}
@@ -80,11 +112,11 @@ func TestHeapOfUserIsRespected(t *testing.T) {
 		node  []string
 		want  string
 	}{
-		{"auto", nil, nil, `["--max-old-space-size=114"]`},
+		{"auto", nil, nil, `["--max-old-space-size=201"]`},
 		{"argv", nil, []string{"--max-old-space-size=99"}, `["","--max-old-space-size=99"]`},
 		{"argv, V8's spelling", nil, []string{"--max_old_space_size=99"}, `["","--max_old_space_size=99"]`},
 		{"NODE_OPTIONS", []string{"--env", "NODE_OPTIONS=--no-warnings --max-old-space-size=99"}, nil, `["--no-warnings --max-old-space-size=99"]`},
-		{"other NODE_OPTIONS stay", []string{"--env", "NODE_OPTIONS=--no-warnings"}, nil, `["--no-warnings --max-old-space-size=114"]`},
+		{"other NODE_OPTIONS stay", []string{"--env", "NODE_OPTIONS=--no-warnings"}, nil, `["--no-warnings --max-old-space-size=201"]`},
 		{"--heap SIZE", []string{"--env", "NODEINIT_HEAP=77M"}, nil, `["--max-old-space-size=77"]`},
 		{"--heap off", []string{"--env", "NODEINIT_HEAP=off"}, nil, `[""]`},
 	}

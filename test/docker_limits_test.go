@@ -111,7 +111,7 @@ func TestExplainShowsLimitsOfDockerRun(t *testing.T) {
 		{"few cpus", []string{"--cpus", "0.25"}, explanation{CPUs: new(0.25), CPUsFrom: new(v1Quota), Affinity: online, Workers: 1}},
 		{
 			"memory", []string{"--memory", "256m"},
-			explanation{MemoryBytes: new(int64(256 * mib)), MemoryFrom: new(v1Memory), Affinity: online, Workers: 2},
+			explanation{MemoryBytes: new(int64(256 * mib)), MemoryFrom: new(v1Memory), Affinity: online, Workers: 1},
 		},
 		{"cpuset", []string{"--cpuset-cpus", "0"}, explanation{Affinity: 1, Workers: 1}},
 		{

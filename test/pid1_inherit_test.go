@@ -207,9 +207,9 @@ func TestPID1PassesTheEnvironmentOn(t *testing.T) {
 	}{
 		{"--heap off", nil, nil},
 		{"--heap off --memory 512M", nil, nil},
-		{"--memory 512M", nil, []string{"NODE_OPTIONS=--max-old-space-size=306"}},
+		{"--memory 512M", nil, []string{"NODE_OPTIONS=--max-old-space-size=406"}},
 		{"--memory 512M --heap 100M", nil, []string{"NODE_OPTIONS=--max-old-space-size=100"}},
-		{"--memory 512M", []string{"NODE_OPTIONS=--no-warnings"}, []string{"NODE_OPTIONS=--no-warnings --max-old-space-size=306"}},
+		{"--memory 512M", []string{"NODE_OPTIONS=--no-warnings"}, []string{"NODE_OPTIONS=--no-warnings --max-old-space-size=406"}},
 		{"--memory 512M", []string{"NODE_OPTIONS=--max-old-space-size=99"}, []string{"NODE_OPTIONS=--max-old-space-size=99"}},
 		{"--heap off", []string{"LISTEN_FDS=1", "LISTEN_PID=1"}, []string{"LISTEN_FDS=1"}},
 		{"--heap off", []string{"LISTEN_FDS=1", "LISTEN_PID=12"}, []string{"LISTEN_FDS=1", "LISTEN_PID=12"}},

@@ -82,7 +82,7 @@ func TestCgroupV2(t *testing.T) {
 		{"container", explains(explanation{
 			CPUs: new(2.5), CPUsFrom: new("/sys/fs/cgroup/cpu.max"),
 			MemoryBytes: new(int64(350 * mib)), MemoryFrom: new("/sys/fs/cgroup/memory.max"), MemoryHighBytes: new(int64(200 * mib)),
-			Affinity: 2, Workers: 2,
+			Affinity: 2, Workers: 1,
 		})},
 		{"namespace-only", explainsApproximately},
 		{"not-delegated", explains(explanation{
@@ -122,7 +122,7 @@ func TestCgroupV2(t *testing.T) {
 var nested = explanation{
 	CPUs: new(1.5), CPUsFrom: new("/sys/fs/cgroup/outer/cpu.max"),
 	MemoryBytes: new(int64(300 * mib)), MemoryFrom: new("/sys/fs/cgroup/outer/middle/memory.max"), MemoryHighBytes: new(int64(200 * mib)),
-	Affinity: 2, Workers: 2,
+	Affinity: 2, Workers: 1,
 }
 
 func explains(want explanation) func(t *testing.T, c vmCase) {
@@ -135,7 +135,7 @@ func explains(want explanation) func(t *testing.T, c vmCase) {
 			if want.MemoryHighBytes != nil {
 				budget = *want.MemoryHighBytes
 			}
-			added = []string{"NODE_OPTIONS=--max-old-space-size=" + strconv.FormatInt(max((budget/mib-40)/int64(want.Workers)*3/4-48, 64), 10)}
+			added = []string{"NODE_OPTIONS=--max-old-space-size=" + strconv.FormatInt(budget/mib-budget/mib/5-4, 10)}
 		}
 		if got := e.EnvAdded; len(got)+len(added) > 0 && !reflect.DeepEqual(got, added) {
 			t.Errorf("adds %q to the environment, want %q", got, added)

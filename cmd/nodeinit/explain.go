@@ -158,6 +158,9 @@ func (p plan) writeText(w io.Writer) error {
 	if p.maxMemory > 0 {
 		row("max memory", "%d MiB each", p.maxMemory/mib)
 	}
+	if p.heapSums != "" {
+		row("heap", "%s", p.heapSums)
+	}
 	for _, kv := range p.envAdded {
 		row("with", "%s", kv)
 	}

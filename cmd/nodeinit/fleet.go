@@ -111,7 +111,7 @@ func (f *fleet) start(slot int) (supervisor.Worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	now := f.planNow(f.learned)
+	now := f.planNow(slot, f.learned)
 	w, err := f.fork(now, exec.Worker{ID: f.lastID, Slot: slot, Workers: now.workers, Agent: now.agent, Alone: f.getsInput(slot)}, channel, end)
 	if err != nil {
 		return nil, err

@@ -99,7 +99,7 @@ func topic(name string) string {
 	case "mode":
 		return "fork runs the program as one process. per-core runs --workers of it, which share\ntheir ports: each is a worker of Node's cluster module and nodeinit is its primary. auto,\nwhere the program is Node and the limits are good for more than one worker, starts one,\nand the others when it asks for its first server: a job runs once. per-core starts all at\nonce, for programs that never listen. nodeinit explain says what it would be."
 	case "workers":
-		return "auto: WEB_CONCURRENCY where that is set; else the CPU limit rounded to the nearest, and\nat most one for each 128 MiB of memory. max: one for each CPU of the affinity mask.\nEach worker finds its number, from 0, in NODE_APP_INSTANCE and NODEINIT_WORKER."
+		return "auto: WEB_CONCURRENCY where that is set; else the CPU limit rounded to the nearest, and\nat most one for each 256 MiB of memory. max: one for each CPU of the affinity mask.\nEach worker finds its number, from 0, in NODE_APP_INSTANCE and NODEINIT_WORKER."
 	case "balance":
 		return "Who gets a connection. rr (the default): nodeinit passes them to the workers in turn.\nshared: all workers accept from one socket; faster where each request is a connection of\nits own, but long-lived ones spread unevenly. reuseport: the kernel has a queue for each\nworker. ip-hash: a client address always reaches the same worker (socket.io's polling);\nbehind a proxy there is only one. NODE_CLUSTER_SCHED_POLICY=none is shared."
 	case "pre":
@@ -109,7 +109,7 @@ func topic(name string) string {
 	case "memory":
 		return "Memory there is, as 512M or 1Gi (powers of 1024) or in bytes, when a limit above\nthe container's own view is not to be seen in its cgroup."
 	case "heap":
-		return "auto: where there is a memory limit and neither the command nor NODE_OPTIONS sizes\nthe heap, NODE_OPTIONS gains --max-old-space-size: 75 % of (limit - 40 MiB) less 48 MiB,\nat least 64 MiB. So V8 fails with its own message before the kernel kills.\noff: Node decides. SIZE: that much."
+		return "auto: where there is a memory limit and neither the command nor NODE_OPTIONS sizes\nthe heap, NODE_OPTIONS gains --max-old-space-size: four fifths of the limit, of much\nmemory nine tenths, divided by the workers. So V8 fails with its own message before the\nkernel kills. Worker 0 gets what a single process gets, because it may be a job that\nnever listens and stays alone; not with --mode per-core. off: Node decides. SIZE: that\nmuch for each."
 	case "grace":
 		return "How long the program may take to end after the first stop signal (SIGTERM, SIGINT,\nSIGQUIT or --stop-signal) and --drain-delay, as 9s, 1m30s or plain seconds; then\nSIGKILL. Keep it a second below what the orchestrator waits: docker stop waits 10 s.\nA third stop signal kills at once. 0 waits for ever."
 	case "stop-signal":

@@ -86,6 +86,9 @@ func (p plan) log(log *logs.Logger) {
 	if p.oldSpace > 0 {
 		line = line.Int64("old_space_bytes", p.oldSpace)
 	}
+	if p.othersHeap > 0 {
+		line = line.Int64("others_old_space_bytes", p.othersHeap)
+	}
 	if p.maxMemory > 0 {
 		line = line.Int64("max_memory_bytes", p.maxMemory)
 	}

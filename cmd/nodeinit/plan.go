@@ -28,7 +28,10 @@ type plan struct {
 	envAdded   []string     // what nodeinit added
 	agent      bool         // the program is Node and gets the agent
 	agentless  string       // why it is Node and does not, "" if there is no more to say
-	oldSpace   int64        // Node's heap limit in bytes, 0 if not known
+	slot       int          // of the worker that it is for
+	oldSpace   int64        // its Node's heap limit in bytes, 0 if not known
+	othersHeap int64        // that of workers of other slots where it is less, else 0
+	heapSums   string       // how these came about, "" if they are not of the limits
 	maxMemory  int64        // what a worker may have before it is replaced, 0 for any
 	warnings   []string     // about the limits
 	caveat     string       // what does not work as workers, "" if all does
@@ -152,23 +155,43 @@ func (p plan) wrapped() bool {
 func (a *app) sizeHeap(p *plan) {
 	size, given := exec.HeapGiven(p.program.Argv, p.program.Env)
 	limit := heapBudget(p.limits)
+	least := size // in a worker of any slot
 	switch {
 	case given:
 		p.oldSpace = int64(size) * mib
 		return
 	case a.config.Heap.fixed > 0:
 		size = int(a.config.Heap.fixed / mib)
+		least = size
 	case a.config.Heap.auto && limit > 0:
-		size = exec.HeapSize(limit, p.workers)
+		size, least = a.heapOf(p, limit)
 	default:
 		return
 	}
-	if len(p.program.Argv) > 0 && limit > 0 && !exec.HeapFits(size, limit, p.workers) {
-		p.warnings = append(p.warnings, fmt.Sprintf("%d MiB of heap do not fit in %d MiB: the kernel may kill before V8 gives up (more memory, fewer --workers, or --heap)", size*p.workers, limit/mib))
+	if len(p.program.Argv) > 0 && limit > 0 && !exec.HeapFits(least, limit, p.workers) {
+		p.warnings = append(p.warnings, fmt.Sprintf("%d MiB of heap do not fit in %d MiB: the kernel may kill before V8 gives up (more memory, fewer --workers, or --heap)", least*p.workers, limit/mib))
 	}
 	p.oldSpace = int64(size) * mib
 	p.program.Env = exec.AddNodeOption(p.program.Env, exec.HeapOption(size))
 	p.envAdded = append(p.envAdded, "NODE_OPTIONS="+exec.Lookup(p.program.Env, "NODE_OPTIONS"))
+}
+
+// heapOf returns the old space in MiB of a worker of p's slot, and that of any
+// slot. The first may turn out to be a job that never listens, and stay alone:
+// then it may have what plain node could. V8 takes no other limit later.
+func (a *app) heapOf(p *plan, limit int64) (size, least int) {
+	young := p.program.HeapYoung(limit, p.workers, p.limits.MemoryVersion)
+	least = exec.HeapSize(limit, p.workers, young)
+	size = least
+	p.heapSums = fmt.Sprintf("%d MiB", least)
+	if p.workers > 1 && p.mode == "per-core" && a.config.Mode != "per-core" {
+		alone := exec.HeapAlone(limit, p.workers, p.program.HeapYoung(limit, 1, p.limits.MemoryVersion))
+		p.heapSums = fmt.Sprintf("%d MiB in worker 0, which may stay alone, %d MiB in the others", alone, least)
+		if p.slot == 0 {
+			size, p.othersHeap = alone, int64(least)*mib
+		}
+	}
+	return size, least
 }
 
 // heapBudget is the memory that heaps must fit in, 0 if there is no limit.

@@ -28,12 +28,13 @@ func TestPlanHeap(t *testing.T) {
 		added   string // to NODE_OPTIONS, "" for nothing
 		heap    int64  // MiB
 	}{
-		{name: "limit", limits: limited, argv: "node a", added: "--max-old-space-size=306", heap: 306},
+		{name: "limit", limits: limited, argv: "node a", added: "--max-old-space-size=406", heap: 406},
 		{name: "no limit", limits: cgroup.Limits{Affinity: 1, MemTotal: 8 << 30}, argv: "node a"},
-		{name: "memory.high below it", limits: cgroup.Limits{Affinity: 1, Memory: half, MemoryHigh: half / 2}, argv: "node a", added: "--max-old-space-size=114", heap: 114},
-		{name: "memory.high above it", limits: cgroup.Limits{Affinity: 1, Memory: half, MemoryHigh: half * 2}, argv: "node a", added: "--max-old-space-size=306", heap: 306},
-		{name: "memory.high alone", limits: cgroup.Limits{Affinity: 1, MemoryHigh: half / 2}, argv: "node a", added: "--max-old-space-size=114", heap: 114},
-		{name: "with other options", limits: limited, options: "--no-warnings", argv: "node a", added: "--no-warnings --max-old-space-size=306", heap: 306},
+		{name: "memory.high below it", limits: cgroup.Limits{Affinity: 1, Memory: half, MemoryHigh: half / 2}, argv: "node a", added: "--max-old-space-size=201", heap: 201},
+		{name: "memory.high above it", limits: cgroup.Limits{Affinity: 1, Memory: half, MemoryHigh: half * 2}, argv: "node a", added: "--max-old-space-size=406", heap: 406},
+		{name: "memory.high alone", limits: cgroup.Limits{Affinity: 1, MemoryHigh: half / 2}, argv: "node a", added: "--max-old-space-size=201", heap: 201},
+		{name: "with other options", limits: limited, options: "--no-warnings", argv: "node a", added: "--no-warnings --max-old-space-size=406", heap: 406},
+		{name: "a larger young generation", limits: limited, options: "--max-semi-space-size=64", argv: "node a", added: "--max-semi-space-size=64 --max-old-space-size=310", heap: 310},
 		{name: "given to node", limits: limited, argv: "node --max-old-space-size=200 a", heap: 200},
 		{name: "given in NODE_OPTIONS", limits: limited, options: "--max_old_space_size=200", argv: "node a", heap: 200},
 		{name: "given as a percentage", limits: limited, options: "--max-old-space-size-percentage=50", argv: "node a"},
@@ -65,7 +66,7 @@ func TestPlanHeap(t *testing.T) {
 
 func TestPlanWarnsOfAHeapThatDoesNotFit(t *testing.T) {
 	t.Parallel()
-	for memory, warns := range map[int64]bool{64: true, 103: true, 104: false, 512: false} {
+	for memory, warns := range map[int64]bool{40: true, 55: true, 56: false, 64: false, 512: false} {
 		a := app{config: defaults()}
 		p, err := a.makePlan(cgroup.Limits{Affinity: 1, Memory: memory << 20}, []string{"node"})
 		if err != nil {
@@ -125,14 +126,44 @@ func TestPlanMode(t *testing.T) {
 // Each of several workers gets its share of the memory.
 func TestPlanDividesTheHeap(t *testing.T) {
 	t.Parallel()
-	for workers, want := range map[string]int64{"1": 690, "2": 321, "4": 136, "16": 64} {
+	for workers, want := range map[string]int64{"1": 866, "2": 406, "4": 201, "20": 32} {
 		a := app{config: parsed(t, nil, []string{"--mode=per-core", "--workers", workers})}
 		p, err := a.makePlan(cgroup.Limits{Affinity: 16, Memory: 1 << 30}, []string{"node", "server.js"})
-		if err != nil || p.oldSpace != want<<20 {
-			t.Errorf("%s workers: a heap of %d MiB each, %v, want %d", workers, p.oldSpace>>20, err, want)
+		if err != nil || p.oldSpace != want<<20 || p.othersHeap != 0 {
+			t.Errorf("%s workers: a heap of %d MiB each, others %d, %v, want %d", workers, p.oldSpace>>20, p.othersHeap>>20, err, want)
 		}
-		if warned := len(p.warnings) > 0; warned != (workers == "16") {
+		if warned := len(p.warnings) > 0; warned != (workers == "20") {
 			t.Errorf("%s workers: warnings %q", workers, p.warnings)
+		}
+	}
+}
+
+// The first of several workers may turn out to be a job that stays alone.
+func TestPlanGivesTheFirstWorkerTheHeapOfAJob(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args, argv   string
+		memory       int64 // MiB
+		heap, others int64 // MiB
+		heapSums     string
+	}{
+		{"", "node a.js", 512, 406, 201, "406 MiB in worker 0, which may stay alone, 201 MiB in the others"},
+		{"", "node a.js", 1024, 866, 201, "866 MiB in worker 0, which may stay alone, 201 MiB in the others"},
+		{"--workers=2", "node a.js", 1024, 866, 406, "866 MiB in worker 0, which may stay alone, 406 MiB in the others"},
+		{"--mode=per-core", "node a.js", 1024, 201, 0, "201 MiB"},
+		{"--mode=fork", "node a.js", 1024, 866, 0, "866 MiB"},
+		{"", "node -e 1", 1024, 866, 0, "866 MiB"},
+		{"--heap=300M", "node a.js", 1024, 300, 0, ""},
+		{"--heap=off", "node a.js", 1024, 0, 0, ""},
+		{"", "node --max-old-space-size=99 a.js", 1024, 99, 0, ""},
+	} {
+		a := app{config: parsed(t, nil, strings.Fields(c.args))}
+		p, err := a.makePlan(cgroup.Limits{CPU: 4, Affinity: 8, Memory: c.memory << 20}, strings.Fields(c.argv))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.oldSpace != c.heap<<20 || p.othersHeap != c.others<<20 || p.heapSums != c.heapSums {
+			t.Errorf("%s %s in %d MiB: %d MiB, others %d, %q, want %d, %d, %q", c.args, c.argv, c.memory, p.oldSpace>>20, p.othersHeap>>20, p.heapSums, c.heap, c.others, c.heapSums)
 		}
 	}
 }

@@ -7,13 +7,14 @@ import (
 	"github.com/nodeinit/nodeinit/exec"
 )
 
-// planNow returns the plan for a worker that is started now. It is that of the
-// start, with a heap for the limits as they are by now and for as many workers
+// planNow returns the plan for a worker of slot that is started now. It is that
+// of the start, with a heap for the limits as they are by now and for as many workers
 // as there are to be by now. Only the supervisor's goroutine may call it.
-func (r *run) planNow(learned *exec.Program) plan {
+func (r *run) planNow(slot int, learned *exec.Program) plan {
 	p := r.plan
 	p.limits = r.limitsNow()
 	p.workers = r.wanted()
+	p.slot, p.othersHeap, p.heapSums = slot, 0, ""
 	p.program.Env, p.envAdded, p.oldSpace, p.warnings = p.environ, nil, 0, nil
 	if learned != nil {
 		p.program = *learned

@@ -70,9 +70,10 @@ func TestTargetFollowsTheLimits(t *testing.T) {
 		{"cpu.max", "150000 100000", 2},
 		{"cpu.max", "100000 100000", 1},
 		{"cpu.max", "20000 100000", 1},
-		{"cpu.max", "400000 100000", 4},
+		{"cpu.max", "400000 100000", 2},
+		{"memory.max", "2147483648", 4},
 		{"cpu.max", "max 100000", 4},
-		{"memory.max", "268435456", 2},
+		{"memory.max", "536870912", 2},
 		{"memory.max", "1048576", 1},
 		{"memory.max", "max", 4},
 		{"cpu.max", "250000 100000", 3},
@@ -112,14 +113,14 @@ func TestLimitsChangedIsLogged(t *testing.T) {
 	t.Parallel()
 	c := inContainer(t, "v2-private-1.5cpu-512m", "")
 	c.target()
-	c.planNow(nil)
+	c.planNow(0, nil)
 	if got := c.said(); got != "" {
 		t.Errorf("nothing has changed, but: %s", got)
 	}
 	c.set("cpu.max", "100000 100000")
 	c.target()
 	c.target()
-	want := `"info","logger":"nodeinit","msg":"limits changed","from":"1.5 CPUs rounds to 2, 4 in the affinity mask, 512 MiB / 128 MiB = 4","to":"1 CPU, 4 in the affinity mask, 512 MiB / 128 MiB = 4","affinity":4,"cpus":1,"cpus_from":"/sys/fs/cgroup/cpu.max","memory_bytes":536870912,"memory_from":"/sys/fs/cgroup/memory.max"}
+	want := `"info","logger":"nodeinit","msg":"limits changed","from":"1.5 CPUs rounds to 2, 4 in the affinity mask, 512 MiB / 256 MiB = 2","to":"1 CPU, 4 in the affinity mask, 512 MiB / 256 MiB = 2","affinity":4,"cpus":1,"cpus_from":"/sys/fs/cgroup/cpu.max","memory_bytes":536870912,"memory_from":"/sys/fs/cgroup/memory.max"}
 `
 	if got := c.said(); got != want {
 		t.Errorf("got %s want %s", got, want)
@@ -127,8 +128,8 @@ func TestLimitsChangedIsLogged(t *testing.T) {
 	c.set("memory.max", "104857600")
 	c.set("memory.high", "73400320")
 	c.target() // which sees it first, and warns of nothing
-	c.planNow(nil)
-	c.planNow(nil)
+	c.planNow(0, nil)
+	c.planNow(0, nil)
 	got := lines(c.said())
 	if len(got) != 2 || !strings.Contains(got[0], `"memory_bytes":104857600,"memory_from":"/sys/fs/cgroup/memory.max","memory_high_bytes":73400320}`) || !strings.Contains(got[1], "do not fit") {
 		t.Errorf("got %q", got)
@@ -138,24 +139,24 @@ func TestLimitsChangedIsLogged(t *testing.T) {
 // What the start has warned of is not said again, until it is another thing.
 func TestPlanNowDoesNotRepeatWarnings(t *testing.T) {
 	t.Parallel()
-	c := inContainer(t, "v2-private-1.5cpu-512m", "--workers 8")
+	c := inContainer(t, "v2-private-1.5cpu-512m", "--workers 10")
 	if len(c.plan.warnings) != 1 {
 		t.Fatalf("warned of %q at the start", c.plan.warnings)
 	}
-	c.planNow(nil)
+	c.planNow(0, nil)
 	if got := c.said(); got != "" {
 		t.Errorf("said again: %s", got)
 	}
 	c.set("memory.max", "268435456")
-	c.planNow(nil)
-	c.planNow(nil)
+	c.planNow(0, nil)
+	c.planNow(0, nil)
 	if got := lines(c.said()); len(got) != 2 || !strings.Contains(got[1], "do not fit in 256 MiB") {
 		t.Errorf("got %q", got)
 	}
 }
 
-// A worker gets a heap for the limits at its own start, and for the workers that
-// there are to be then.
+// A worker gets a heap for the limits at its own start, for the workers that
+// there are to be then, and for its slot.
 func TestPlanNow(t *testing.T) {
 	t.Parallel()
 	c := inContainer(t, "v2-private-1.5cpu-512m", "", "NODE_OPTIONS=--no-warnings")
@@ -164,21 +165,24 @@ func TestPlanNow(t *testing.T) {
 	for _, step := range []struct {
 		memory  string
 		want    int
+		slot    int
 		workers int
 		heap    int64
 	}{
-		{"536870912", 0, 2, 129}, // the first ones
-		{"536870912", 2, 2, 129},
-		{"1073741824", 2, 2, 321},
-		{"1073741824", 1, 1, 690},
-		{"536870912", 1, 1, 306},
-		{"536870912", 4, 4, 64},
-		{"max", 4, 4, 0},
-		{"536870912", 2, 2, 129},
+		{"536870912", 0, 0, 2, 406}, // the first ones
+		{"536870912", 0, 1, 2, 201},
+		{"536870912", 2, 1, 2, 201},
+		{"1073741824", 2, 0, 2, 866},
+		{"1073741824", 2, 1, 2, 406},
+		{"1073741824", 1, 0, 1, 866},
+		{"536870912", 1, 0, 1, 406},
+		{"536870912", 4, 3, 4, 99},
+		{"max", 4, 3, 4, 0},
+		{"536870912", 2, 1, 2, 201},
 	} {
 		c.set("memory.max", step.memory)
 		want = step.want
-		p := c.planNow(nil)
+		p := c.planNow(step.slot, nil)
 		env := []string{"NODE_OPTIONS=--no-warnings", "A=1"}
 		if step.heap > 0 {
 			env = []string{"A=1", "NODE_OPTIONS=--no-warnings --max-old-space-size=" + number(step.heap).String()}
@@ -190,7 +194,7 @@ func TestPlanNow(t *testing.T) {
 			t.Errorf("%s, %q", p.mode, p.program.Argv)
 		}
 	}
-	if got, ok := heapOf(c.plan); !ok || got != "--no-warnings --max-old-space-size=129" {
+	if got, ok := heapOf(c.plan); !ok || got != "--no-warnings --max-old-space-size=406" {
 		t.Errorf("the plan of the start has changed: %q", got)
 	}
 }
@@ -210,13 +214,13 @@ func TestPlanNowWithAGivenHeap(t *testing.T) {
 	for args, want := range map[string]string{"--heap 100M": "--max-old-space-size=100", "--heap off": ""} {
 		c := inContainer(t, "v2-private-1.5cpu-512m", args)
 		c.set("memory.max", "1073741824")
-		if got, _ := heapOf(c.planNow(nil)); got != want {
+		if got, _ := heapOf(c.planNow(0, nil)); got != want {
 			t.Errorf("%s: %q, want %q", args, got, want)
 		}
 	}
 	c := inContainer(t, "v2-private-1.5cpu-512m", "", "NODE_OPTIONS=--max-old-space-size=77")
 	c.set("memory.max", "1073741824")
-	if p := c.planNow(nil); p.oldSpace != 77<<20 || len(p.envAdded) != 0 {
+	if p := c.planNow(0, nil); p.oldSpace != 77<<20 || len(p.envAdded) != 0 {
 		t.Errorf("%d MiB, %q", p.oldSpace>>20, p.envAdded)
 	}
 }

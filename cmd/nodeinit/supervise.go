@@ -99,7 +99,7 @@ func (r *run) all(ctx context.Context) int {
 func (r *run) pre(command command) (code int, ok bool) {
 	p := r.plan
 	p.program = exec.Program{Argv: command, Env: exec.DropListenPID(r.environ)}
-	p.workers, p.envAdded, p.oldSpace, p.agent = 1, nil, 0, false
+	p.workers, p.envAdded, p.oldSpace, p.othersHeap, p.agent = 1, nil, 0, 0, false
 	r.sizeHeap(&p)
 	s := r.supervisor(p)
 	s.Rules = r.config.preRules()
