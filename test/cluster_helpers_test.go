@@ -40,14 +40,15 @@ func (p primary) String() string {
 }
 
 // primaries are all that the command line asks for, with each of the balances.
-// Workers cannot tell shared from those that Node does not have, so that these
-// run on the first and the last line.
+// What a worker asks for, which is what differs between lines, it asks before it
+// knows the balance: so rr runs on each line, and the others, which workers cannot
+// tell from each other, on the first and the last.
 func primaries(balances ...string) []primary {
 	var list []primary
 	for i, line := range nodeLines {
 		for _, balance := range balances {
 			isNodes := balance == "rr" || balance == "shared"
-			if *primaryFlag != "node" && (isNodes || i == 0 || i == len(nodeLines)-1) {
+			if *primaryFlag != "node" && (balance == "rr" || i == 0 || i == len(nodeLines)-1) {
 				list = append(list, primary{line, balance, false})
 			}
 			if isNodes && (*primaryFlag == "node" || *primaryFlag == "both" && line == referenceLine) {
@@ -113,7 +114,8 @@ func (p primary) command(t *testing.T, a app) testproc.Command {
 		}
 		c.Argv = slices.Concat([]string{node, filepath.Join(dir, "primary.js"), string(settings), file}, a.args)
 	} else {
-		flags := fmt.Sprintf("--mode per-core --workers %d --balance %s %s", a.workers, p.balance, a.flags)
+		// No limit of nodeinit's decides, however slow the machine, but those that the test is about.
+		flags := fmt.Sprintf("--mode per-core --workers %d --balance %s --grace 1h --ready-timeout 1h %s", a.workers, p.balance, a.flags)
 		c = underInit(flags, slices.Concat([]string{node}, a.node, []string{file}, a.args)...)
 	}
 	return c

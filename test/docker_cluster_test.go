@@ -81,12 +81,12 @@ func (c *container) killWorker(pid int) {
 	_, _ = run("docker", "exec", c.name, "sh", "-c", fmt.Sprintf("kill -KILL %d", pid))
 }
 
-// With two CPUs an unmodified application serves from two workers, on each line
-// of Node, and there is no process that is not nodeinit or one of them.
+// With two CPUs an unmodified application serves from two workers, on the first
+// and the last line of Node, and there is no process that is not nodeinit or one of them.
 func TestDockerServesFromTwoWorkers(t *testing.T) {
 	t.Parallel()
 	online := onlineCPUs(t)
-	for _, version := range nodeLines {
+	for _, version := range edges() {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
 			app := runUnmodified(t, version, "../examples", "--cpus", "2", "--memory", "512m")
@@ -157,7 +157,7 @@ func (c *container) checkHeaps(workers map[int]int) {
 // V8 takes the size that its worker was given.
 func TestDockerDividesHeap(t *testing.T) {
 	t.Parallel()
-	for _, version := range []string{nodeLines[0], nodeLines[len(nodeLines)-1]} {
+	for _, version := range edges() {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
 			app := runUnmodified(t, version, "testdata/apps/heap", "--cpus", "2", "--memory", "640m")
@@ -241,7 +241,7 @@ func TestDockerEndsWithKilledWorker(t *testing.T) {
 // serve. docker stop ends it with 0 all the same.
 func TestDockerReplacesKilledWorker(t *testing.T) {
 	t.Parallel()
-	for _, version := range nodeLines {
+	for _, version := range edges() {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
 			app := runUnmodified(t, version, "../examples", "--cpus", "2", "--env", "NODEINIT_MAX_CRASHES=3")

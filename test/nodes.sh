@@ -25,20 +25,31 @@ done
 mkdir -p "$cache"
 tmp=$(mktemp -d "$cache/.tmp.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
-for version in "${missing[@]}"; do
+
+# fetch VERSION: whole or not at all; somebody else may have been faster.
+fetch() {
+	local version=$1 package=node-linux-$arch-$1.tgz
 	echo "nodes: $version"
-	(cd "$tmp" && npm pack --loglevel error "node-linux-$arch@$version") >"$tmp/log" 2>&1 || {
-		cat "$tmp/log" >&2
+	(cd "$tmp" && npm pack --loglevel error "node-linux-$arch@$version") >"$tmp/$version.log" 2>&1 || {
+		cat "$tmp/$version.log" >&2
 		echo "nodes: npm cannot fetch node-linux-$arch@$version; is there a way to the registry ($(npm config get registry 2>/dev/null))?" >&2
-		exit 1
+		return 1
 	}
 	mkdir -p "$tmp/$version"
-	tar -xzf "$tmp/node-linux-$arch-$version.tgz" -C "$tmp/$version" --strip-components=1 package/bin/node
+	tar -xzf "$tmp/$package" -C "$tmp/$version" --strip-components=1 package/bin/node
 	chmod 755 "$tmp/$version"
 	[ "$("$tmp/$version/bin/node" --version)" = "v$version" ] || {
 		echo "nodes: node-linux-$arch@$version does not run here" >&2
-		exit 1
+		return 1
 	}
-	# Whole or not at all; somebody else may have been faster.
 	mv -T "$tmp/$version" "$cache/$version" 2>/dev/null || [ -x "$cache/$version/bin/node" ]
+}
+
+fetches=()
+for version in "${missing[@]}"; do
+	fetch "$version" &
+	fetches+=($!)
 done
+status=0
+for pid in "${fetches[@]}"; do wait "$pid" || status=1; done
+exit $status

@@ -15,6 +15,7 @@ engine_answers() { timeout 600 docker version >/dev/null 2>&1; }
 missing=()
 need() { command -v "$1" >/dev/null || missing+=("$2"); }
 need gcc gcc # the race detector
+need update-ca-certificates ca-certificates # also for the images
 need debootstrap debootstrap
 need qemu-system-x86_64 qemu-system-x86
 need busybox busybox-static

@@ -7,19 +7,84 @@ cd "$(dirname "$0")/.."
 mode=${1:-all}
 tags="-tags nethttpomithttp2"
 
+# The tests of test/ that need nothing but Go, Node and make.
+light='^Test(PID1|ImportOrder|Readme|MakeRun)'
+
+# Those of per-core mode.
+cluster='^Test(Cluster|Wrappers|Apps|Case)'
+
+step() { printf '\n== %s\n' "$*"; }
+
+# beside NAME COMMAND...: runs it while others go on. rejoin NAME shows what it wrote, and fails as it
+# did. Each has a process group of its own, which ends with this script.
+tmp=$(mktemp -d)
+declare -A group=()
+beside() {
+	set -m
+	"${@:2}" >"$tmp/$1" 2>&1 </dev/null &
+	group[$1]=$!
+	set +m
+}
+rejoin() {
+	local status=0
+	wait "${group[$1]}" || status=$?
+	unset "group[$1]"
+	cat "$tmp/$1"
+	return $status
+}
+finish() {
+	local pid
+	for pid in "${group[@]}"; do kill -- "-$pid" 2>/dev/null || true; done
+	rm -rf "$tmp"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
 # Limits only end a hang: ten minutes for what a test waits for (testproc.HangLimit), an hour for
 # all tests of a package.
 gotest() { go test -timeout 1h "$@"; }
 
-# The tests of test/ that need nothing but Go, Node and make.
-light='^Test(PID1|ImportOrder|Readme|MakeRun)'
+# built: everything that is used more than once, once. What of it is tested is not in the test
+# binary, so that the race detector would find nothing there.
+built() {
+	make --silent build
+	(cd test && go test -c -o ../bin/nodeinit.test .)
+}
+built_tools() { (cd test && go build -o ../bin/ honnef.co/go/tools/cmd/staticcheck golang.org/x/vuln/cmd/govulncheck); }
 
-step() { printf '\n== %s\n' "$*"; }
+# on FLAG...: runs tests of test/ on that nodeinit.
+on() { (cd test && ../bin/nodeinit.test -bin ../bin/nodeinit -test.timeout 1h "$@"); }
 
-[ "$mode" = fast ] || { step "setup"; bash test/setup.sh; bash test/images.sh; bash test/nodes.sh; bash test/apps.sh; }
+# alone FLAG...: in a network of its own, where nobody tracks connections: Docker has the kernel
+# remember each of the host's for two minutes, and after 262,144 none can be made.
+alone() { (cd test && unshare --net sh -c 'ip link set lo up && exec ../bin/nodeinit.test -bin ../bin/nodeinit -test.timeout 1h "$@"' sh "$@"); }
+
+checked() {
+	built_tools
+	for module in . test; do (cd $module && go vet $tags ./... && "$OLDPWD/bin/staticcheck" $tags ./...); done
+	GOARCH=arm64 go build $tags -o /dev/null ./cmd/nodeinit
+	local report
+	if ! report=$(bin/govulncheck $tags ./... 2>&1); then
+		case $report in
+		*"fetching vulnerabilities"*) echo "govulncheck: its database is out of reach from here" ;;
+		*) echo "$report"; return 1 ;;
+		esac
+	fi
+}
 
 unformatted=$(gofmt -l .)
 [ -z "$unformatted" ] || { echo "gofmt these: $unformatted"; exit 1; }
+
+if [ "$mode" != fast ]; then
+	step "setup"
+	beside "applications" bash test/apps.sh
+	bash test/setup.sh
+	beside "Nodes" bash test/nodes.sh # Node 26 needs libatomic1, which comes with gcc
+	bash test/images.sh
+	rejoin "Nodes"
+	rejoin "applications"
+fi
 
 # The race detector needs a C compiler; test/setup.sh brings one.
 race=
@@ -30,32 +95,21 @@ gotest $tags $race $(go list ./... | grep -v /bench)
 gotest $race ./bench # it needs HTTP/2
 
 step "processes"
-(cd test && gotest $race -count=1 -run "$light" .)
+built
+on -test.run "$light"
 [ "$mode" != fast ] || exit 0
 
-# Those of per-core mode wait for processes more than they compute.
-cluster='^Test(Cluster|Wrappers|Apps)'
+step "workers: Node lines, wrappers, frameworks, reported cases"
+alone -test.parallel 6 -test.run "$cluster"
 
-# In a network of its own, where nobody tracks connections: Docker has the kernel remember each of
-# the host's for two minutes, and after 262,144 none can be made.
-alone() { unshare --net sh -c 'ip link set lo up && exec "$@"' sh go test -timeout 1h "$@"; }
-
-step "workers: Node lines, wrappers, frameworks"
-(cd test && alone -count=1 -parallel 6 -run "$cluster" .)
-
-step "workers: a million connections leave nothing behind"
-(cd test && alone -count=1 -run '^TestClusterLeaksNothing$/_rr$' -connections 1000000 .)
-
+# Containers wait for Docker much of the time.
 step "containers, virtual machines, other inits"
-(cd test && gotest -count=1 -skip "$light|$cluster" ./...)
+beside "checks" checked
+on -test.skip "$light|$cluster"
+(cd test && gotest ./deploy)
 
 step "vet, staticcheck, another architecture, known vulnerabilities"
-(cd test && go build -o ../bin/ honnef.co/go/tools/cmd/staticcheck golang.org/x/vuln/cmd/govulncheck)
-for module in . test; do (cd $module && go vet $tags ./... && "$OLDPWD/bin/staticcheck" $tags ./...); done
-GOARCH=arm64 go build $tags -o /dev/null ./cmd/nodeinit
-if ! report=$(bin/govulncheck $tags ./... 2>&1); then
-	case $report in
-	*"fetching vulnerabilities"*) echo "govulncheck: its database is out of reach from here" ;;
-	*) echo "$report"; exit 1 ;;
-	esac
-fi
+rejoin "checks"
+
+step "workers: connections leave nothing behind"
+alone -test.run '^TestClusterLeaksNothing$/_rr$' -connections 250000
