@@ -137,7 +137,8 @@ func defaultSignals() (undo func(), err error) {
 	undo = func() { signal.Ignore(unix.SIGTTIN, unix.SIGTTOU) }
 	// Go's runtime leaves these as it found them, perhaps ignored
 	// (runtime/sigtab_linux_generic.go: _SigSetStack). An all-zero struct
-	// sigaction is SIG_DFL with no flags on every architecture.
+	// sigaction is SIG_DFL with no flags on every architecture, and has at most 32
+	// bytes, the last 8 of them for the mask.
 	for sig := uintptr(32); sig <= 34; sig++ {
 		var dfl [4]uint64
 		_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(&dfl)), 0, 8, 0, 0)

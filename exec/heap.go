@@ -2,6 +2,7 @@ package exec
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -21,7 +22,7 @@ const (
 // 259 MiB in any container of 128 to 512 MiB.
 func HeapSize(limit int64, workers int) int {
 	budget := (limit - heapOverhead - heapOwn) / int64(workers)
-	return max(int(budget/4*3/mib)-heapYoung, heapLeast)
+	return max(int(min(budget/4*3/mib, math.MaxInt32))-heapYoung, heapLeast)
 }
 
 // HeapFits reports whether V8 will run into an old space of so many MiB in each

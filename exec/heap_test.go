@@ -35,7 +35,7 @@ func TestHeapSize(t *testing.T) {
 		{1, 1000, 64},
 		{0, 1, 64},
 		{1 << 50, 1, 1<<30*3/4 - 30 - 48},
-		{math.MaxInt64, 1, math.MaxInt64/mib*3/4 - 30 - 48},
+		{math.MaxInt64, 1, math.MaxInt32 - 48},
 	} {
 		if got := exec.HeapSize(c.limit, c.workers); got != c.want {
 			t.Errorf("HeapSize(%d, %d) = %d, want %d", c.limit, c.workers, got, c.want)
