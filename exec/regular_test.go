@@ -59,7 +59,7 @@ func TestIdentifyLeavesStreamsAlone(t *testing.T) {
 		"node " + path("script"):  exec.None,
 		"npm start":               exec.Late,
 		"npm --prefix fifo start": exec.Late,
-		"npm --prefix app start":  exec.Late, // .npmrc may say how
+		"npm --prefix app start":  exec.Direct,
 		"node --run start":        exec.Late,
 	} {
 		done := make(chan exec.Program)

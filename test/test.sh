@@ -49,10 +49,13 @@ step "workers: a million connections leave nothing behind"
 step "containers, virtual machines, other inits"
 (cd test && gotest -count=1 -skip "$light|$cluster" ./...)
 
-step "vet, staticcheck, another architecture, known vulnerabilities"
+step "vet, staticcheck, other architectures, known vulnerabilities"
 (cd test && go build -o ../bin/ honnef.co/go/tools/cmd/staticcheck golang.org/x/vuln/cmd/govulncheck)
 for module in . test; do (cd $module && go vet $tags ./... && "$OLDPWD/bin/staticcheck" $tags ./...); done
-GOARCH=arm64 go build $tags -o /dev/null ./cmd/nodeinit
+for arch in arm64 arm 386; do GOARCH=$arch go build $tags -o /dev/null ./cmd/nodeinit; done
+# Numbers of 32 bits show in vet, and a 386 runs here too.
+for arch in arm 386; do GOARCH=$arch go vet $tags ./...; done
+GOARCH=386 go test $tags ./cgroup ./cmd/nodeinit ./exec ./logs ./reaper ./signals
 if ! report=$(bin/govulncheck $tags ./... 2>&1); then
 	case $report in
 	*"fetching vulnerabilities"*) echo "govulncheck: its database is out of reach from here" ;;
