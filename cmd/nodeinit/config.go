@@ -14,12 +14,13 @@ import (
 // for the value in --help; help, the line there; group, where --help names
 // several flags in one line instead; negated, that --no-NAME turns it off; needs,
 // without what it means nothing (see unused). A []T takes several, repeated as
-// flags, separated by commas in the environment.
+// flags, in the environment separated by commas or, where a value may have one in
+// it, by what envSeparator says: see splitLines.
 type config struct {
 	Mode         mode              `env:"MODE" arg:"auto|fork|per-core" help:"one process, or one worker per CPU"`
 	Workers      workers           `env:"WORKERS" arg:"auto|max|N" help:"how many workers; auto: by the limits"`
 	Balance      balance           `env:"BALANCE" arg:"HOW" help:"rr, shared, reuseport or ip-hash"`
-	Pre          []command         `env:"PRE" arg:"CMD" help:"run this once before, a migration for example"`
+	Pre          []command         `env:"PRE" envSeparator:"\x00" arg:"CMD" help:"run this once before, a migration for example"`
 	Heap         heap              `env:"HEAP" arg:"auto|off|SIZE" help:"Node's old space; auto: from the memory limit"`
 	Grace        duration          `env:"GRACE" arg:"D" help:"from the stop signal to SIGKILL; 0: for ever"`
 	DrainDelay   duration          `env:"DRAIN_DELAY" arg:"D" help:"serve on for so long after the stop signal"`

@@ -102,6 +102,7 @@ func (r *run) pre(command command) (code int, ok bool) {
 	p.program = exec.Program{Argv: command, Env: exec.DropListenPID(r.environ)}
 	p.workers, p.envAdded, p.oldSpace, p.agent = 1, nil, 0, false
 	r.sizeHeap(&p)
+	pid := 0
 	s := r.supervisor(p)
 	s.Rules = r.config.preRules()
 	s.Start = func(int) (supervisor.Worker, error) {
@@ -109,11 +110,15 @@ func (r *run) pre(command command) (code int, ok bool) {
 		if err != nil {
 			return nil, err
 		}
-		r.log.Info("running before the program").Int("pid", child.PID).Str("argv", logs.Clip(command.String())).Send()
+		pid = child.PID
+		r.log.Info("running before the program").Int("pid", pid).Str("argv", logs.Clip(command.String())).Send()
 		r.reap()
 		return supervisor.OnTerminal{Child: child, Heap: p.oldSpace}, nil
 	}
 	end, err := s.Run()
+	if pid != 0 {
+		exec.ReclaimForeground(pid) // for the next one
+	}
 	switch {
 	case err != nil:
 		return r.notStarted(r.log, err), false
