@@ -44,7 +44,8 @@ type act struct {
 // only leaves its channel then; exit:7@2s and SEGV@2s end it at 2s; binds,
 // serves, closes, leaves, hangsup, faults, ready, agent, handles and beat @2s are
 // what it tells then; beats:1s@9s beats every second until 9s; rss:5@2s is what
-// it takes from then on; fails:2 is not started at first; EPERM cannot be
+// it takes from then on; stops and runs @2s are what somebody else does to it then;
+// fails:2 is not started at first; EPERM cannot be
 // signalled.
 func scriptOf(t *testing.T, text string) script {
 	t.Helper()
@@ -103,6 +104,15 @@ func actOf(t *testing.T, what string) func(*program) {
 	}
 	if do := tells(what); do != nil {
 		return do
+	}
+	if what == "stops" || what == "runs" {
+		return func(p *program) {
+			p.world.mu.Lock()
+			defer p.world.mu.Unlock()
+			if p.stopped = true; what == "runs" {
+				p.runs()
+			}
+		}
 	}
 	sig := parse(t, what)
 	return func(p *program) { p.end(killedBy(sig)) }

@@ -107,6 +107,9 @@ func (r *rest) SignalRest(sig unix.Signal) error {
 	return nil
 }
 
+// WakeRest notes that somebody looked for those who are stopped.
+func (r *rest) WakeRest() { _ = r.SignalRest(unix.SIGCONT) }
+
 func (r *rest) Empty() <-chan struct{} {
 	w := r.world
 	w.mu.Lock()

@@ -46,6 +46,7 @@ type worker struct {
 // A process is a child, or the group of one behind a wrapper.
 type process interface {
 	Signal(sig unix.Signal, group bool) error
+	Stopped(group bool) (bool, error)
 	Exited() <-chan struct{}
 	Status() unix.WaitStatus
 	MaxRSS() int64
@@ -190,6 +191,14 @@ func (w *worker) RSS() (int64, error) {
 		pid = w.child.PID
 	}
 	return supervisor.RSS(os.DirFS("/"), pid)
+}
+
+// Stopped reports whether the program, or one of the group, is stopped.
+func (w *worker) Stopped(group bool) (bool, error) {
+	if pid := int(w.joined.Load()); pid != 0 && !group {
+		return reaper.Stopped(pid)
+	}
+	return w.process.Stopped(group)
 }
 
 // Drain asks the worker to finish what it has and to end its channel.
