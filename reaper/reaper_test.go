@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 		"signal":   signalReaped,
 		"group":    signalGroup,
 		"family":   family,
+		"stopped":  stoppedOnes,
 		"recycled": recycled,
 	})
 	os.Exit(m.Run())
@@ -328,4 +329,67 @@ func recycled([]string) {
 	if errors.Is(unix.Kill(other, 0), unix.ESRCH) {
 		fail(errors.New("another process was killed"))
 	}
+}
+
+// Who is stopped is told from who is not: by a signal, by a debugger, and a member
+// of a group. What is left is continued if it is stopped.
+func TestStopped(t *testing.T) {
+	t.Parallel()
+	p := testproc.Command{Argv: testproc.Argv("stopped"), PID1: true}.Start(t)
+	p.Expect(
+		"running: false <nil>, group false <nil>",
+		"stopped: true <nil>, group true <nil>",
+		"continued: false <nil>, group false <nil>",
+		"traced: true <nil>, group true <nil>",
+		"released: false <nil>, group false <nil>",
+		"a member stopped: false <nil>, group true <nil>",
+		"the rest continued: false <nil>, group false <nil>",
+		"gone: false <nil>, group false <nil>",
+	)
+	p.WaitCode(0)
+}
+
+func stoppedOnes([]string) {
+	runtime.LockOSThread() // a tracer is a thread
+	var r reaper.Reaper
+	c, err := r.Start(func() (int, error) { return leader("stubborn", "quiet") })
+	if err != nil {
+		fail(err)
+	}
+	say := func(what string, alone, group bool) {
+		one, err1 := c.Stopped(false)
+		all, err2 := c.Stopped(true)
+		for err1 == nil && err2 == nil && (one != alone || all != group) { // it takes the kernel a moment
+			one, err1 = c.Stopped(false)
+			all, err2 = c.Stopped(true)
+		}
+		testproc.Say("%s: %v %v, group %v %v", what, one, err1, all, err2)
+	}
+	do := func(err error) {
+		if err != nil {
+			fail(err)
+		}
+	}
+	say("running", false, false)
+	do(unix.Kill(c.PID, unix.SIGSTOP))
+	say("stopped", true, true)
+	do(unix.Kill(c.PID, unix.SIGCONT))
+	say("continued", false, false)
+	do(unix.PtraceAttach(c.PID))
+	say("traced", true, true)
+	_, err = unix.Wait4(c.PID, nil, unix.WALL, nil)
+	do(err)
+	do(unix.PtraceDetach(c.PID))
+	say("released", false, false)
+	argv := testproc.Argv("stubborn", "quiet")
+	member, err := syscall.ForkExec(argv[0], argv, &syscall.ProcAttr{
+		Env: os.Environ(), Files: []uintptr{0, 1, 2, 3}, Sys: &syscall.SysProcAttr{Setpgid: true, Pgid: c.PID},
+	})
+	do(err)
+	do(unix.Kill(member, unix.SIGSTOP))
+	say("a member stopped", false, true)
+	r.WakeRest()
+	say("the rest continued", false, false)
+	do(c.Signal(unix.SIGKILL, true))
+	say("gone", false, false) // zombies, which nobody has reaped
 }

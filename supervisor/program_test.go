@@ -34,6 +34,7 @@ type program struct {
 	late     bool // and was signalled nevertheless
 	released int  // so often
 	stopped  bool
+	unseen   error         // what Stopped returns, if not nil
 	pending  []unix.Signal // what it gets when it runs again
 	rss      int64
 	terminal bool
@@ -117,10 +118,7 @@ func (p *program) runs() {
 func (p *program) Stopped(bool) (bool, error) {
 	p.world.mu.Lock()
 	defer p.world.mu.Unlock()
-	if p.denied != nil {
-		return false, p.denied
-	}
-	return p.stopped, nil
+	return p.stopped, p.unseen
 }
 
 func (p *program) Drain() { p.leave("drain") }

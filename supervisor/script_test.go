@@ -30,6 +30,7 @@ type script struct {
 	drained  *ending        // what becomes of it when it is drained; nil: nothing
 	leaves   *time.Duration // so long after it is drained its channel ends
 	denied   error          // what Signal returns, if not nil
+	unseen   error          // what Stopped returns, if not nil
 	acts     []act
 }
 
@@ -46,7 +47,7 @@ type act struct {
 // what it tells then; beats:1s@9s beats every second until 9s; rss:5@2s is what
 // it takes from then on; stops and runs @2s are what somebody else does to it then;
 // fails:2 is not started at first; EPERM cannot be
-// signalled.
+// signalled; of unseen nobody can tell whether it is stopped.
 func scriptOf(t *testing.T, text string) script {
 	t.Helper()
 	s := script{reaction: reaction{}}
@@ -66,6 +67,8 @@ func scriptOf(t *testing.T, text string) script {
 		switch {
 		case word == "EPERM":
 			s.denied = unix.EPERM
+		case word == "unseen":
+			s.unseen = unix.ENOENT
 		case strings.HasPrefix(word, "fails:"):
 			s.fails = number(t, strings.TrimPrefix(word, "fails:"))
 		case what == "leave":

@@ -25,9 +25,9 @@ type Worker interface {
 	// Signal sends sig to the process, or to its group. Once the process has been
 	// reaped it returns [os.ErrProcessDone].
 	Signal(sig unix.Signal, group bool) error
-	// Stopped reports whether the process, or one of its group, is stopped (^Z,
-	// SIGSTOP, a debugger); an error, that this cannot be told. One that is not,
-	// after it was signalled, gets the signal. It must not take long.
+	// Stopped reports whether the process, or one of those who get SIGCONT with it,
+	// is stopped (^Z, SIGSTOP, a debugger); an error, that this cannot be told. One
+	// that is not, after it was signalled, gets the signal. It must not take long.
 	Stopped(group bool) (bool, error)
 	// Exited is closed when the process has ended; Status and MaxRSS, in bytes,
 	// may be asked then.

@@ -102,7 +102,7 @@ func (s *Supervisor) listenTo(l *life, now time.Time) {
 	if l.state != starting && l.state != working || l.told.Beat.IsZero() || l.told.Ended {
 		return
 	}
-	if stopped, err := l.worker.Stopped(false); err == nil && stopped { // that is no hang
+	if stopped, err := l.worker.Stopped(s.Group); err == nil && stopped { // that is no hang
 		l.awake = now
 	}
 	last := l.told.Beat

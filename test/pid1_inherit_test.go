@@ -100,7 +100,7 @@ func TestPID1ForwardsWhatWasBlockedAndIgnored(t *testing.T) {
 		p.Expect(caught("program", sig)...)
 	}
 	p.Signal(unix.SIGTERM)
-	expectAll(t, p, caught("program", unix.SIGTERM, unix.SIGCONT)...)
+	expectAll(t, p, caught("program", unix.SIGTERM)...)
 	p.CloseStdin()
 	p.WaitCode(7)
 }

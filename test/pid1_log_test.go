@@ -16,7 +16,7 @@ func TestPID1LogsOneLineForEachChange(t *testing.T) {
 	t.Parallel()
 	p := startCatcher(t, underInit("--grace 1h"))
 	p.Signal(unix.SIGTERM)
-	expectAll(t, p, caught("program", unix.SIGTERM, unix.SIGCONT)...)
+	expectAll(t, p, caught("program", unix.SIGTERM)...)
 	p.CloseStdin()
 	p.WaitCode(7)
 	lines := readLog(t, p.Output())

@@ -20,6 +20,7 @@ func roles() map[string]func(args []string) {
 		"mortal":        mortal,
 		"stubborn":      stubborn,
 		"suspended":     suspended,
+		"clinging":      clinging,
 		"leaver":        leaver,
 		"bystander":     bystander,
 		"forbidden":     forbidden,

@@ -193,14 +193,6 @@ func (w *worker) RSS() (int64, error) {
 	return supervisor.RSS(os.DirFS("/"), pid)
 }
 
-// Stopped reports whether the program, or one of the group, is stopped.
-func (w *worker) Stopped(group bool) (bool, error) {
-	if pid := int(w.joined.Load()); pid != 0 && !group {
-		return reaper.Stopped(pid)
-	}
-	return w.process.Stopped(group)
-}
-
 // Drain asks the worker to finish what it has and to end its channel.
 func (w *worker) Drain() { w.channel.Drain() }
 
