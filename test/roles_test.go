@@ -25,6 +25,8 @@ func roles() map[string]func(args []string) {
 		"bystander":     bystander,
 		"forbidden":     forbidden,
 		"nobody":        nobody,
+		"nowhere":       nowhere,
+		"closedoff":     closedoff,
 		"usurper":       usurper,
 		"arguments":     arguments,
 		"hostile":       hostile,

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/nodeinit/nodeinit/signals"
 	"github.com/nodeinit/nodeinit/supervisor"
 )
@@ -124,6 +126,25 @@ func (c config) preRules() signals.Rules {
 		rules.Rewrites = append([]signals.Rewrite{{From: reload}}, rules.Rewrites...)
 	}
 	return rules
+}
+
+// neverComing returns a line for each setting that waits for a signal which
+// ignored says was ignored when nodeinit was started, and therefore stays so.
+func (c config) neverComing(ignored func(unix.Signal) bool) (lines []string) {
+	type setting struct {
+		flag string
+		sig  unix.Signal
+	}
+	named := []setting{{"stop-signal", c.StopSignal.sig()}, {"reload-signal", c.ReloadSignal.sig()}, {"pdeathsig", c.Pdeathsig.sig()}}
+	for _, r := range c.Rewrite {
+		named = append(named, setting{"rewrite", r.From})
+	}
+	for _, s := range named {
+		if s.sig != 0 && ignored(s.sig) {
+			lines = append(lines, fmt.Sprintf("--%s: %s never comes, as it was ignored when nodeinit was started (do not start it by nohup or as a background job of a script, or take another one, as USR2)", s.flag, signals.Name(s.sig)))
+		}
+	}
+	return lines
 }
 
 func (c config) grace() time.Duration { return time.Duration(c.Grace) }

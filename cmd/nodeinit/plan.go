@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"math"
 
 	"github.com/nodeinit/nodeinit/cgroup"
 	"github.com/nodeinit/nodeinit/exec"
@@ -151,7 +152,7 @@ func (a *app) sizeHeap(p *plan) {
 		p.oldSpace = int64(size) * mib
 		return
 	case a.config.Heap.fixed > 0:
-		size = int(a.config.Heap.fixed / mib)
+		size = int(min(a.config.Heap.fixed/mib, math.MaxInt32))
 	case a.config.Heap.auto && limit > 0:
 		size = exec.HeapSize(limit, p.workers)
 	default:

@@ -16,6 +16,7 @@ import (
 	"github.com/nodeinit/nodeinit/exec"
 	"github.com/nodeinit/nodeinit/logs"
 	"github.com/nodeinit/nodeinit/reaper"
+	"github.com/nodeinit/nodeinit/signals"
 	"github.com/nodeinit/nodeinit/supervisor"
 )
 
@@ -33,6 +34,9 @@ func (a *app) supervise(argv []string) int {
 	log := a.openLog()
 	defer log.Flush(flushPatience)
 	a.warnUnknown(log)
+	for _, line := range a.config.neverComing(signals.Ignored) {
+		log.Warn("a signal will not come").Str("warning", line).Send()
+	}
 	if err := a.adopt(); err != nil {
 		log.Warn("not a subreaper").Err(err).Send()
 	}
