@@ -12,24 +12,17 @@ import (
 
 var errNotOurs = errors.New("look for stopped processes: /proc is not this PID namespace's")
 
-// Stopped reports whether a process is stopped, by a stop signal or a debugger, or
-// is about to be: then it takes notice of nothing before SIGCONT, but of SIGKILL.
-// An error says that this cannot be told. A process that is not stopped after it
-// was sent a signal will get that signal, unless somebody stops it later on.
-func Stopped(pid int) (bool, error) {
-	if !ProcIsOurs() {
-		return false, errNotOurs
-	}
-	return stopped(pid)
-}
-
-// Stopped is Stopped of c or, if group is set, of anybody in the group it leads.
+// Stopped reports whether c or, if group is set, anybody in the group it leads is
+// stopped, by a stop signal or a debugger, or is about to be: then it takes notice
+// of nothing before SIGCONT, but of SIGKILL. An error says that this cannot be
+// told. A process that is not stopped after it was sent a signal will get that
+// signal, unless somebody stops it later on.
 func (c *Child) Stopped(group bool) (bool, error) {
-	if !group {
-		return Stopped(c.PID)
-	}
 	if !ProcIsOurs() {
 		return false, errNotOurs
+	}
+	if !group {
+		return stopped(c.PID)
 	}
 	all, err := processes()
 	if err != nil {

@@ -67,7 +67,9 @@ type wrappedProgram struct {
 
 func (w wrappedProgram) Exited() <-chan struct{} { return w.wrapper.Exited() }
 
-func (w wrappedProgram) Signal(sig unix.Signal, group bool) error { return w.wrapper.Signal(sig, group) }
+func (w wrappedProgram) Signal(sig unix.Signal, group bool) error {
+	return w.wrapper.Signal(sig, group)
+}
 
 func (w wrappedProgram) Stopped(group bool) (bool, error) { return w.wrapper.Stopped(group) }
 
