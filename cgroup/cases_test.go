@@ -55,7 +55,7 @@ func (c testCase) checkLimits(t *testing.T, l Limits) {
 	if n, arithmetic := l.Workers(); c.want["total"] != "" && n != c.number(t, "total") {
 		t.Errorf("Workers = %d (%s), want %s", n, arithmetic, c.want["total"])
 	}
-	if c.want["memtotal"] != "" && l.MemTotal != int64(c.number(t, "memtotal")) {
+	if c.want["memtotal"] != "" && l.MemTotal != int64(c.limit(t, "memtotal")) {
 		t.Errorf("MemTotal = %d, want %s", l.MemTotal, c.want["memtotal"])
 	}
 	if c.want["cpus"] != "" && l.Affinity != c.number(t, "cpus") {

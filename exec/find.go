@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -137,13 +135,4 @@ func missing(file string) string {
 
 // head returns the first bytes of file, as many as the kernel looks at itself
 // (BINPRM_BUF_SIZE, include/uapi/linux/binfmts.h); none if it cannot be read.
-func head(file string) []byte {
-	f, err := os.OpenFile(file, os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	buf := make([]byte, 256)
-	n, _ := io.ReadFull(f, buf)
-	return buf[:n]
-}
+func head(file string) []byte { return beginning(file, 256) }

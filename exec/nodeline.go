@@ -103,6 +103,8 @@ func (s setting) node() Program {
 		return s.none(Node, "node %s runs no script (write node server.js)", line.other)
 	case line.script == 0:
 		return s.none(Node, "node reads its script from standard input, of which there is one (write node server.js)")
+	case isStream(s.join(s.argv[line.script])):
+		return s.none(Node, "node reads its script from %s, which can be read once only (write node server.js)", s.argv[line.script])
 	case line.watch:
 		return s.late()
 	default:

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -53,12 +52,7 @@ func (s setting) nodeVersion(name string) (major, minor int, ok bool) {
 }
 
 func versionInHeader(path string) (major, minor int, ok bool) {
-	header, err := os.Open(path)
-	if err != nil {
-		return 0, 0, false
-	}
-	defer header.Close()
-	lines := bufio.NewScanner(header)
+	lines := bufio.NewScanner(bytes.NewReader(beginning(path, 64<<10)))
 	for lines.Scan() {
 		words := strings.Fields(lines.Text())
 		if len(words) != 3 || words[0] != "#define" {
@@ -68,7 +62,7 @@ func versionInHeader(path string) (major, minor int, ok bool) {
 		case "NODE_MAJOR_VERSION":
 			major, _ = strconv.Atoi(words[2])
 		case "NODE_MINOR_VERSION":
-			minor, err = strconv.Atoi(words[2])
+			minor, err := strconv.Atoi(words[2])
 			return major, minor, err == nil && major > 0
 		}
 	}
@@ -87,7 +81,7 @@ func parseVersion(text string) (major, minor int, ok bool) {
 // versionInBinary looks for what Node 18 to 26 have in their read-only data
 // (src/tracing: "node.js/v18.17.1"). It is only done where nothing else tells.
 func versionInBinary(path string) (major, minor int, ok bool) {
-	file, err := os.Open(path)
+	file, err := openRegular(path)
 	if err != nil {
 		return 0, 0, false
 	}
@@ -96,9 +90,10 @@ func versionInBinary(path string) (major, minor int, ok bool) {
 	if err != nil {
 		return 0, 0, false
 	}
-	third := info.Size() / 3 // about where that data begins: some MB to look through, not 50
+	size := min(info.Size(), largestNode)
+	third := size / 3 // about where that data begins: some MB to look through, not 50
 	for _, part := range []*io.SectionReader{
-		io.NewSectionReader(file, third, info.Size()-third),
+		io.NewSectionReader(file, third, size-third),
 		io.NewSectionReader(file, 0, third+int64(len(versionMark)+longestVersion)),
 	} {
 		if version, found := findVersion(part); found {
@@ -111,6 +106,7 @@ func versionInBinary(path string) (major, minor int, ok bool) {
 const (
 	versionMark    = "node.js/v"
 	longestVersion = 32
+	largestNode    = 512 << 20 // bytes
 )
 
 // findVersion returns what follows the mark in r.

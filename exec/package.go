@@ -3,7 +3,6 @@ package exec
 import (
 	"encoding/json"
 	"io"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -29,6 +28,9 @@ const maxPackage = 4 << 20 // bytes of a package.json
 // findPackage reads the package.json that is nearest to dir, upwards. One that
 // cannot be understood is none.
 func findPackage(dir string) (packageFile, bool) {
+	if !filepath.IsAbs(dir) { // scripts need its path in their environment
+		return packageFile{}, false
+	}
 	for !exists(dir, "package.json") {
 		parent := filepath.Dir(dir)
 		if parent == dir || exists(dir, "node_modules") {
@@ -37,7 +39,7 @@ func findPackage(dir string) (packageFile, bool) {
 		dir = parent
 	}
 	pkg := packageFile{dir: dir}
-	file, err := os.Open(pkg.file())
+	file, err := openRegular(pkg.file())
 	if err != nil {
 		return pkg, false
 	}

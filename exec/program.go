@@ -15,7 +15,7 @@ type Program struct {
 	// itself, without npm and its shell.
 	Argv []string
 	Env  []string // the environment to run it with
-	Dir  string   // and the directory
+	Dir  string   // and the directory; "" for where this process is
 	// File is what to execute; "" is what Argv[0] stands for.
 	File string
 	// Credential is the user to run it as; nil: nodeinit's own.
@@ -64,12 +64,16 @@ func (p Program) Find() (string, error) {
 	return setting{argv: p.Argv, env: p.Env, dir: p.Dir}.find()
 }
 
-// Identify tells what argv runs in the environment env and the directory dir,
-// an absolute path. It reads files (package.json, the first line of a script)
-// but starts nothing. In doubt the join is late, which works for whatever
-// starts Node at some time.
+// Identify tells what argv runs in the environment env and the directory of this
+// process, of which dir is what [WorkingDir] returned. It reads regular files
+// (package.json, the first line of a script) but starts nothing. In doubt the join
+// is late, which works for whatever starts Node at some time.
 func Identify(argv, env []string, dir string) Program {
-	return setting{argv: argv, env: env, dir: dir}.identify()
+	p := setting{argv: argv, env: env, dir: dir}.identify()
+	if p.Dir == dir { // it is inherited, whatever leads or does not lead there by then
+		p.Dir = ""
+	}
+	return p
 }
 
 // A setting is a command line where it would run.

@@ -3,7 +3,6 @@ package exec
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -154,15 +153,7 @@ func isNodeImage(text string) bool {
 }
 
 // contents returns the first 64 KiB of file.
-func contents(file string) string {
-	f, err := os.OpenFile(file, os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	text, _ := io.ReadAll(io.LimitReader(f, 64<<10))
-	return string(text)
-}
+func contents(file string) string { return string(beginning(file, 64<<10)) }
 
 // file is a program that is known by what is in its file.
 func (s setting) file() Program {

@@ -117,7 +117,11 @@ func burdened([]string) {
 	if errno != 0 {
 		fail(errno)
 	}
-	mask := &unix.Sigset_t{Val: [16]uint64{1<<(unix.SIGUSR1-1) | 1<<(40-1)}}
+	mask := new(unix.Sigset_t)
+	word := int(unsafe.Sizeof(mask.Val[0])) * 8
+	for _, sig := range []int{int(unix.SIGUSR1), 40} {
+		mask.Val[(sig-1)/word] |= 1 << ((sig - 1) % word)
+	}
 	if err := unix.PthreadSigmask(unix.SIG_SETMASK, mask, nil); err != nil {
 		fail(err)
 	}

@@ -53,14 +53,11 @@ func NewWriter(fd int) *Writer {
 	return w
 }
 
-// Write queues a copy of line and never blocks or fails.
+// Write queues a copy of line and never blocks or fails. What is too long of a
+// line is left out.
 func (w *Writer) Write(line []byte) (int, error) {
-	if len(line) > maxLine {
-		w.dropped.Add(1)
-		return len(line), nil
-	}
 	select {
-	case w.queue <- entry{line: append([]byte(nil), line...)}:
+	case w.queue <- entry{line: fit(line)}:
 	default:
 		w.dropped.Add(1)
 	}

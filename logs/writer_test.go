@@ -2,7 +2,9 @@ package logs_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -107,23 +109,61 @@ func TestFlushWaits(t *testing.T) {
 	})
 }
 
+// A line that is too long for one write loses its end, or the ends of what is
+// long in it, and is not lost.
 func TestLongLines(t *testing.T) {
 	t.Parallel()
 	p := newPipe(t, true)
 	w := logs.NewWriter(p.w)
 	w.OnDrop = told
 	longest := strings.Repeat("x", 4095)
-	for _, line := range []string{longest, longest + "x", longest + longest} {
+	cut := strings.Repeat("x", 4092) + "..."
+	written := []string{longest, longest + "x", longest + longest, strings.Repeat("☃", 4096)}
+	for _, line := range written {
 		fmt.Fprintln(w, line)
 	}
 	closed := p.lines()
-	w.Flush(testproc.HangLimit) // tells though no line follows
+	w.Flush(testproc.HangLimit)
 	lines := closed()
-	if len(lines) < 2 || lines[0] != longest {
-		t.Fatalf("%d lines came, the first of %d bytes", len(lines), len(lines[0]))
+	if want := []string{longest, cut, cut, strings.Repeat("☃", 4092/3) + "..."}; !slices.Equal(lines, want) {
+		t.Errorf("lines of %d bytes came: %.2000q", len(strings.Join(lines, "")), lines)
 	}
-	if _, dropped := sum(t, lines[1:]); dropped != 2 {
-		t.Errorf("%d were told to be dropped, want 2", dropped)
+}
+
+// Whatever is in it and however many strings there are, an object that is too
+// long is one of at most 4096 bytes, with all keys, and the end of no value is
+// half a character.
+func TestLongObjects(t *testing.T) {
+	t.Parallel()
+	p := newPipe(t, true)
+	log := logs.Open(p.w, logs.JSON, zerolog.InfoLevel)
+	units := append([]string{"a", "\x1b", "\"}\n", "☃\\"}, hostile[2:]...)
+	for _, unit := range units {
+		for _, times := range []int{5000, 700} {
+			log.Info("starting").Str("first", strings.Repeat(unit, times)).Int("pid", 1).
+				Strs("more", slices.Repeat([]string{strings.Repeat(unit, times)}, 20)).Str("last", "x").Send()
+		}
+	}
+	closed := p.lines()
+	log.Flush(testproc.HangLimit)
+	lines := closed()
+	if len(lines) != 2*len(units) {
+		t.Fatalf("%d lines came of %d", len(lines), 2*len(units))
+	}
+	for i, line := range lines {
+		var got struct {
+			First, Last string
+			PID         int
+			More        []string
+		}
+		if err := json.Unmarshal([]byte(line), &got); err != nil || len(line) > 4095 {
+			t.Fatalf("%q makes %d bytes, %v: %s", units[i/2], len(line), err, line)
+		}
+		first, long := strings.CutSuffix(got.First, "...")
+		if got.Last != "x" || got.PID != 1 || len(got.More) != 20 || !long ||
+			!strings.HasPrefix(string([]rune(strings.Repeat(units[i/2], 5000))), first) {
+			t.Errorf("%q makes %s", units[i/2], line)
+		}
 	}
 }
 
@@ -229,7 +269,7 @@ func TestOpen(t *testing.T) {
 	log.Flush(testproc.HangLimit)
 	lines := closed()
 	text := strings.Join(lines, "\n")
-	if len(lines) != 3 || !strings.Contains(text, `"level":"warn","logger":"nodeinit","msg":"log lines dropped","lines":1}`) || strings.Contains(text, "too long") {
+	if len(lines) != 3 || !strings.Contains(lines[1], `"msg":"too long","value":"xxx`) || !strings.HasSuffix(lines[1], `xxx..."}`) || strings.Contains(text, "dropped") {
 		t.Errorf("got\n%s", text)
 	}
 }

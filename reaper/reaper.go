@@ -34,8 +34,8 @@ type Reaper struct {
 
 	mu       sync.Mutex // held while starting, signalling and reaping
 	children map[int]*Child
-	empty    []chan struct{}          // closed at the next ECHILD
-	groups   map[*Child]chan struct{} // closed when nobody is left in the child's group
+	empty    []chan struct{}     // closed at the next ECHILD
+	groups   map[*Child]struct{} // those that were reaped and whose group may have outlived them
 }
 
 // A Child is a process that Start started.
@@ -43,10 +43,11 @@ type Child struct {
 	// PID is its process ID, and its process group's where it leads one.
 	PID int
 
-	reaper *Reaper
-	exited chan struct{}   // closed once the fields below are set
-	status unix.WaitStatus //
-	usage  unix.Rusage     // of the child and the descendants it waited for
+	reaper     *Reaper
+	groupEnded chan struct{}
+	exited     chan struct{}   // closed once the fields below are set
+	status     unix.WaitStatus //
+	usage      unix.Rusage     // of the child and the descendants it waited for
 }
 
 // Start calls fork, which starts a process and returns its ID, and registers
@@ -59,9 +60,9 @@ func (r *Reaper) Start(fork func() (pid int, err error)) (*Child, error) {
 		return nil, err
 	}
 	if r.children == nil {
-		r.children = make(map[int]*Child)
+		r.children, r.groups = make(map[int]*Child), make(map[*Child]struct{})
 	}
-	c := &Child{PID: pid, reaper: r, exited: make(chan struct{})}
+	c := &Child{PID: pid, reaper: r, exited: make(chan struct{}), groupEnded: make(chan struct{})}
 	r.children[pid] = c
 	return c, nil
 }
@@ -97,22 +98,29 @@ func (r *Reaper) Empty() <-chan struct{} {
 func (r *Reaper) reap() {
 	for r.reapOne() {
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.announceGroups()
 }
 
 // announceGroups closes the channels of those groups that have nobody left. The
 // last one of a group is a child of this process, or has been adopted by it, so
-// that its end is always seen here.
+// that its end is always seen here. r is locked.
+//
+// The number of a group goes to no new process while it has members, zombies
+// among them (kernel/pid.c). So where a process has it, the leader having been
+// reaped, the group has ended and the number is somebody else's.
 func (r *Reaper) announceGroups() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for c, done := range r.groups {
-		if errors.Is(unix.Kill(-c.PID, 0), unix.ESRCH) {
-			close(done)
+	for c := range r.groups {
+		if gone(-c.PID) || !gone(c.PID) {
+			close(c.groupEnded)
 			delete(r.groups, c)
 		}
 	}
 }
+
+// gone reports whether there is no process, or no process group, of that number.
+func gone(target int) bool { return errors.Is(unix.Kill(target, 0), unix.ESRCH) }
 
 // reapOne reaps at most one process and reports whether there may be more. It
 // takes the lock for one wait4 only, so that 10,000 zombies hold up no signal.
@@ -131,16 +139,15 @@ func (r *Reaper) reapOne() bool {
 	case err != nil || pid == 0:
 		return false
 	}
-	child, ours := r.children[pid]
-	if !ours {
-		if r.OnOrphan != nil {
-			r.OnOrphan(pid, status)
-		}
-		return true
+	if child, ours := r.children[pid]; ours {
+		delete(r.children, pid)
+		child.status, child.usage = status, usage
+		close(child.exited)
+		r.groups[child] = struct{}{}
+	} else if r.OnOrphan != nil {
+		r.OnOrphan(pid, status)
 	}
-	delete(r.children, pid)
-	child.status, child.usage = status, usage
-	close(child.exited)
+	r.announceGroups() // at once: now the numbers are free
 	return true
 }
 
@@ -166,22 +173,21 @@ func (c *Child) Exited() <-chan struct{} { return c.exited }
 
 // GroupEnded returns a channel that is closed when nobody is left in the process
 // group that c leads: c itself has ended, and all that it started and that did
-// not leave for a group of their own. Call it once.
-func (c *Child) GroupEnded() <-chan struct{} {
-	r, done := c.reaper, make(chan struct{})
-	r.mu.Lock()
-	if r.groups == nil {
-		r.groups = make(map[*Child]chan struct{})
-	}
-	r.groups[c] = done
-	r.mu.Unlock()
-	r.announceGroups() // it may be so already: then no SIGCHLD will come
-	return done
-}
+// not leave for a group of their own.
+func (c *Child) GroupEnded() <-chan struct{} { return c.groupEnded }
 
-// SignalGroup sends sig to the group that c leads, which may outlive c. The
-// number is the group's until GroupEnded is closed.
+// SignalGroup sends sig to the group that c leads, which may outlive c. Once
+// nobody is left in it it sends nothing and returns [os.ErrProcessDone].
 func (c *Child) SignalGroup(sig unix.Signal) error {
+	r := c.reaper
+	r.mu.Lock() // what has been reaped by then is known, and no more will be
+	defer r.mu.Unlock()
+	r.announceGroups()
+	select {
+	case <-c.groupEnded:
+		return os.ErrProcessDone
+	default:
+	}
 	err := unix.Kill(-c.PID, sig)
 	if errors.Is(err, unix.ESRCH) {
 		return os.ErrProcessDone
@@ -194,7 +200,7 @@ func (c *Child) Status() unix.WaitStatus { return c.status }
 
 // MaxRSS returns the peak resident set, in bytes, of c or of the largest
 // descendant it waited for. It may be called once Exited is closed.
-func (c *Child) MaxRSS() int64 { return c.usage.Maxrss * 1024 } // getrusage(2): KiB
+func (c *Child) MaxRSS() int64 { return int64(c.usage.Maxrss) * 1024 } // getrusage(2): KiB
 
 // Signal sends sig to c, or to the process group c leads if group is set. Once
 // c has been reaped it sends nothing and returns [os.ErrProcessDone].

@@ -27,6 +27,10 @@ func TestMain(m *testing.M) {
 		"stubborn": stubborn,
 		"pause":    pause,
 		"signal":   signalReaped,
+		"group":    signalGroup,
+		"family":   family,
+		"stopped":  stoppedOnes,
+		"recycled": recycled,
 	})
 	os.Exit(m.Run())
 }
@@ -245,4 +249,147 @@ func pause([]string) {
 		}
 	})
 	testproc.Say("reaped %d", seen)
+}
+
+// A group that has ended gets no signal, also when the kernel has given its
+// number to another one. One that outlives its leader does.
+func TestEndedGroupGetsNoSignal(t *testing.T) {
+	t.Parallel()
+	for _, role := range []string{"group", "recycled"} {
+		t.Run(role, func(t *testing.T) {
+			t.Parallel()
+			p := testproc.Command{Argv: testproc.Argv(role), PID1: true}.Start(t)
+			p.Expect("done: true")
+			p.WaitCode(0)
+		})
+	}
+}
+
+// leader starts a role as the leader of a process group.
+func leader(role string, args ...string) (int, error) {
+	argv := testproc.Argv(role, args...)
+	return syscall.ForkExec(argv[0], argv, &syscall.ProcAttr{
+		Env: os.Environ(), Files: []uintptr{0, 1, 2, 3}, Sys: &syscall.SysProcAttr{Setpgid: true},
+	})
+}
+
+// signalGroup signals the group of a parent that has ended before its orphan.
+func signalGroup([]string) {
+	var r reaper.Reaper
+	go r.Run(context.Background())
+	c, err := r.Start(func() (int, error) { return leader("family", "1") })
+	if err != nil {
+		fail(err)
+	}
+	<-c.Exited()
+	select {
+	case <-c.GroupEnded():
+		fail(errors.New("the group has ended before the orphan"))
+	default:
+	}
+	if err := c.SignalGroup(unix.SIGKILL); err != nil {
+		fail(err)
+	}
+	<-c.GroupEnded()
+	<-r.Empty()
+	testproc.Say("done: %v", errors.Is(c.SignalGroup(unix.SIGKILL), os.ErrProcessDone))
+}
+
+// family leaves somebody behind.
+func family([]string) {
+	if _, err := fork("stubborn", "quiet")(); err != nil {
+		fail(err)
+	}
+}
+
+// recycled has the kernel give the number of a group that has ended to another
+// process, which is not the Reaper's and leads a group too.
+func recycled([]string) {
+	var r reaper.Reaper
+	go r.Run(context.Background())
+	c, err := r.Start(func() (int, error) { return leader("exit", "0") })
+	if err != nil {
+		fail(err)
+	}
+	<-c.Exited()
+	<-r.Empty()
+	other := 0
+	for other != c.PID { // a thread of this process may take it first
+		if other > 0 {
+			_ = unix.Kill(other, unix.SIGKILL)
+		}
+		if err := os.WriteFile("/proc/sys/kernel/ns_last_pid", strconv.AppendInt(nil, int64(c.PID-1), 10), 0); err != nil {
+			fail(err)
+		}
+		if other, err = leader("stubborn", "quiet"); err != nil {
+			fail(err)
+		}
+	}
+	testproc.Say("done: %v", errors.Is(c.SignalGroup(unix.SIGKILL), os.ErrProcessDone))
+	if errors.Is(unix.Kill(other, 0), unix.ESRCH) {
+		fail(errors.New("another process was killed"))
+	}
+}
+
+// Who is stopped is told from who is not: by a signal, by a debugger, and a member
+// of a group. What is left is continued if it is stopped.
+func TestStopped(t *testing.T) {
+	t.Parallel()
+	p := testproc.Command{Argv: testproc.Argv("stopped"), PID1: true}.Start(t)
+	p.Expect(
+		"running: false <nil>, group false <nil>",
+		"stopped: true <nil>, group true <nil>",
+		"continued: false <nil>, group false <nil>",
+		"traced: true <nil>, group true <nil>",
+		"released: false <nil>, group false <nil>",
+		"a member stopped: false <nil>, group true <nil>",
+		"the rest continued: false <nil>, group false <nil>",
+		"gone: false <nil>, group false <nil>",
+	)
+	p.WaitCode(0)
+}
+
+func stoppedOnes([]string) {
+	runtime.LockOSThread() // a tracer is a thread
+	var r reaper.Reaper
+	c, err := r.Start(func() (int, error) { return leader("stubborn", "quiet") })
+	if err != nil {
+		fail(err)
+	}
+	say := func(what string, alone, group bool) {
+		one, err1 := c.Stopped(false)
+		all, err2 := c.Stopped(true)
+		for err1 == nil && err2 == nil && (one != alone || all != group) { // it takes the kernel a moment
+			one, err1 = c.Stopped(false)
+			all, err2 = c.Stopped(true)
+		}
+		testproc.Say("%s: %v %v, group %v %v", what, one, err1, all, err2)
+	}
+	do := func(err error) {
+		if err != nil {
+			fail(err)
+		}
+	}
+	say("running", false, false)
+	do(unix.Kill(c.PID, unix.SIGSTOP))
+	say("stopped", true, true)
+	do(unix.Kill(c.PID, unix.SIGCONT))
+	say("continued", false, false)
+	do(unix.PtraceAttach(c.PID))
+	say("traced", true, true)
+	_, err = unix.Wait4(c.PID, nil, unix.WALL, nil)
+	do(err)
+	do(unix.PtraceDetach(c.PID))
+	say("released", false, false)
+	argv := testproc.Argv("stubborn", "quiet")
+	member, err := syscall.ForkExec(argv[0], argv, &syscall.ProcAttr{
+		Env: os.Environ(), Files: []uintptr{0, 1, 2, 3}, Sys: &syscall.SysProcAttr{Setpgid: true, Pgid: c.PID},
+	})
+	do(err)
+	do(unix.Kill(member, unix.SIGSTOP))
+	say("a member stopped", false, true)
+	r.WakeRest()
+	say("the rest continued", false, false)
+	do(c.Signal(unix.SIGKILL, true))
+	say("gone", false, false) // zombies, which nobody has reaped
 }

@@ -44,17 +44,17 @@ func ProcIsOurs() bool {
 func signalDescendants(sig unix.Signal) error {
 	seen := make(map[int]bool)
 	for range 10 {
-		parents, err := parentsOf()
+		all, err := processes()
 		if err != nil {
 			return fmt.Errorf("find descendants: %w", err)
 		}
 		found := false
-		for pid, parent := range parents {
-			if seen[pid] || !descends(parents, pid, os.Getpid()) {
+		for pid, p := range all {
+			if seen[pid] || !descends(all, pid, os.Getpid()) {
 				continue
 			}
 			found = true
-			seen[pid] = signalIfChildOf(parent, pid, sig)
+			seen[pid] = signalIfChildOf(p.parent, pid, sig)
 		}
 		if !found {
 			return nil
@@ -75,29 +75,32 @@ func signalIfChildOf(parent, pid int, sig unix.Signal) bool {
 		return true // it is gone
 	}
 	defer unix.Close(fd)
-	if now, err := parentOf(pid); err != nil || now != parent {
+	if now, err := look(pid); err != nil || now.parent != parent {
 		return err != nil
 	}
 	_ = unix.PidfdSendSignal(fd, sig, nil, 0) // gone, or not ours to signal
 	return true
 }
 
-func descends(parents map[int]int, pid, ancestor int) bool {
-	for range len(parents) { // a racing snapshot could hold a cycle
-		parent, ok := parents[pid]
+// A process is what /proc tells of one.
+type process struct{ parent, group int }
+
+func descends(all map[int]process, pid, ancestor int) bool {
+	for range len(all) { // a racing snapshot could hold a cycle
+		p, ok := all[pid]
 		if !ok {
 			return false
 		}
-		if parent == ancestor {
+		if p.parent == ancestor {
 			return true
 		}
-		pid = parent
+		pid = p.parent
 	}
 	return false
 }
 
-// parentsOf returns the parent of every process that /proc shows.
-func parentsOf() (map[int]int, error) {
+// processes returns every process that /proc shows.
+func processes() (map[int]process, error) {
 	dir, err := os.Open("/proc")
 	if err != nil {
 		return nil, err
@@ -107,29 +110,31 @@ func parentsOf() (map[int]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	parents := make(map[int]int, len(names))
+	all := make(map[int]process, len(names))
 	for _, name := range names {
 		pid, err := strconv.Atoi(name)
 		if err != nil {
 			continue
 		}
-		if parent, err := parentOf(pid); err == nil {
-			parents[pid] = parent
+		if p, err := look(pid); err == nil {
+			all[pid] = p
 		}
 	}
-	return parents, nil
+	return all, nil
 }
 
-// parentOf reads the fourth field of /proc/PID/stat. The second, the command
-// in parentheses, may hold anything, parentheses and newlines too (proc(5)).
-func parentOf(pid int) (int, error) {
+// look reads the fourth and the fifth field of /proc/PID/stat. The second, the
+// command in parentheses, may hold anything, parentheses and newlines too (proc(5)).
+func look(pid int) (process, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return 0, err
+		return process{}, err
 	}
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	if len(fields) < 2 {
-		return 0, fmt.Errorf("malformed /proc/%d/stat", pid)
+	if len(fields) < 3 {
+		return process{}, fmt.Errorf("malformed /proc/%d/stat", pid)
 	}
-	return strconv.Atoi(string(fields[1]))
+	parent, err1 := strconv.Atoi(string(fields[1]))
+	group, err2 := strconv.Atoi(string(fields[2]))
+	return process{parent, group}, errors.Join(err1, err2)
 }

@@ -22,7 +22,7 @@ import (
 func Catch() <-chan unix.Signal {
 	var slots []reflect.SelectCase
 	for sig := unix.Signal(1); sig <= rtMax; sig++ {
-		if !Catchable(sig) || signal.Ignored(sig) {
+		if !Catchable(sig) || Ignored(sig) {
 			continue
 		}
 		slot := make(chan os.Signal, 1)
@@ -44,6 +44,10 @@ func Catch() <-chan unix.Signal {
 	}()
 	return caught
 }
+
+// Ignored reports whether sig was ignored when this process was started, as by
+// nohup, and stays so: Catch does not take it.
+func Ignored(sig unix.Signal) bool { return Catchable(sig) && signal.Ignored(sig) }
 
 // ignoreTerminalStops ignores SIGTTIN and SIGTTOU. They must not be caught: a
 // background process whose write to the terminal is interrupted by a handler

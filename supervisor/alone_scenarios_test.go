@@ -27,7 +27,7 @@ func onTerminal(w *world) {
 	}
 }
 
-const then = "40s 0 TERM, 40s 1 TERM, 40s 0 CONT, 40s 1 CONT, 41s 0 released, 42s 1 released, 42s ends 0 requested, of 1 exit, starts 2 crashes 0"
+const then = "40s 0 TERM, 40s 1 TERM, 41s 0 released, 42s 1 released, 42s ends 0 requested, of 1 exit, starts 2 crashes 0"
 
 // One worker first.
 var aloneScenarios = []fleetScenario{
@@ -48,28 +48,28 @@ var aloneScenarios = []fleetScenario{
 		want: "0s 0 starts, 15s 1 starts, " + then},
 	{name: "limits that change meanwhile", set: func(w *world) { alone(w); w.Target = w.limits },
 		asks: "1s target:3", signals: "40s TERM",
-		play: "0 serves@30s TERM+1s:0 | * serves@100ms TERM+2s:0",
-		want: "0s 0 starts, 30s 1 starts, 30s 2 starts, 40s 0 TERM, 40s 1 TERM, 40s 2 TERM, 40s 0 CONT, 40s 1 CONT, 40s 2 CONT, 41s 0 released, 42s 1 released, 42s 2 released, 42s ends 0 requested, of 2 exit, starts 3 crashes 0"},
+		play: "0 serves@30s TERM+1s:0 | 1 serves@100ms TERM+2s:0 | 2 serves@100ms TERM+3s:0",
+		want: "0s 0 starts, 30s 1 starts, 30s 2 starts, 40s 0 TERM, 40s 1 TERM, 40s 2 TERM, 41s 0 released, 42s 1 released, 43s 2 released, 43s ends 0 requested, of 2 exit, starts 3 crashes 0"},
 	{name: "one that must stay alone does, whatever is asked", set: func(w *world) { refused(w); w.Target = w.limits },
 		asks: "1s target:3, 30s scale:4", signals: "40s TERM", play: "0 serves@100ms TERM+1s:0",
-		want: "0s 0 starts, 40s 0 TERM, 40s 0 CONT, 41s 0 released, 41s ends 0 requested, of 0 exit, starts 1 crashes 0",
+		want: "0s 0 starts, 40s 0 TERM, 41s 0 released, 41s ends 0 requested, of 0 exit, starts 1 crashes 0",
 		logs: `"level":"warn","logger":"nodeinit","msg":"staying one process","why":"it cannot be"} ... "msg":"scale refused"`},
 	{name: "one with a socket of its own stays alone", set: func(w *world) { alone(w); w.Listens = func(supervisor.Worker) bool { return true } },
 		signals: "40s TERM", play: "0 TERM+1s:0",
-		want: "0s 0 starts, 40s 0 TERM, 40s 0 CONT, 40s 0 disconnect, 41s 0 released, 41s ends 0 requested, of 0 exit, starts 1 crashes 0",
+		want: "0s 0 starts, 40s 0 TERM, 40s 0 disconnect, 41s 0 released, 41s ends 0 requested, of 0 exit, starts 1 crashes 0",
 		logs: `"msg":"staying one process","why":"it listens on a socket of its own`},
 	{name: "unless it asks later", set: func(w *world) { alone(w); w.Listens = func(supervisor.Worker) bool { return true } },
 		signals: "40s TERM", play: "0 serves@20s TERM+1s:0 | 1 serves@100ms TERM+2s:0",
 		want: "0s 0 starts, 20s 1 starts, " + then},
 	{name: "a second one that crashes before it was ready ends it all", set: alone, crashes: 5,
 		play: "0 serves@5s TERM+1s:0 | 1 exit:3@1s",
-		want: "0s 0 starts, 5s 1 starts, 6s 0 TERM, 6s 0 CONT, 6s 1 released, 7s 0 released, 7s ends 3, of 1 exit, starts 2 crashes 1"},
+		want: "0s 0 starts, 5s 1 starts, 6s 0 TERM, 6s 1 released, 7s 0 released, 7s ends 3, of 1 exit, starts 2 crashes 1"},
 	{name: "a stop before it listens", set: alone, signals: "5s TERM", play: "0 serves@6s TERM+2s:0",
-		want: "0s 0 starts, 5s 0 TERM, 5s 0 CONT, 5s 0 disconnect, 7s 0 released, 7s ends 0 requested, of 0 exit, starts 1 crashes 0"},
+		want: "0s 0 starts, 5s 0 TERM, 5s 0 disconnect, 7s 0 released, 7s ends 0 requested, of 0 exit, starts 1 crashes 0"},
 	{name: "^C ends the one that has the terminal, and then the others", set: onTerminal, crashes: 5,
 		play: "0 serves@1s INT@9s | 1 serves@100ms INT+1s:0",
-		want: "0s 0 starts, 1s 1 starts, 9s 0 released, 9s 1 INT, 9s 1 CONT, 10s 1 released, 10s ends 130 requested, of 0 signal, starts 2 crashes 0"},
+		want: "0s 0 starts, 1s 1 starts, 9s 0 released, 9s 1 INT, 10s 1 released, 10s ends 130 requested, of 0 signal, starts 2 crashes 0"},
 	{name: "^C, and it ends well", set: onTerminal,
 		play: "0 serves@1s exit:0@9s | 1 serves@100ms INT+1s:0",
-		want: "0s 0 starts, 1s 1 starts, 9s 0 released, 9s 1 INT, 9s 1 CONT, 10s 1 released, 10s ends 0 requested, of 1 exit, starts 2 crashes 0"},
+		want: "0s 0 starts, 1s 1 starts, 9s 0 released, 9s 1 INT, 10s 1 released, 10s ends 0 requested, of 1 exit, starts 2 crashes 0"},
 }

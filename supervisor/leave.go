@@ -51,8 +51,14 @@ func (s *Supervisor) ask(l *life) {
 	s.disconnectIfIdle(l)
 }
 
-// wake continues a stopped process: it would hear of nothing before SIGKILL.
-func (s *Supervisor) wake(l *life) { _ = l.worker.Signal(unix.SIGCONT, s.Group) }
+// wake continues a stopped process: it would hear of nothing before SIGKILL. Call
+// it after what it is to hear was sent: a signal stays with a process that is
+// stopped, so that none is missed that stops in between.
+func (s *Supervisor) wake(l *life) {
+	if stopped, err := l.worker.Stopped(s.Group); stopped || err != nil {
+		_ = l.worker.Signal(unix.SIGCONT, s.Group)
+	}
+}
 
 // disconnectIfIdle asks a worker that has no server, any more or at all, to leave
 // its channel: that keeps Node alive, for ever if need be, even when the

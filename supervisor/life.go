@@ -28,6 +28,7 @@ type life struct {
 	stopWith stopSignal // what it gets when it has drained
 	killAt   time.Time  // when it is to be killed; zero: when all are
 
+	awake time.Time // when it was last seen to be stopped: its silence before proves nothing
 	oldAt time.Time // when it is too old; zero: never, or tired already
 	above int       // so many samples of its memory in a row were too much
 	tired Why       // why it is to be replaced; "": it is not

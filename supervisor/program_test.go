@@ -33,6 +33,9 @@ type program struct {
 	observed bool // Status was asked: the supervisor knows that it has ended
 	late     bool // and was signalled nevertheless
 	released int  // so often
+	stopped  bool
+	unseen   error         // what Stopped returns, if not nil
+	pending  []unix.Signal // what it gets when it runs again
 	rss      int64
 	terminal bool
 	stopping bool // it was told that its end is that of all it has started
@@ -86,10 +89,36 @@ func (p *program) Signal(sig unix.Signal, group bool) error {
 	if p.ended {
 		return os.ErrProcessDone
 	}
+	if sig == unix.SIGCONT {
+		p.runs()
+	}
+	if p.stopped && sig != unix.SIGKILL {
+		p.pending = append(p.pending, sig)
+		return nil
+	}
+	p.gets(sig)
+	return nil
+}
+
+func (p *program) gets(sig unix.Signal) {
 	if e, ok := p.reaction[sig]; ok {
 		time.AfterFunc(e.after, func() { p.end(e.status) })
 	}
-	return nil
+}
+
+// runs has it go on, if it was stopped.
+func (p *program) runs() {
+	pending := p.pending
+	p.stopped, p.pending = false, nil
+	for _, sig := range pending {
+		p.gets(sig)
+	}
+}
+
+func (p *program) Stopped(bool) (bool, error) {
+	p.world.mu.Lock()
+	defer p.world.mu.Unlock()
+	return p.stopped, p.unseen
 }
 
 func (p *program) Drain() { p.leave("drain") }

@@ -30,6 +30,7 @@ type script struct {
 	drained  *ending        // what becomes of it when it is drained; nil: nothing
 	leaves   *time.Duration // so long after it is drained its channel ends
 	denied   error          // what Signal returns, if not nil
+	unseen   error          // what Stopped returns, if not nil
 	acts     []act
 }
 
@@ -44,8 +45,9 @@ type act struct {
 // only leaves its channel then; exit:7@2s and SEGV@2s end it at 2s; binds,
 // serves, closes, leaves, hangsup, faults, ready, agent, handles and beat @2s are
 // what it tells then; beats:1s@9s beats every second until 9s; rss:5@2s is what
-// it takes from then on; fails:2 is not started at first; EPERM cannot be
-// signalled.
+// it takes from then on; stops and runs @2s are what somebody else does to it then;
+// fails:2 is not started at first; EPERM cannot be
+// signalled; of unseen nobody can tell whether it is stopped.
 func scriptOf(t *testing.T, text string) script {
 	t.Helper()
 	s := script{reaction: reaction{}}
@@ -65,6 +67,8 @@ func scriptOf(t *testing.T, text string) script {
 		switch {
 		case word == "EPERM":
 			s.denied = unix.EPERM
+		case word == "unseen":
+			s.unseen = unix.ENOENT
 		case strings.HasPrefix(word, "fails:"):
 			s.fails = number(t, strings.TrimPrefix(word, "fails:"))
 		case what == "leave":
@@ -103,6 +107,15 @@ func actOf(t *testing.T, what string) func(*program) {
 	}
 	if do := tells(what); do != nil {
 		return do
+	}
+	if what == "stops" || what == "runs" {
+		return func(p *program) {
+			p.world.mu.Lock()
+			defer p.world.mu.Unlock()
+			if p.stopped = true; what == "runs" {
+				p.runs()
+			}
+		}
 	}
 	sig := parse(t, what)
 	return func(p *program) { p.end(killedBy(sig)) }

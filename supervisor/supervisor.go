@@ -25,6 +25,10 @@ type Worker interface {
 	// Signal sends sig to the process, or to its group. Once the process has been
 	// reaped it returns [os.ErrProcessDone].
 	Signal(sig unix.Signal, group bool) error
+	// Stopped reports whether the process, or one of those who get SIGCONT with it,
+	// is stopped (^Z, SIGSTOP, a debugger); an error, that this cannot be told. One
+	// that is not, after it was signalled, gets the signal. It must not take long.
+	Stopped(group bool) (bool, error)
 	// Exited is closed when the process has ended; Status and MaxRSS, in bytes,
 	// may be asked then.
 	Exited() <-chan struct{}
@@ -61,6 +65,8 @@ type Worker interface {
 type Rest interface {
 	// SignalRest sends sig to all of it.
 	SignalRest(sig unix.Signal) error
+	// WakeRest continues what of it is stopped.
+	WakeRest()
 	// Empty is closed when nothing remains.
 	Empty() <-chan struct{}
 }

@@ -28,7 +28,7 @@ func (s *Supervisor) sweep() {
 	s.Log.Info(s.called("stopping what the program left behind", "stopping what the workers left behind")).
 		Int64("grace_ms", limit.Milliseconds()).Send()
 	s.signalRest(unix.SIGTERM)
-	s.signalRest(unix.SIGCONT)
+	s.Rest.WakeRest()
 	s.enter(sweeping, limit)
 }
 

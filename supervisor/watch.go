@@ -102,9 +102,14 @@ func (s *Supervisor) listenTo(l *life, now time.Time) {
 	if l.state != starting && l.state != working || l.told.Beat.IsZero() || l.told.Ended {
 		return
 	}
+	if stopped, err := l.worker.Stopped(s.Group); err == nil && stopped { // that is no hang
+		l.awake = now
+	}
 	last := l.told.Beat
-	if last.Before(s.watch.awake) {
-		last = s.watch.awake
+	for _, awake := range []time.Time{s.watch.awake, l.awake} {
+		if last.Before(awake) {
+			last = awake
+		}
 	}
 	if silent := now.Sub(last); silent >= s.HangTimeout {
 		s.hangs(l, silent)

@@ -107,6 +107,9 @@ func (r *rest) SignalRest(sig unix.Signal) error {
 	return nil
 }
 
+// WakeRest notes that somebody looked for those who are stopped.
+func (r *rest) WakeRest() { _ = r.SignalRest(unix.SIGCONT) }
+
 func (r *rest) Empty() <-chan struct{} {
 	w := r.world
 	w.mu.Lock()
@@ -200,7 +203,8 @@ func (w *world) startWorker(slot int) (supervisor.Worker, error) {
 		p.name += fmt.Sprintf(".%d", p.nth)
 	}
 	script := w.script(p.name)
-	p.reaction, p.drained, p.leaves, p.denied = script.reaction, script.drained, script.leaves, script.denied
+	p.reaction, p.drained, p.leaves = script.reaction, script.drained, script.leaves
+	p.denied, p.unseen = script.denied, script.unseen
 	if script.fails > len(w.failed) {
 		w.failed = append(w.failed, p.begun)
 		w.note(event{to: p.name, did: "not started"})

@@ -95,15 +95,42 @@ func TestClusterReplacesAWorkerThatHangs(t *testing.T) {
 	})
 }
 
-// Who does not die of SIGABRT is killed.
-func TestClusterKillsAWorkerThatHangs(t *testing.T) {
+// Who is stopped does not hang. The one that does, later, shows that the time for
+// the other was over.
+func TestClusterLeavesAStoppedWorkerAlone(t *testing.T) {
 	underEach(t, onNewest(nodeinits("rr")), func(t *testing.T, p primary) {
-		k := p.start(t, servants(2, onHang+" --ready none"))
+		k := p.start(t, servants(2, onHang+" --ready none --max-crashes 1"))
 		workers := k.all(2)
 		workers[0].do("beaten", nil, nil)
 		if err := unix.Kill(workers[0].PID, unix.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}
+		if l := k.hangs(workers[1], "worker hangs"); l.Facts["worker"] != 1.0 {
+			t.Errorf("logged %v, want the hang of worker 1", l.Facts)
+		}
+		workers[1].rest()
+		workers[1] = k.nextIn(1)
+		if err := unix.Kill(workers[0].PID, unix.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
+		workers[0].do("beaten", nil, nil)
+		k.stopWith(terminated)
+		if n := len(k.logged("worker hangs")); n != 1 {
+			t.Errorf("%d workers hang by the log, want 1", n)
+		}
+	})
+}
+
+// Who does not die of SIGABRT is killed. Node takes that for a request, which it
+// answers when its loop turns.
+func TestClusterKillsAWorkerThatHangs(t *testing.T) {
+	underEach(t, onNewest(nodeinits("rr")), func(t *testing.T, p primary) {
+		a := servants(2, onHang+" --ready none")
+		a.node = []string{"--report-on-signal", "--report-signal=SIGABRT", "--report-directory=" + t.TempDir()}
+		k := p.start(t, a)
+		workers := k.all(2)
+		workers[0].do("beaten", nil, nil)
+		workers[0].block()
 		k.untilLogged(1, "worker hangs")
 		k.WaitCode(killed)
 		k.expectStory("worker hangs", []string{"0a hangs", "0a ended", "1a draining", "1a ended"})

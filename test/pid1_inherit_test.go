@@ -1,6 +1,7 @@
 package test
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -100,9 +101,99 @@ func TestPID1ForwardsWhatWasBlockedAndIgnored(t *testing.T) {
 		p.Expect(caught("program", sig)...)
 	}
 	p.Signal(unix.SIGTERM)
-	expectAll(t, p, caught("program", unix.SIGTERM, unix.SIGCONT)...)
+	expectAll(t, p, caught("program", unix.SIGTERM)...)
 	p.CloseStdin()
 	p.WaitCode(7)
+}
+
+// What waits for a signal that was ignored is told at the start that it will not
+// come, once for each setting; nobody else is.
+func TestPID1SaysWhichSignalsWillNotCome(t *testing.T) {
+	t.Parallel()
+	for flags, want := range map[string][]string{
+		"--reload-signal HUP":                        {"--reload-signal: SIGHUP"},
+		"--stop-signal HUP -r INT:TERM -r USR1:USR2": {"--stop-signal: SIGHUP", "--rewrite: SIGINT"},
+		"--reload-signal USR2 --stop-signal TERM":    nil,
+	} {
+		t.Run(flags, func(t *testing.T) {
+			t.Parallel()
+			for _, c := range []testproc.Command{
+				under(underInit(flags, "true"), testproc.Argv("hostile")...),
+				underInit(flags, "true"),
+			} {
+				p := c.Start(t)
+				p.WaitCode(0)
+				var got []string
+				for _, line := range readLog(t, p.Output()) {
+					if line.Msg == "a signal will not come" {
+						text, _, _ := strings.Cut(fmt.Sprint(line.Facts["warning"]), " never comes")
+						got = append(got, text)
+					}
+				}
+				if !slices.Equal(got, want) {
+					t.Errorf("told %q, want %q", got, want)
+				}
+				want = nil
+			}
+		})
+	}
+}
+
+// nowhere becomes args in a directory that is removed.
+func nowhere(args []string) {
+	dir, err := os.MkdirTemp("", "nowhere")
+	if err != nil {
+		fail(err)
+	}
+	if err := errors.Join(os.Chdir(dir), os.Remove(dir)); err != nil {
+		fail(err)
+	}
+	becomes(args)
+}
+
+// closedoff becomes args as a user without rights, in a directory that only root
+// can reach by its path.
+func closedoff(args []string) {
+	dir, err := os.MkdirTemp("", "closedoff")
+	if err != nil {
+		fail(err)
+	}
+	inner := filepath.Join(dir, "inner")
+	if err := errors.Join(os.Mkdir(inner, 0o777), os.Chmod(inner, 0o777), os.Chdir(inner)); err != nil {
+		fail(err)
+	}
+	nobody(args)
+}
+
+// The program begins where nodeinit does, whether or not a path leads there.
+func TestPID1LeavesTheDirectoryAsItIs(t *testing.T) {
+	t.Parallel()
+	kinds := map[string]testproc.Command{"nowhere": underInit("", "sleep", "infinity")}
+	if os.Getuid() == 0 { // others have one user only in their namespaces
+		c := setUserID(t) // with a nodeinit that nobody may run
+		c.Argv = append(slices.Clone(c.Argv[slices.Index(c.Argv, "nobody")+1:][:1]), "--", "sleep", "infinity")
+		kinds["closedoff"] = c
+	}
+	for role, c := range kinds {
+		t.Run(role, func(t *testing.T) {
+			t.Parallel()
+			p := under(c, testproc.Argv(role)...).Start(t)
+			dir, err := os.Readlink(filepath.Join(programDir(t, p, "sleep"), "cwd"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.Signal(unix.SIGTERM)
+			p.WaitCode(143)
+			if !strings.Contains(dir, role) {
+				t.Errorf("it runs in %q", dir)
+			}
+			if role == "closedoff" {
+				if err := os.RemoveAll(filepath.Dir(dir)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
 }
 
 // fewfiles becomes args with a low limit of open files, which Go raises.

@@ -124,3 +124,22 @@ func tostop(args []string) {
 	}
 	becomes(args)
 }
+
+// A script that comes from a pipe is the shell's, every byte of it.
+func TestPID1LeavesAScriptOnStdinToTheShell(t *testing.T) {
+	t.Parallel()
+	for _, script := range []string{"/dev/stdin", "/dev/fd/0"} {
+		t.Run(script, func(t *testing.T) {
+			t.Parallel()
+			reader, writer := pipe(t) // stays open: who reads to the end hangs
+			c := underInit("", "sh", script)
+			c.Stdin = reader
+			p := c.Start(t)
+			if _, err := writer.WriteString("echo node server.js >&3; exit 7\n"); err != nil {
+				t.Fatal(err)
+			}
+			p.Expect("node server.js")
+			p.WaitCode(7)
+		})
+	}
+}

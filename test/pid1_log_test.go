@@ -1,6 +1,7 @@
 package test
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,7 +16,7 @@ func TestPID1LogsOneLineForEachChange(t *testing.T) {
 	t.Parallel()
 	p := startCatcher(t, underInit("--grace 1h"))
 	p.Signal(unix.SIGTERM)
-	expectAll(t, p, caught("program", unix.SIGTERM, unix.SIGCONT)...)
+	expectAll(t, p, caught("program", unix.SIGTERM)...)
 	p.CloseStdin()
 	p.WaitCode(7)
 	lines := readLog(t, p.Output())
@@ -49,11 +50,31 @@ func TestPID1LogsStayLines(t *testing.T) {
 	if got, want := messages(readLog(t, p.Output())), []string{"unknown setting", "starting", "program started", "exit"}; !slices.Equal(got, want) {
 		t.Errorf("logged %q, want %q", got, want)
 	}
-	for line := range strings.Lines(p.Output()) {
+	expectShortLines(t, p.Output())
+}
+
+func expectShortLines(t *testing.T, output string) {
+	t.Helper()
+	for line := range strings.Lines(output) {
 		if len(line) > 4096 {
 			t.Errorf("a line of %d bytes", len(line))
 		}
 	}
+}
+
+// The line that says what was found is there however long that is.
+func TestPID1LogsItsStartWhateverIsInIt(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("long", 1500)
+	c := underInit("--workers 2", "node", "--run", long)
+	c.Dir = t.TempDir()
+	writeFile(t, filepath.Join(c.Dir, "package.json"), "{}", 0o644)
+	p := c.Start(t)
+	p.Wait() // a Node that knows --run or not
+	if got, want := messages(readLog(t, p.Output())), []string{"starting", "program started", "exit"}; !slices.Equal(got, want) {
+		t.Errorf("logged %q, want %q", got, want)
+	}
+	expectShortLines(t, p.Output())
 }
 
 func TestPID1LogLevels(t *testing.T) {

@@ -94,7 +94,7 @@ func TestPeersEndWhatTheProgramLeavesBehind(t *testing.T) {
 		program.Expect("leftover up")
 		program.Signal(unix.SIGUSR1)
 		if p.waits {
-			expectAll(t, program, caught("leftover", unix.SIGTERM, unix.SIGCONT)...)
+			expectAll(t, program, caught("leftover", unix.SIGTERM)...)
 			program.CloseStdin()
 		}
 		program.WaitCode(7)

@@ -51,6 +51,35 @@ func TestPID1RunsPreFirst(t *testing.T) {
 	}
 }
 
+// In the environment each line is a command, which may have commas in it.
+func TestPID1RunsPreOfTheEnvironment(t *testing.T) {
+	t.Parallel()
+	pre := "NODEINIT_PRE=\n  echo a,b\necho 'two\nlines' \\\n  in one\n\n"
+	p := withEnv(underInit("", "sh", "-c", "echo program"), pre).Start(t)
+	p.WaitCode(0)
+	if got, want := spoken(p.Output()), []string{"a,b", "two", "lines in one", "program"}; !slices.Equal(got, want) {
+		t.Errorf("heard %q, want %q", got, want)
+	}
+}
+
+// What runs before the program has the terminal, and gives it back: a program
+// that is left in the background is suspended as soon as it reads.
+func TestPID1GivesTheTerminalBackAfterPre(t *testing.T) {
+	t.Parallel()
+	const pre = `sh -c 'read line; echo "$line before" >&3'`
+	argv := slices.Concat([]string{nodeinit, "--log-level", "off", "--pre", pre, "--pre", pre, "--"}, testproc.Argv("lines"))
+	x := onTerminal(t, testproc.Command{Argv: argv, PID1: true}, true)
+	for range 2 {
+		x.types("hello\n")
+		x.Expect("hello before")
+	}
+	_ = x.Line()
+	x.types("hello\n")
+	x.Expect(`read "hello\n"`)
+	x.types("\x04")
+	x.WaitCode(7)
+}
+
 // A stop goes to what runs before the program, which is not started then.
 func TestPID1StopsPre(t *testing.T) {
 	t.Parallel()

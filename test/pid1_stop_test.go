@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"syscall"
 	"testing"
 	"unsafe"
@@ -42,7 +43,7 @@ func TestPID1WithoutGraceWaitsForTheProgram(t *testing.T) {
 	t.Parallel()
 	p := startCatcher(t, underInit("--grace 0"))
 	p.Signal(unix.SIGTERM)
-	expectAll(t, p, caught("program", unix.SIGTERM, unix.SIGCONT)...)
+	expectAll(t, p, caught("program", unix.SIGTERM)...)
 	p.CloseStdin()
 	p.WaitCode(7)
 	if got := messages(readLog(t, p.Output())); slices.Contains(got, "killing the program") {
@@ -55,7 +56,7 @@ func TestPID1ForwardsTheSecondStopSignalAndKillsAtTheThird(t *testing.T) {
 	p := startCatcher(t, underInit("--grace 0"))
 	for range 2 {
 		p.Signal(unix.SIGTERM)
-		expectAll(t, p, caught("program", unix.SIGTERM, unix.SIGCONT)...)
+		expectAll(t, p, caught("program", unix.SIGTERM)...)
 	}
 	p.Signal(unix.SIGTERM)
 	p.WaitCode(137)
@@ -85,6 +86,60 @@ func TestPID1StopsAProgramThatIsSuspended(t *testing.T) {
 	p.WaitCode(7)
 }
 
+// A program that is about to be suspended when it is stopped is as one that is:
+// whichever of the two it notices first, it ends.
+func TestPID1StopsAProgramThatIsBeingSuspended(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		p := underInit("--grace 0", "sleep", "infinity").Start(t)
+		dir := programDir(t, p, "sleep")
+		pid, err := strconv.Atoi(filepath.Base(dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		waitUntil(t, "the program to sleep", func() bool { return stateOf(t, p, pid) == "S" })
+		p.Signal(unix.SIGTSTP)
+		p.Signal(unix.SIGTERM)
+		p.WaitCode(143)
+	}
+}
+
+// clinging stops itself, and again whenever a SIGTERM comes.
+func clinging([]string) {
+	term := make(chan os.Signal, 1)
+	signal.Notify(term, unix.SIGTERM)
+	testproc.Say("clinging %d", os.Getpid())
+	for {
+		if err := unix.Kill(os.Getpid(), unix.SIGSTOP); err != nil {
+			fail(err)
+		}
+		<-term
+		testproc.Say("clinging on")
+	}
+}
+
+func TestPID1KillsAtTheThirdStopSignalWhoIsSuspended(t *testing.T) {
+	t.Parallel()
+	for _, flags := range []string{"--grace 0", "--grace 0 -g"} {
+		t.Run(flags, func(t *testing.T) {
+			t.Parallel()
+			p := underInit(flags, testproc.Argv("clinging")...).Start(t)
+			pid := numberIn(t, p.Line())
+			suspended := func() {
+				waitUntil(t, "the program to be suspended", func() bool { return stateOf(t, p, pid) == "T" })
+			}
+			for range 2 {
+				suspended()
+				p.Signal(unix.SIGTERM)
+				p.Expect("clinging on")
+			}
+			suspended()
+			p.Signal(unix.SIGTERM)
+			p.WaitCode(137)
+		})
+	}
+}
+
 // leaver starts a catcher in a session of its own and leaves it behind when a
 // SIGTERM or SIGUSR1 comes: it exits with 7.
 func leaver([]string) {
@@ -106,7 +161,7 @@ func TestPID1WaitsForWhatTheProgramLeavesBehind(t *testing.T) {
 			p := underInit("--grace 20s", testproc.Argv("leaver")...).Start(t)
 			p.Expect("leftover up")
 			p.Signal(sig)
-			expectAll(t, p, caught("leftover", unix.SIGTERM, unix.SIGCONT)...)
+			expectAll(t, p, caught("leftover", unix.SIGTERM)...)
 			expectOnly(t, p, 2)
 			p.CloseStdin()
 			p.WaitCode(7)
@@ -123,7 +178,7 @@ func TestPID1ForwardsStopSignalsToWhatIsLeft(t *testing.T) {
 	p := underInit("--grace 1h", testproc.Argv("leaver")...).Start(t)
 	p.Expect("leftover up")
 	p.Signal(unix.SIGTERM)
-	expectAll(t, p, caught("leftover", unix.SIGTERM, unix.SIGCONT)...)
+	expectAll(t, p, caught("leftover", unix.SIGTERM)...)
 	p.Signal(unix.SIGINT)
 	p.Expect(caught("leftover", unix.SIGINT)...)
 	p.Signal(unix.SIGINT)
@@ -154,7 +209,7 @@ func TestPID1SubreaperEndsItsOwnDescendantsOnly(t *testing.T) {
 			p := testproc.Command{PID1: true, Argv: testproc.Argv("bystander", inner...)}.Start(t)
 			expectAll(t, p, "bystander up", "leftover up")
 			p.Signal(sig)
-			expectAll(t, p, append(caught("leftover", unix.SIGTERM, unix.SIGCONT), "status 7")...)
+			expectAll(t, p, append(caught("leftover", unix.SIGTERM), "status 7")...)
 			expectOnly(t, p, 2) // PID 1 and the bystander
 			p.CloseStdin()
 			if rest := p.Rest(); len(rest) > 0 {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/nodeinit/nodeinit/signals"
 	"github.com/nodeinit/nodeinit/supervisor"
 )
@@ -14,12 +16,13 @@ import (
 // for the value in --help; help, the line there; group, where --help names
 // several flags in one line instead; negated, that --no-NAME turns it off; needs,
 // without what it means nothing (see unused). A []T takes several, repeated as
-// flags, separated by commas in the environment.
+// flags, in the environment separated by commas or, where a value may have one in
+// it, by what envSeparator says: see splitLines.
 type config struct {
 	Mode         mode              `env:"MODE" arg:"auto|fork|per-core" help:"one process, or one worker per CPU"`
 	Workers      workers           `env:"WORKERS" arg:"auto|max|N" help:"how many workers; auto: by the limits"`
 	Balance      balance           `env:"BALANCE" arg:"HOW" help:"rr, shared, reuseport or ip-hash"`
-	Pre          []command         `env:"PRE" arg:"CMD" help:"run this once before, a migration for example"`
+	Pre          []command         `env:"PRE" envSeparator:"\x00" arg:"CMD" help:"run this once before, a migration for example"`
 	Heap         heap              `env:"HEAP" arg:"auto|off|SIZE" help:"Node's old space; auto: from the memory limit"`
 	Grace        duration          `env:"GRACE" arg:"D" help:"from the stop signal to SIGKILL; 0: for ever"`
 	DrainDelay   duration          `env:"DRAIN_DELAY" arg:"D" help:"serve on for so long after the stop signal"`
@@ -123,6 +126,25 @@ func (c config) preRules() signals.Rules {
 		rules.Rewrites = append([]signals.Rewrite{{From: reload}}, rules.Rewrites...)
 	}
 	return rules
+}
+
+// neverComing returns a line for each setting that waits for a signal which
+// ignored says was ignored when nodeinit was started, and therefore stays so.
+func (c config) neverComing(ignored func(unix.Signal) bool) (lines []string) {
+	type setting struct {
+		flag string
+		sig  unix.Signal
+	}
+	named := []setting{{"stop-signal", c.StopSignal.sig()}, {"reload-signal", c.ReloadSignal.sig()}, {"pdeathsig", c.Pdeathsig.sig()}}
+	for _, r := range c.Rewrite {
+		named = append(named, setting{"rewrite", r.From})
+	}
+	for _, s := range named {
+		if s.sig != 0 && ignored(s.sig) {
+			lines = append(lines, fmt.Sprintf("--%s: %s never comes, as it was ignored when nodeinit was started (do not start it by nohup or as a background job of a script, or take another one, as USR2)", s.flag, signals.Name(s.sig)))
+		}
+	}
+	return lines
 }
 
 func (c config) grace() time.Duration { return time.Duration(c.Grace) }

@@ -26,7 +26,8 @@ type option struct {
 	flag, env        string
 	short, arg, help string
 	group, needs     string
-	negated          bool // --no- and its name turns it off
+	separator        string // in the environment; "" is a comma
+	negated          bool   // --no- and its name turns it off
 	value            reflect.Value
 }
 
@@ -38,15 +39,16 @@ func options(c *config) []option {
 		field := v.Type().Field(i)
 		name := field.Tag.Get("env")
 		list = append(list, option{
-			flag:    strings.ToLower(strings.ReplaceAll(name, "_", "-")),
-			env:     envPrefix + name,
-			short:   field.Tag.Get("short"),
-			arg:     field.Tag.Get("arg"),
-			help:    field.Tag.Get("help"),
-			group:   field.Tag.Get("group"),
-			needs:   field.Tag.Get("needs"),
-			negated: field.Tag.Get("negated") != "",
-			value:   v.Field(i),
+			flag:      strings.ToLower(strings.ReplaceAll(name, "_", "-")),
+			env:       envPrefix + name,
+			short:     field.Tag.Get("short"),
+			arg:       field.Tag.Get("arg"),
+			help:      field.Tag.Get("help"),
+			group:     field.Tag.Get("group"),
+			needs:     field.Tag.Get("needs"),
+			separator: field.Tag.Get("envSeparator"),
+			negated:   field.Tag.Get("negated") != "",
+			value:     v.Field(i),
 		})
 	}
 	return list
@@ -118,6 +120,37 @@ func unmarshal(v reflect.Value, s string) error {
 func (f *flagValue) String() string { return "" } // --help is written by hand
 func (f *flagValue) Type() string   { return f.field.Type().String() }
 
+// lineSeparator stands for the end of a line between the values of a variable:
+// a byte that none can have in it.
+const lineSeparator = "\x00"
+
+// splitLines puts lineSeparator between the lines of text that are not empty. The
+// end of a line in quotes, or after a backslash, belongs to the value.
+func splitLines(text string) string {
+	var lines []string
+	begin, quote := 0, byte(0)
+	add := func(end int) {
+		if line := strings.TrimSpace(text[begin:end]); line != "" {
+			lines = append(lines, line)
+		}
+		begin = end + 1
+	}
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '\\' && quote != '\'':
+			i++
+		case c == quote:
+			quote = 0
+		case quote == 0 && (c == '"' || c == '\''):
+			quote = c
+		case quote == 0 && c == '\n':
+			add(i)
+		}
+	}
+	add(len(text))
+	return strings.Join(lines, lineSeparator)
+}
+
 // readEnv sets c from the NODEINIT_ variables of environ. It reports every bad
 // value in one error, one line each.
 func readEnv(c *config, environ []string) error {
@@ -125,6 +158,11 @@ func readEnv(c *config, environ []string) error {
 	for _, kv := range environ {
 		if name, value, ok := strings.Cut(kv, "="); ok && strings.HasPrefix(name, envPrefix) {
 			ours[name] = value
+		}
+	}
+	for _, o := range options(c) {
+		if text, set := ours[o.env]; set && o.separator == lineSeparator {
+			ours[o.env] = splitLines(text)
 		}
 	}
 	err := env.ParseWithOptions(c, env.Options{Prefix: envPrefix, Environment: ours})

@@ -96,7 +96,7 @@ var given = map[string]struct{ env, fromEnv, flag, fromFlag string }{
 	"mode":          {"fork", "fork", "per-core", "per-core"},
 	"workers":       {"3", "3", "max", "max"},
 	"balance":       {"shared", "shared", "ip-hash", "ip-hash"},
-	"pre":           {"node a,node b", "[node a node b]", "node c", "[node c]"},
+	"pre":           {"node a,b\n\n node 'c\nd'\n", "[node a,b node c\nd]", "node c", "[node c]"},
 	"max-crashes":   {"3", "3", "0", "0"},
 	"crash-window":  {"5m", "5m0s", "30", "30s"},
 	"cpus":          {"1.5", "1.5", "2", "2"},

@@ -46,6 +46,7 @@ type worker struct {
 // A process is a child, or the group of one behind a wrapper.
 type process interface {
 	Signal(sig unix.Signal, group bool) error
+	Stopped(group bool) (bool, error)
 	Exited() <-chan struct{}
 	Status() unix.WaitStatus
 	MaxRSS() int64

@@ -103,7 +103,7 @@ func topic(name string) string {
 	case "balance":
 		return "Who gets a connection. rr (the default): nodeinit passes them to the workers in turn.\nshared: all workers accept from one socket; faster where each request is a connection of\nits own, but long-lived ones spread unevenly. reuseport: the kernel has a queue for each\nworker. ip-hash: a client address always reaches the same worker (socket.io's polling);\nbehind a proxy there is only one. NODE_CLUSTER_SCHED_POLICY=none is shared."
 	case "pre":
-		return "A command to run to its end, once, before the program, for example \"node migrate.js\".\nIf it fails, nodeinit exits with its status. Repeat it for several. Words are split as a\nshell splits them; there is no shell."
+		return "A command to run to its end, once, before the program, for example \"node migrate.js\".\nIf it fails, nodeinit exits with its status. Repeat it for several. Words are split as a\nshell splits them; there is no shell. In the environment each line is a command."
 	case "cpus":
 		return "CPUs there are, for example 1.5, when a limit above the container's own view\n(a task, a VM) is not to be seen in its cgroup."
 	case "memory":

@@ -79,4 +79,3 @@ func sameFiles(its []string) error {
 	}
 	return nil
 }
-

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"os"
+	"math"
 
 	"github.com/nodeinit/nodeinit/cgroup"
 	"github.com/nodeinit/nodeinit/exec"
@@ -42,11 +42,7 @@ type plan struct {
 // says why it cannot be run as the user wants it.
 func (a *app) makePlan(limits cgroup.Limits, argv []string) (plan, error) {
 	p := plan{limits: limits, warnings: limits.Warnings}
-	dir, err := os.Getwd()
-	if err != nil {
-		dir = "/" // it was removed
-	}
-	p.program = exec.Identify(argv, exec.DropListenPID(a.environ), dir)
+	p.program = exec.Identify(argv, exec.DropListenPID(a.environ), exec.WorkingDir())
 	p.environ = p.program.Env
 	a.countWorkers(&p)
 	if err := a.chooseMode(&p); err != nil {
@@ -60,8 +56,7 @@ func (a *app) makePlan(limits cgroup.Limits, argv []string) (plan, error) {
 	a.sizeHeap(&p)
 	a.chooseAgent(&p)
 	p.unused = a.unused(p)
-	err = a.limitWorkers(&p)
-	return p, err
+	return p, a.limitWorkers(&p)
 }
 
 // countWorkers finds how many workers there are to be if there are several.
@@ -161,7 +156,7 @@ func (a *app) sizeHeap(p *plan) {
 		p.oldSpace = int64(size) * mib
 		return
 	case a.config.Heap.fixed > 0:
-		size = int(a.config.Heap.fixed / mib)
+		size = int(min(a.config.Heap.fixed/mib, math.MaxInt32))
 		least = size
 	case a.config.Heap.auto && limit > 0:
 		size, least = a.heapOf(p, limit)

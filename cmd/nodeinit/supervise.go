@@ -15,6 +15,7 @@ import (
 	"github.com/nodeinit/nodeinit/exec"
 	"github.com/nodeinit/nodeinit/logs"
 	"github.com/nodeinit/nodeinit/reaper"
+	"github.com/nodeinit/nodeinit/signals"
 	"github.com/nodeinit/nodeinit/supervisor"
 )
 
@@ -32,6 +33,9 @@ func (a *app) supervise(argv []string) int {
 	log := a.openLog()
 	defer log.Flush(flushPatience)
 	a.warnUnknown(log)
+	for _, line := range a.config.neverComing(signals.Ignored) {
+		log.Warn("a signal will not come").Str("warning", line).Send()
+	}
 	if err := a.adopt(); err != nil {
 		log.Warn("not a subreaper").Err(err).Send()
 	}
@@ -101,6 +105,7 @@ func (r *run) pre(command command) (code int, ok bool) {
 	p.program = exec.Program{Argv: command, Env: exec.DropListenPID(r.environ)}
 	p.workers, p.envAdded, p.oldSpace, p.othersHeap, p.agent = 1, nil, 0, 0, false
 	r.sizeHeap(&p)
+	pid := 0
 	s := r.supervisor(p)
 	s.Rules = r.config.preRules()
 	s.Start = func(int) (supervisor.Worker, error) {
@@ -108,11 +113,15 @@ func (r *run) pre(command command) (code int, ok bool) {
 		if err != nil {
 			return nil, err
 		}
-		r.log.Info("running before the program").Int("pid", child.PID).Str("argv", logs.Clip(command.String())).Send()
+		pid = child.PID
+		r.log.Info("running before the program").Int("pid", pid).Str("argv", logs.Clip(command.String())).Send()
 		r.reap()
 		return supervisor.OnTerminal{Child: child, Heap: p.oldSpace}, nil
 	}
 	end, err := s.Run()
+	if pid != 0 {
+		exec.ReclaimForeground(pid) // for the next one
+	}
 	switch {
 	case err != nil:
 		return r.notStarted(r.log, err), false

@@ -85,15 +85,17 @@ func splitWords(text string) ([]string, error) {
 	escaped := false
 	for _, r := range text {
 		switch {
+		case escaped && r == '\n': // the line goes on
+			escaped = false
 		case escaped:
 			// In double quotes a backslash is one before any but these (POSIX 2.2.3).
 			if quote == '"' && !strings.ContainsRune(`$`+"`"+`"\`, r) {
 				word.WriteByte('\\')
 			}
 			word.WriteRune(r)
-			escaped = false
+			escaped, begun = false, true
 		case r == '\\' && quote != '\'':
-			escaped, begun = true, true
+			escaped = true
 		case r == quote && quote != 0:
 			quote = 0
 		case quote == 0 && (r == '"' || r == '\''):

@@ -17,6 +17,7 @@ func TestSplitWords(t *testing.T) {
 		`'a\b"c'`:                   {`a\b"c`},
 		`sh -c "node a && node $B"`: {"sh", "-c", "node a && node $B"},
 		`é\ü`:                       {"éü"},
+		"a \\\n b\\\nc \\\n":        {"a", "bc"},
 		``:                          nil,
 	} {
 		got, err := splitWords(text)

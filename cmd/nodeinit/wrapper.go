@@ -56,6 +56,9 @@ func (w *wrapper) Signal(sig unix.Signal, group bool) error {
 	return err
 }
 
+// Stopped reports whether anybody in the group is stopped: SIGCONT is for all.
+func (w *wrapper) Stopped(bool) (bool, error) { return w.child.Stopped(true) }
+
 // A wrappedProgram is a program behind a wrapper that has no channel.
 type wrappedProgram struct {
 	supervisor.OnTerminal
@@ -64,7 +67,11 @@ type wrappedProgram struct {
 
 func (w wrappedProgram) Exited() <-chan struct{} { return w.wrapper.Exited() }
 
-func (w wrappedProgram) Signal(sig unix.Signal, group bool) error { return w.wrapper.Signal(sig, group) }
+func (w wrappedProgram) Signal(sig unix.Signal, group bool) error {
+	return w.wrapper.Signal(sig, group)
+}
+
+func (w wrappedProgram) Stopped(group bool) (bool, error) { return w.wrapper.Stopped(group) }
 
 // Stopping says that its end is that of all it has started, from now on.
 func (w wrappedProgram) Stopping() { w.wrapper.stopping.Store(true) }

@@ -310,7 +310,7 @@ func pid1(args []string) {
 func unignoreLibrarySignals() {
 	const ignored = 1 // SIG_IGN
 	for sig := uintptr(32); sig <= 33; sig++ {
-		var now, dfl [4]uint64 // struct sigaction; the handler comes first
+		var now, dfl [4 * 8 / unsafe.Sizeof(uintptr(0))]uintptr // struct sigaction, at least; the handler comes first
 		unix.RawSyscall6(unix.SYS_RT_SIGACTION, sig, 0, uintptr(unsafe.Pointer(&now)), 8, 0, 0)
 		if now[0] == ignored {
 			unix.RawSyscall6(unix.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(&dfl)), 0, 8, 0, 0)
