@@ -45,7 +45,7 @@ type act struct {
 // serves, closes, leaves, hangsup, faults, ready, agent, handles and beat @2s are
 // what it tells then; beats:1s@9s beats every second until 9s; rss:5@2s is what
 // it takes from then on; fails:2 is not started at first; EPERM cannot be
-// signalled.
+// signalled; owes @0s is to ask for what its predecessor has, until it settles.
 func scriptOf(t *testing.T, text string) script {
 	t.Helper()
 	s := script{reaction: reaction{}}
@@ -129,6 +129,10 @@ func tells(what string) func(*program) {
 			s.Online, s.Servers = true, s.Servers+1
 			s.Listening = append(slices.Clone(s.Listening), "0.0.0.0:"+strconv.Itoa(3000+len(s.Listening)))
 		}
+	case "owes": // its predecessor has one more
+		change = func(s *cluster.State) { s.Awaited = []string{"0.0.0.0:3001"} }
+	case "settles":
+		change = func(s *cluster.State) { s.Awaited = nil }
 	case "closes":
 		change = func(s *cluster.State) { s.Servers = max(s.Servers-1, 0) }
 	case "ready":

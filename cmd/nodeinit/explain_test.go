@@ -145,7 +145,7 @@ mode         fork  (the limits allow one process)
 would start  ["node"]
 with         NODE_OPTIONS=--max-old-space-size=306
 `},
-		{"recycling", "v2-private-1.5cpu-512m", nil, []string{"--max-memory=80%", "--hang-timeout=9", "--no-agent", "node", "a.js"}, `cpus         1.5  (/sys/fs/cgroup/cpu.max)
+		{"recycling", "v2-private-1.5cpu-512m", nil, []string{"--max-memory=50%", "--hang-timeout=9", "--no-agent", "node", "a.js"}, `cpus         1.5  (/sys/fs/cgroup/cpu.max)
 memory       512 MiB  (/sys/fs/cgroup/memory.max)
 affinity     4 CPUs
 workers      2  (1.5 CPUs rounds to 2, 4 in the affinity mask, 512 MiB / 128 MiB = 4)
@@ -153,7 +153,7 @@ mode         per-core  (the program is Node, and there are to be 2 workers)
 start        1, then 2 when it listens
 balance      rr
 would start  ["node" "a.js"]
-max memory   204 MiB each
+max memory   128 MiB each
 with         NODE_OPTIONS=--max-old-space-size=129
 warning      --hang-timeout 9s: not with --no-agent
 `},
