@@ -15,6 +15,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -38,6 +39,11 @@ const (
 // A Primary is the other end of all workers' channels. Make it with New; its
 // methods may be called by any goroutine.
 type Primary struct {
+	// Patience is how long a worker may take, from its first server on, to ask for
+	// all that its predecessor in the slot had: 10 s, or this if it is more. Set it
+	// before Run.
+	Patience time.Duration
+
 	balance Balance
 	poll    poller
 
@@ -51,6 +57,7 @@ type Primary struct {
 	workers map[*Worker]struct{}
 	servers map[string]*server // by identity; see query.identity
 	lastKey int
+	lastNth int // so many workers have come
 
 	work  bool  // there may be connections to hand over
 	round int64 // of distribute

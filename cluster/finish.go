@@ -21,15 +21,15 @@ func (w *Worker) retire(replaced bool) {
 	if w.retired {
 		return
 	}
-	w.retired = true
+	w.retired, w.replaced = true, true
 	for _, s := range w.holds {
 		inSlot := s.isFor(func(other *Worker) bool { return other.Slot == w.Slot })
 		if replaced && !inSlot {
-			s.waiting[w.Slot] = time.Now().Add(listenPatience)
-			s.primary.poll.tickIn(listenPatience)
+			s.reserve(w.Slot, true)
 		}
 		s.letGo(w)
 	}
+	w.primary.reckon(w.Slot)
 }
 
 // letGo is called when w is to get no more connections to s. What nobody else is
@@ -53,7 +53,7 @@ func (s *server) isFor(which func(*Worker) bool) bool {
 			return true
 		}
 	}
-	for slot := range s.waiting {
+	for slot := range s.kept {
 		if which(&Worker{Slot: slot}) {
 			return true
 		}

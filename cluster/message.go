@@ -136,7 +136,19 @@ func number(raw json.RawMessage, otherwise int64) int64 {
 func (m *message) where() string {
 	var address string
 	_ = json.Unmarshal(m.Address, &address)
-	port := number(m.Port, 0)
+	kind := string(m.AddressType)
+	return where(address, number(m.Port, 0), kind == `"udp4"` || kind == `"udp6"`)
+}
+
+// where is the same before it listens.
+func (q query) where() string {
+	if q.fd >= 0 {
+		return "fd:" + strconv.FormatInt(q.fd, 10)
+	}
+	return where(q.address, q.port, q.family == udp4 || q.family == udp6)
+}
+
+func where(address string, port int64, datagrams bool) string {
 	switch {
 	case len(address) > maxAddress:
 		return "?"
@@ -148,7 +160,7 @@ func (m *message) where() string {
 	if strings.Contains(address, ":") {
 		address = "[" + address + "]"
 	}
-	if kind := string(m.AddressType); kind == `"udp4"` || kind == `"udp6"` {
+	if datagrams {
 		address = "udp:" + address
 	}
 	return address + ":" + strconv.FormatInt(port, 10)

@@ -194,7 +194,7 @@ func (w *Worker) answer(seq int64, accepted bool) {
 // offer gives h to another worker, or gives it up when each has refused it.
 func (s *server) offer(h handover) {
 	nobody := !slices.ContainsFunc(s.holders, func(w *Worker) bool { return !slices.Contains(h.refusedBy, w) })
-	if s.gone || nobody && len(s.waiting) == 0 {
+	if s.gone || nobody && len(s.kept) == 0 {
 		_ = unix.Close(h.fd)
 		return
 	}
@@ -254,7 +254,7 @@ func (p *Primary) retry() {
 		w.lookAt()
 	}
 	now := time.Now()
-	p.dropOverdue(now)
+	p.expire(now)
 	for _, s := range p.servers {
 		s.endArrivals(now)
 	}

@@ -9,10 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// listenPatience is how long after its first server a worker may take to ask
-// for all that its predecessor had.
-const listenPatience = 10 * time.Second
-
 // maxServers is how many servers one worker may have: each costs the primary
 // descriptors that others need too.
 const maxServers = 256
@@ -25,8 +21,10 @@ type server struct {
 	key     string  // what the workers know it by
 	data    json.RawMessage
 	name    *sockname
-	holders []*Worker         // in turn: who has had a connection is the last
-	waiting map[int]time.Time // slots whose next worker is to ask for it, and until when
+	where   string       // what a log calls it
+	anyPort bool         // it was asked for on port 0
+	holders []*Worker    // in turn: who has had a connection is the last
+	kept    reservations // of slots whose next worker is to ask for it
 
 	fd      int         // the socket, -1 where each slot has its own
 	slots   map[int]int // those
@@ -55,7 +53,7 @@ func (p *Primary) asked(w *Worker, m *message) {
 	if s.balance != RR {
 		if fd, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0); err != nil {
 			code := errno(err)
-			s.leave(w, false)
+			s.leave(w)
 			w.tell(reply{Ack: m.Seq, Errno: &code}, tcp, -1)
 			return
 		}
@@ -63,7 +61,9 @@ func (p *Primary) asked(w *Worker, m *message) {
 		fd = -1
 	}
 	w.holds[s.key] = s
+	s.kept.claim(w.Slot)
 	w.state.Servers = len(w.holds)
+	p.reckon(w.Slot)
 	p.publish(w)
 	p.listens(w.Slot)
 	w.tell(reply{Ack: m.Seq, Key: s.key, Data: s.data, Sockname: s.name}, s.query.family, fd)
@@ -107,7 +107,7 @@ func (p *Primary) serverFor(w *Worker, m *message) (*server, error) {
 		p.servers[id] = s
 	}
 	if err := s.join(w); err != nil {
-		s.leave(w, false)
+		s.leave(w)
 		return nil, err
 	}
 	if string(s.data) == "null" || len(s.data) == 0 {
@@ -120,7 +120,8 @@ func (p *Primary) newServer(q query) (*server, error) {
 	p.lastKey++
 	s := &server{
 		primary: p, query: q, balance: p.balanceFor(q), key: strconv.Itoa(p.lastKey),
-		fd: -1, waiting: make(map[int]time.Time), slots: make(map[int]int),
+		where: q.where(), anyPort: q.port == 0 && q.fd < 0,
+		fd: -1, kept: make(reservations), slots: make(map[int]int),
 	}
 	if s.perSlot() {
 		return s, nil
@@ -168,7 +169,6 @@ func (s *server) socketOf(slot int) int {
 // join adds w to the holders; its slot has a socket after that.
 func (s *server) join(w *Worker) error {
 	s.holders = append(s.holders, w)
-	delete(s.waiting, w.Slot)
 	if _, there := s.slots[w.Slot]; there || !s.perSlot() {
 		return nil
 	}
@@ -191,27 +191,22 @@ func (s *server) join(w *Worker) error {
 }
 
 // leave takes w out. What its slot has stays open if another worker of the slot
-// has it too, or is to have it (kept). For the latter, it waits until the next
-// worker has come to listen, and a little longer.
-func (s *server) leave(w *Worker, kept bool) {
-	before := len(s.holders)
+// has it too, or is to have it.
+func (s *server) leave(w *Worker) {
 	s.holders = slices.DeleteFunc(s.holders, func(h *Worker) bool { return h == w })
-	held := len(s.holders) < before
-	until, waits := s.waiting[w.Slot]
-	delete(s.waiting, w.Slot)
-	if slices.ContainsFunc(s.holders, func(h *Worker) bool { return h.Slot == w.Slot }) {
-		return
+	if !s.kept.has(w.Slot) && !s.heldIn(w.Slot) {
+		s.drop(w.Slot)
 	}
-	if kept && (held || waits && until.IsZero()) {
-		s.waiting[w.Slot] = time.Time{}
-		return
-	}
-	s.drop(w.Slot)
+}
+
+// heldIn reports whether a worker of slot has s.
+func (s *server) heldIn(slot int) bool {
+	return slices.ContainsFunc(s.holders, func(h *Worker) bool { return h.Slot == slot })
 }
 
 // drop closes what a slot has of s, and all of it if nobody else has any.
 func (s *server) drop(slot int) {
-	delete(s.waiting, slot)
+	s.kept.claim(slot)
 	if fd, there := s.slots[slot]; there {
 		delete(s.slots, slot)
 		_ = unix.Close(fd)
@@ -220,34 +215,8 @@ func (s *server) drop(slot int) {
 			_ = s.steer()
 		}
 	}
-	if len(s.holders) == 0 && len(s.waiting) == 0 {
+	if len(s.holders) == 0 && len(s.kept) == 0 {
 		s.close()
-	}
-}
-
-// listens is called when a worker of slot has come to listen: what its
-// predecessor had and it does not ask for soon is of the past.
-func (p *Primary) listens(slot int) {
-	for _, s := range p.servers {
-		if until, waits := s.waiting[slot]; waits && until.IsZero() {
-			s.waiting[slot] = time.Now().Add(listenPatience)
-			p.poll.tickIn(listenPatience)
-		}
-	}
-}
-
-// dropOverdue closes what nobody has come to ask for.
-func (p *Primary) dropOverdue(now time.Time) {
-	for _, s := range p.servers {
-		for slot, until := range s.waiting {
-			switch {
-			case until.IsZero():
-			case now.Before(until):
-				p.poll.tickIn(until.Sub(now))
-			default:
-				s.drop(slot)
-			}
-		}
 	}
 }
 

@@ -10,6 +10,7 @@ type State struct {
 	Online    bool     // its Node has come up
 	Servers   int      // servers that it has asked for and not closed again
 	Listening []string // what it has come to listen on, in that order; at most 64
+	Awaited   []string // what its predecessor had and it has not asked for yet; the first few
 	Ready     bool     // the application sent 'ready'
 	Leaving   bool     // it asked to disconnect: the end of the channel is no surprise
 	Ended     bool     // the channel is closed
@@ -54,7 +55,7 @@ const maxListening = 64
 
 func (s State) clone() State {
 	s.Listening, s.Handles = slices.Clone(s.Listening), slices.Clone(s.Handles)
-	return s
+	return s // nobody changes what Awaited has
 }
 
 // listens adds what the worker listens on, once, and reports whether that is

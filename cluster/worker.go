@@ -20,6 +20,7 @@ type Worker struct {
 	dirty  bool
 
 	// What follows belongs to the goroutine of Run.
+	nth      int // of all workers, in the order in which they came
 	fd       int // -1 once closed
 	token    int32
 	waiting  uint32 // the events that epoll waits for
@@ -30,6 +31,7 @@ type Worker struct {
 	passed   int                            // descriptors that came and belong to no frame yet
 	holds    map[string]*server             // by key
 	retired  bool                           // it gets no more connections
+	replaced bool                           // Retire was called: what it had is reserved, or another has it
 	asked    bool                           // to leave
 	left     bool                           // and it has nothing left to do
 	queue    []outgoing
@@ -117,17 +119,21 @@ func (w *Worker) add() {
 	}
 	w.token, w.waiting = token, unix.EPOLLIN
 	p.workers[w] = struct{}{}
+	p.lastNth++
+	w.nth = p.lastNth
+	p.reckon(w.Slot)
 }
 
 func (w *Worker) release(kept bool) {
 	w.drainChannel()
 	w.closeChannel(nil)
 	for _, s := range w.primary.servers {
-		s.leave(w, kept)
+		s.bequeath(w, kept)
 		s.parted(w)
 	}
 	clear(w.holds)
 	delete(w.primary.workers, w)
+	w.primary.reckon(w.Slot)
 }
 
 // closeChannel ends the channel, because of fault if that is not nil. What the
@@ -246,7 +252,7 @@ func (w *Worker) online(pid int, command *Command) {
 		return
 	}
 	w.forget()
-	w.state = State{Online: true, PID: pid, Command: command, bun: w.state.bun}
+	w.state = State{Online: true, PID: pid, Command: command, Awaited: w.state.Awaited, bun: w.state.bun}
 	w.primary.publish(w)
 	if pid != 0 {
 		w.watch(pid)
@@ -261,9 +267,10 @@ func (w *Worker) online(pid int, command *Command) {
 func (w *Worker) forget() {
 	for key, s := range w.holds {
 		delete(w.holds, key)
-		s.leave(w, true)
+		s.bequeath(w, true)
 	}
 	w.takeBack()
+	w.primary.reckon(w.Slot)
 }
 
 func (w *Worker) closed(key string) {
@@ -272,8 +279,9 @@ func (w *Worker) closed(key string) {
 		return
 	}
 	delete(w.holds, key)
-	s.leave(w, false)
+	s.leave(w)
 	w.state.Servers = len(w.holds)
+	w.primary.reckon(w.Slot)
 	w.primary.publish(w)
 }
 

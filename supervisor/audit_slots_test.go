@@ -71,6 +71,41 @@ func (a *audit) replacing(l entry) {
 	}
 }
 
+// checkQuit checks that k had served, and is missed.
+func (a *audit) checkQuit(k *tracked, l entry) {
+	_, told := k.at(l.at)
+	others := a.due[k.slot] > 0
+	for _, other := range a.known {
+		others = others || other != k && !other.gone
+	}
+	if l.Status != 0 || a.stopAt >= 0 || k.leaving >= 0 || !others && len(a.due) == 0 || told.Servers == 0 && len(told.Listening) == 0 {
+		a.t.Errorf("told %+v, others %v, stop %v, then %s", told, others, a.stopAt, l.text)
+	}
+	a.promise = a.w.MaxCrashes > 0
+}
+
+// looping checks that nobody in the slot was ready for as long as a slot waits at
+// most, and no newcomer was ready at all, for a whole window.
+func (a *audit) looping(l entry) {
+	long := time.Duration(l.NotReadyMS) * time.Millisecond
+	if !a.promise || a.w.CrashWindow == 0 || long < max(a.w.CrashWindow, 10*time.Second) {
+		a.t.Errorf("promise %v, %v of %v: %s", a.promise, long, a.w.CrashWindow, l.text)
+	}
+	for _, k := range a.known {
+		until := a.now
+		if k.ended {
+			until = min(until, k.endedAt)
+		}
+		if k.leaving >= 0 {
+			until = min(until, k.leaving)
+		}
+		newcomer := k.newcomer && k.ready > a.now-long
+		if k.slot == l.Worker && k.ready >= 0 && (newcomer || until-k.ready >= 15*time.Second && until > a.now-long+time.Millisecond) {
+			a.t.Errorf("%s was ready from %v to %v: %s", k.name, k.ready, until, l.text)
+		}
+	}
+}
+
 func (a *audit) scaled(l entry) {
 	if a.slots != l.Workers || a.want != l.Workers {
 		a.t.Errorf("%d slots of %d, then %s", a.slots, a.want, l.text)

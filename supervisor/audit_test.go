@@ -186,7 +186,7 @@ func (a *audit) changing() map[int]bool {
 func (a *audit) logged(l entry) {
 	a.giveUp()
 	k := a.byPID[l.PID]
-	if a.promise && l.Msg != "replacing worker" && !strings.HasPrefix(l.Msg, "stopping") {
+	if a.promise && l.Msg != "replacing worker" && l.Msg != "crash loop" && !strings.HasPrefix(l.Msg, "stopping") {
 		a.t.Errorf("no answer to a crash before %s", l.text)
 	}
 	switch l.Msg {
@@ -209,11 +209,16 @@ func (a *audit) logged(l entry) {
 			// A newcomer's costs nobody anything, unless it holds the slot already.
 			a.promise = !k.newcomer || k.ready >= 0 || len(a.others(k.slot, k)) == 0 && !k.grows
 		}
+		if l.Level == "warn" {
+			a.checkQuit(k, l)
+		}
 		if a.stopAt < 0 && (k.why == "scale" || k.grows && k.ready < 0) {
 			a.slots--
 		}
 	case "worker not started":
 		a.promise = a.failed
+	case "crash loop":
+		a.looping(l)
 	case "replacing worker":
 		a.replacing(l)
 	case "stopping":

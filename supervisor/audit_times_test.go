@@ -22,29 +22,42 @@ func (k *tracked) at(when time.Duration) (before, after cluster.State) {
 	return before, after
 }
 
+// states returns what k may have been known to have told at a moment.
+func (k *tracked) states(when time.Duration) []cluster.State {
+	before, after := k.at(when)
+	all := []cluster.State{before, after}
+	for _, told := range k.telling {
+		if told.at == when {
+			all = append(all, told.state)
+		}
+	}
+	return all
+}
+
 // checkReady checks that k was ready when it was said to be.
 func (a *audit) checkReady(k *tracked, l entry) {
-	_, told := k.at(l.at)
-	age := l.at - k.begun
-	ok := false
-	switch a.w.Ready {
-	case supervisor.ReadyNone:
-		ok = age == 0
-	case supervisor.ReadyMessage:
-		ok = told.Ready
-	case supervisor.ReadyListen:
-		ok = len(told.Listening) > 0
-	case supervisor.ReadyAuto:
-		patience := a.w.ReadyTimeout
-		if patience == 0 {
-			patience = 30 * time.Second
-		}
-		ok = len(told.Listening) > 0 || age == patience && told.Servers == 0
-	}
-	before, _ := k.at(l.at)
+	ok := slices.ContainsFunc(k.states(l.at), func(told cluster.State) bool { return a.isReady(told, l.at-k.begun) })
+	before, told := k.at(l.at)
 	if !ok || before.Leaving || before.Ended || k.ready >= 0 || a.halting && a.w.Ready == supervisor.ReadyNone {
 		a.t.Errorf("told %+v, then %s", told, l.text)
 	}
+}
+
+func (a *audit) isReady(told cluster.State, age time.Duration) bool {
+	listens, all := len(told.Listening) > 0, len(told.Awaited) == 0
+	patience := a.w.ReadyTimeout
+	switch a.w.Ready {
+	case supervisor.ReadyNone:
+		return age == 0
+	case supervisor.ReadyMessage:
+		return told.Ready
+	case supervisor.ReadyListen:
+		return listens && (all || age == patience || patience == 0 && age >= 30*time.Second)
+	}
+	if patience == 0 {
+		patience = 30 * time.Second
+	}
+	return listens && all || age == patience && (listens || told.Servers == 0)
 }
 
 // checkLeaving checks that somebody serves when k is asked to leave, and that it
@@ -60,7 +73,7 @@ func (a *audit) checkLeaving(k *tracked, l entry) {
 	if a.serves(k, a.now+1) && !others { // what it tells in this very moment may be known
 		a.t.Errorf("nobody else serves: %s", l.text)
 	}
-	before, told := k.at(l.at)
+	_, told := k.at(l.at)
 	switch supervisor.Why(l.Why) {
 	case supervisor.ForReload:
 		if a.reload < 0 || k.nth >= a.mark {
@@ -81,13 +94,7 @@ func (a *audit) checkLeaving(k *tracked, l entry) {
 	default:
 		a.t.Errorf("no reason: %s", l.text)
 	}
-	could := []cluster.State{before, told} // or what it told in this very moment
-	for _, told := range k.telling {
-		if told.at == l.at {
-			could = append(could, told.state)
-		}
-	}
-	if slices.ContainsFunc(could, func(told cluster.State) bool { return a.order(told) == l.Order }) {
+	if slices.ContainsFunc(k.states(l.at), func(told cluster.State) bool { return a.order(told) == l.Order }) {
 		return
 	}
 	a.t.Errorf("told %+v: %s", told, l.text)
@@ -157,7 +164,9 @@ func (a *audit) checkKill(k *tracked, l entry) {
 		if patience == 0 && a.w.Ready == supervisor.ReadyAuto && told.Leaving && k.newcomer {
 			patience = 30 * time.Second
 		}
-		ok = patience > 0 && l.at == k.begun+patience && k.ready < 0 && k.leaving < 0 && a.stopAt < 0
+		before, _ := k.at(l.at)
+		inPart := a.w.Ready != supervisor.ReadyMessage && len(before.Listening) > 0 && !told.Leaving
+		ok = patience > 0 && l.at == k.begun+patience && k.ready < 0 && k.leaving < 0 && a.stopAt < 0 && !inPart
 	case supervisor.Hang:
 		ok = k.hung >= 0 && l.at == k.hung+5*time.Second
 	case supervisor.ChannelClosed:

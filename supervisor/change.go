@@ -64,11 +64,20 @@ func (s *Supervisor) arrive(slot *slot, why Why) {
 	}
 }
 
+// comesFor returns why a worker comes that is started for slot now; "": it has to.
+func (s *Supervisor) comesFor(slot *slot) Why {
+	if s.change == nil || s.change.slot != slot {
+		return ""
+	}
+	return s.change.why
+}
+
 // readyToChange takes note that a worker of the slot in change is ready. A
 // newcomer holds the slot from now on, and the one before it is asked to end; or
 // it holds it already, because that one has ended meanwhile.
 func (s *Supervisor) readyToChange(l *life) {
 	slot := l.slot
+	slot.loop.over()
 	switch {
 	case slot.next == l:
 		slot.old, slot.life, slot.next = slot.life, l, nil
@@ -105,7 +114,7 @@ func (s *Supervisor) newcomerEnded(l *life, e Exit, crash bool) {
 func (s *Supervisor) oldEnded(l *life, e Exit, crash bool) {
 	l.slot.old = nil
 	if crash {
-		s.crashed(l.slot, e, nil)
+		s.crashed(l.slot, e, l.useful(time.Now()), nil)
 	}
 	if s.change != nil {
 		s.changeDone()

@@ -21,6 +21,9 @@ type life struct {
 	started  time.Time
 	nth      int // of all that were started
 	wasReady bool
+	readyAt  time.Time     // since when it is; zero: it never was
+	waited   time.Duration // so long its slot was empty before it
+	came     Why           // why it came, if it did not have to
 	killed   Kill
 
 	drained  bool       // it was asked over its channel to leave
@@ -62,7 +65,7 @@ func (s *Supervisor) start(slot *slot, place **life) error {
 		return err
 	}
 	s.end.Starts++
-	l := &life{worker: w, slot: slot, started: time.Now(), nth: s.end.Starts, oldAt: s.oldAt()}
+	l := &life{worker: w, slot: slot, started: time.Now(), nth: s.end.Starts, oldAt: s.oldAt(), came: s.comesFor(slot)}
 	*place = l
 	s.watchers.Go(func() { s.watchOver(l) })
 	if s.PerCore {
@@ -151,7 +154,8 @@ func (s *Supervisor) lifeEnded(l *life, survived bool) {
 	byTerminal := s.endedByTerminal(l, e)
 	// Nobody had asked for it. That a hanging one handles SIGABRT changes nothing.
 	crash := s.state == running && !l.leaving && (e.Code() != 0 || l.killed == Hang) && !byTerminal
-	s.logEnd(l, e, crash)
+	quit := !crash && !byTerminal && s.quits(l, e)
+	s.logEnd(l, e, crash, quit)
 	slot, kept := l.slot, false
 	switch l {
 	case slot.next:
@@ -160,8 +164,8 @@ func (s *Supervisor) lifeEnded(l *life, survived bool) {
 		s.oldEnded(l, e, crash)
 		kept = slot.life != nil || !slot.retryAt.IsZero()
 	case slot.life:
-		s.holderEnded(l, e, crash)
-		kept = slot.life != nil || !slot.retryAt.IsZero()
+		s.holderEnded(l, e, crash, quit)
+		kept = slot.life != nil || slot.next != nil || !slot.retryAt.IsZero()
 	}
 	l.worker.Release(kept)
 	if byTerminal {
@@ -169,13 +173,16 @@ func (s *Supervisor) lifeEnded(l *life, survived bool) {
 	}
 }
 
-func (s *Supervisor) logEnd(l *life, e Exit, crash bool) {
+func (s *Supervisor) logEnd(l *life, e Exit, crash, quit bool) {
 	if !s.PerCore {
 		return // the exit report tells
 	}
 	start := s.Log.Info
-	if crash {
+	switch {
+	case crash:
 		start = s.Log.Error
+	case quit:
+		start = s.Log.Warn
 	}
 	line := e.status(s.about(start("worker ended"), l))
 	line.Int64("uptime_ms", e.Uptime.Milliseconds()).Int64("max_rss_bytes", e.MaxRSS).Send()

@@ -138,6 +138,10 @@ func (k kind) script(d dice) script {
 		up = d.moment()
 	}
 	if !d.odds(k.slow, 20) {
+		if d.odds(1, 4) {
+			tell("owes", 0)
+			tell("settles", d.within(2*up)+oneOf(d, 0, time.Minute))
+		}
 		tell("serves", up)
 		tell("ready", up)
 	}

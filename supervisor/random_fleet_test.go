@@ -45,6 +45,7 @@ type entry struct {
 	Worker, PID, Status, Crashes int
 	Workers, From, To            int
 	DelayMS                      int64 `json:"delay_ms"`
+	NotReadyMS                   int64 `json:"not_ready_ms"`
 	MaxRSS                       int64 `json:"max_rss_bytes"`
 }
 

@@ -11,7 +11,8 @@ const (
 	// jobs from a queue or does such: that is no fault, and it counts as ready
 	// then. Without a ReadyTimeout that is after DefaultReadyTimeout.
 	ReadyAuto Ready = ""
-	// ReadyListen: with its first listen.
+	// ReadyListen: when it listens, in the place of another one on all that this one
+	// had open.
 	ReadyListen Ready = "listen"
 	// ReadyMessage: when the application has sent 'ready'.
 	ReadyMessage Ready = "message"
@@ -46,7 +47,20 @@ func (s *Supervisor) isReady(l *life) bool {
 	case s.Ready == ReadyMessage:
 		return l.told.Ready
 	default:
-		return len(l.told.Listening) > 0
+		return len(l.told.Listening) > 0 && len(l.told.Awaited) == 0
+	}
+}
+
+// listensInPart reports whether l is not ready only because its predecessor had
+// more open.
+func (s *Supervisor) listensInPart(l *life) bool {
+	return (s.Ready == ReadyAuto || s.Ready == ReadyListen) && len(l.told.Listening) > 0 && !l.told.Leaving
+}
+
+// waitInPart has nobody wait for ever for what a program does not open any more.
+func (s *Supervisor) waitInPart(l *life) {
+	if l.deadline.IsZero() && s.state == running && s.listensInPart(l) {
+		l.deadline = time.Now().Add(DefaultReadyTimeout)
 	}
 }
 
@@ -60,6 +74,9 @@ func (s *Supervisor) notReady(l *life) {
 		s.kill(l, NotReady)
 	case l.told.Leaving: // it has its time, as one who was ready
 		l.deadline = time.Time{}
+	case s.listensInPart(l): // it may well be another program by now
+		s.about(s.Log.Warn("worker listens on less than the one before it"), l).Strs("missing", l.told.Awaited).Send()
+		s.nowReady(l)
 	case !s.PerCore && !l.told.Agent, s.Ready == ReadyAuto && !listens: // it has nothing to tell
 		s.nowReady(l)
 	case s.ReadyTimeout > 0:
@@ -71,7 +88,7 @@ func (s *Supervisor) notReady(l *life) {
 
 // nowReady takes note that a worker is ready.
 func (s *Supervisor) nowReady(l *life) {
-	l.state, l.deadline, l.wasReady = working, time.Time{}, true
+	l.state, l.deadline, l.wasReady, l.readyAt = working, time.Time{}, true, time.Now()
 	l.slot.wasReady = true
 	l.slot.listened = l.slot.listened || len(l.told.Listening) > 0
 	if s.PerCore || s.Changes != nil {

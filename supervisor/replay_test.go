@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/nodeinit/nodeinit/cluster"
 )
 
 // A replay goes through what happened in a container and what was logged, in
@@ -33,6 +35,8 @@ type place struct {
 	when  time.Duration // then
 	begun time.Duration // the last start
 	delay time.Duration // before that
+	since time.Duration // of the first crash after which none was of use; 0: there was none
+	fails int           // so many after that
 	last  entry         // how the last one in it ended
 	order int           // as which of all
 }
@@ -103,7 +107,7 @@ func (r *replay) logged(l entry) {
 	s := r.slots[l.Worker]
 	switch l.Msg {
 	case "stopping":
-		if (l.Reason == "crash") != (r.culprit != nil) || (l.Reason == "") == r.over {
+		if (l.Reason == "crash" || l.Reason == "exit") != (r.culprit != nil) || (l.Reason == "") == r.over {
 			r.t.Errorf("stopped %v for %v, then %s", r.over, r.culprit, l.text)
 		}
 		r.request = l.Reason == ""
@@ -112,10 +116,11 @@ func (r *replay) logged(l entry) {
 		if crash := l.Status != 0 && !r.over; (l.Level == "error") != crash {
 			r.t.Errorf("stopped %v, then %s", r.over, l.text)
 		}
+		r.checkQuit(l)
 		r.ends++
 		r.maxRSS = max(r.maxRSS, l.MaxRSS)
 		s.last, s.order = l, r.ends
-		if l.Level == "error" {
+		if l.Level == "error" || l.Level == "warn" && r.w.MaxCrashes > 0 {
 			r.crashed(l)
 		}
 	case "worker not started":
@@ -129,10 +134,43 @@ func (r *replay) logged(l entry) {
 
 func (r *replay) crashed(l entry) {
 	r.crashes = append(r.crashes, l)
-	if r.recent(l) > r.w.MaxCrashes {
+	if loops := r.loops(l); loops || r.recent(l) > r.w.MaxCrashes {
 		r.culprit, r.over = &l, true
 	} else {
 		r.promise = &l
+	}
+}
+
+// loops reports whether nobody was of use in the slot of l for a whole window: all
+// are ready at once, and of use if they live for as long as the slot was empty.
+func (r *replay) loops(l entry) bool {
+	s := r.slots[l.Worker]
+	if s.since == 0 || l.Msg == "worker ended" && l.at-s.begun >= s.delay {
+		s.since, s.fails = l.at+1, 0 // 0 is none
+		return false
+	}
+	s.fails++
+	return s.fails >= 2 && r.w.CrashWindow > 0 && l.at+1-s.since >= max(r.w.CrashWindow, 10*time.Second)
+}
+
+// checkQuit checks who is missed after it exited with 0: one that served, if
+// others go on.
+func (r *replay) checkQuit(l entry) {
+	if l.Status != 0 || r.over {
+		if l.Level == "warn" {
+			r.t.Errorf("stopped %v, then %s", r.over, l.text)
+		}
+		return
+	}
+	i := slices.IndexFunc(r.w.started, func(p *program) bool { return p.PID() == l.PID })
+	before, after := (&tracked{program: r.w.started[i]}).at(l.at)
+	others := false
+	for n, s := range r.slots {
+		others = others || n != l.Worker && (s.lives != "" || s.due)
+	}
+	served := func(s cluster.State) bool { return s.Servers > 0 || len(s.Listening) > 0 }
+	if l.Level == "warn" && (!served(after) || !others) || l.Level == "info" && served(before) && others {
+		r.t.Errorf("others go on: %v, it told %+v, then %+v: %s", others, before, after, l.text)
 	}
 }
 

@@ -19,7 +19,7 @@ type Exit struct {
 	Cause     Cause
 	Uptime    time.Duration
 	MaxRSS    int64 // bytes, of the largest process
-	Crashes   int   // ends that nobody had asked for, with a bad status
+	Crashes   int   // ends that nobody had asked for, with a bad status or answered as such
 
 	PerCore bool // what follows is worth telling
 	Worker  int  // the slot whose worker this is about
@@ -66,6 +66,14 @@ func (e Exit) Code() int {
 		return 128 + int(unix.SIGKILL)
 	}
 	return Code(e.Status)
+}
+
+// reason returns why the container ends because of e.
+func (e Exit) reason() string {
+	if e.Code() == 0 && e.Killed == "" {
+		return "exit"
+	}
+	return "crash"
 }
 
 // Crashed reports whether it ended badly and nobody had asked it to.

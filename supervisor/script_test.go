@@ -46,8 +46,9 @@ type act struct {
 // serves, closes, leaves, hangsup, faults, ready, agent, handles and beat @2s are
 // what it tells then; beats:1s@9s beats every second until 9s; rss:5@2s is what
 // it takes from then on; stops and runs @2s are what somebody else does to it then;
-// fails:2 is not started at first; EPERM cannot be
-// signalled; of unseen nobody can tell whether it is stopped.
+// fails:2 is not started at first; EPERM cannot be signalled; owes @0s is to ask for
+// what its predecessor has, until it settles; of unseen nobody can tell whether it
+// is stopped.
 func scriptOf(t *testing.T, text string) script {
 	t.Helper()
 	s := script{reaction: reaction{}}
@@ -142,6 +143,10 @@ func tells(what string) func(*program) {
 			s.Online, s.Servers = true, s.Servers+1
 			s.Listening = append(slices.Clone(s.Listening), "0.0.0.0:"+strconv.Itoa(3000+len(s.Listening)))
 		}
+	case "owes": // its predecessor has one more
+		change = func(s *cluster.State) { s.Awaited = []string{"0.0.0.0:3001"} }
+	case "settles":
+		change = func(s *cluster.State) { s.Awaited = nil }
 	case "closes":
 		change = func(s *cluster.State) { s.Servers = max(s.Servers-1, 0) }
 	case "ready":

@@ -27,6 +27,7 @@ type slot struct {
 	order    int           // how many workers had ended by then; 0: none has
 	wasReady bool          // one in it has been ready
 	listened bool          // and listened by then
+	loop     crashLoop
 }
 
 // lives returns those in the slot, in the order in which they came.
@@ -75,8 +76,10 @@ func (s *Supervisor) refill(slot *slot) {
 	slot.retryAt = time.Time{}
 	if err := s.start(slot, &slot.life); err != nil {
 		s.notStarted(slot, err)
-		s.crashed(slot, slot.last, err)
+		s.crashed(slot, slot.last, false, err)
+		return
 	}
+	slot.life.waited = slot.delay
 }
 
 func (s *Supervisor) notStarted(slot *slot, err error) {
@@ -84,13 +87,19 @@ func (s *Supervisor) notStarted(slot *slot, err error) {
 }
 
 // holderEnded takes note of the end of the one who held a slot. A newcomer takes
-// its place at once.
-func (s *Supervisor) holderEnded(l *life, e Exit, crash bool) {
+// its place at once, unless all are to end: then it is not to decide the status.
+func (s *Supervisor) holderEnded(l *life, e Exit, crash, quit bool) {
 	slot := l.slot
-	slot.life, slot.next = slot.next, nil
+	slot.life = nil
+	if s.state == running {
+		slot.life, slot.next = slot.next, nil
+	}
 	slot.last, slot.order = e, s.order
-	if crash {
+	switch {
+	case crash:
 		s.holderCrashed(l, e)
+	case quit:
+		s.holderQuit(l, e)
 	}
 	s.checkUp()
 	if slot.life == nil && s.change != nil && s.change.slot == slot && s.change.state == arriving {
@@ -108,21 +117,26 @@ func (s *Supervisor) holderCrashed(l *life, e Exit) {
 		s.abort(l.slot, "crash")
 		return
 	}
-	s.crashed(l.slot, e, nil)
+	s.crashed(l.slot, e, l.useful(time.Now()), nil)
 }
 
 // crashed decides whether a slot whose worker has crashed, as e has it, or could
-// not be started, gets another one.
-func (s *Supervisor) crashed(slot *slot, e Exit, startErr error) {
+// not be started, gets another one. useful says that the worker was of use.
+func (s *Supervisor) crashed(slot *slot, e Exit, useful bool, startErr error) {
 	now := time.Now()
 	s.end.Crashes++
 	s.recent = slices.DeleteFunc(s.recent, func(at time.Time) bool {
 		return s.CrashWindow > 0 && now.Sub(at) >= s.CrashWindow
 	})
 	s.recent = append(s.recent, now)
-	if len(s.recent) > s.MaxCrashes {
+	loops := slot.loop.crashed(now, useful, s.CrashWindow)
+	if len(s.recent) > s.MaxCrashes || loops {
+		if len(s.recent) <= s.MaxCrashes {
+			s.Log.Error("crash loop").Int("worker", slot.number).Int64("not_ready_ms", now.Sub(slot.loop.since).Milliseconds()).
+				Int64("crash_window_ms", s.CrashWindow.Milliseconds()).Send()
+		}
 		s.err, s.culprit = startErr, &e
-		s.abort(slot, "crash")
+		s.abort(slot, e.reason())
 		return
 	}
 	delay := time.Duration(0) // somebody is there already

@@ -124,7 +124,9 @@ type Supervisor struct {
 	StopOrder  StopOrder
 
 	// MaxCrashes is how many crashes within CrashWindow are answered with a new
-	// worker; one more ends the container. A CrashWindow of 0 never ends.
+	// worker; one more ends the container, and so does a slot in which no worker was
+	// of use for a whole window. A CrashWindow of 0 never ends. A worker that served
+	// and exits with 0 while others go on is answered as well, if MaxCrashes is not 0.
 	MaxCrashes  int
 	CrashWindow time.Duration
 
@@ -174,6 +176,7 @@ type Supervisor struct {
 	alone      alone      // whether there is to be one only, for now
 	pauseUntil time.Time  // no recycling and no growing until then; zero: now
 	watch      watch      // of memory, limits and beats
+	diet       diet       // of workers that are too large from the start
 	requests   requests   // of other goroutines
 	status     statusCell // for other goroutines
 

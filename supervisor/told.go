@@ -26,6 +26,8 @@ func (s *Supervisor) changed(c Change) {
 		case s.channelEnded(l):
 		case s.isReady(l):
 			s.nowReady(l)
+		default:
+			s.waitInPart(l)
 		}
 	case working:
 		s.channelEnded(l)

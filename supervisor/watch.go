@@ -10,11 +10,8 @@ import (
 )
 
 const (
-	// sampleEvery is how often memory and limits are looked at, and tooMuch for how
-	// many looks in a row a worker may have too much: what the next garbage
-	// collection frees is none of our business.
+	// sampleEvery is how often memory and limits are looked at.
 	sampleEvery = 5 * time.Second
-	tooMuch     = 3
 	// beatChecks is how often beats are looked at within HangTimeout.
 	beatChecks = 8
 )
@@ -47,7 +44,7 @@ func (s *Supervisor) look(now time.Time) {
 	if passed(s.watch.sampleAt, now) {
 		s.watch.sampleAt = now.Add(sampleEvery)
 		s.readTarget()
-		s.weighAll()
+		s.weighAll(now)
 		s.lookAlone()
 	}
 	if passed(s.watch.beatAt, now) {
@@ -58,26 +55,6 @@ func (s *Supervisor) look(now time.Time) {
 		s.watch.beatAt = now.Add(every)
 		for _, l := range s.lives() {
 			s.listenTo(l, now)
-		}
-	}
-}
-
-func (s *Supervisor) weighAll() {
-	if s.MaxMemory == nil {
-		return
-	}
-	limit := s.MaxMemory()
-	for _, l := range s.lives() {
-		rss, err := l.worker.RSS()
-		switch {
-		case err != nil: // it has just ended
-		case rss <= limit || limit == 0:
-			l.above = 0
-		default:
-			l.above++
-		}
-		if l.above >= tooMuch && l.tired == "" {
-			l.tired = ForMemory
 		}
 	}
 }

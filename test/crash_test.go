@@ -156,18 +156,18 @@ func TestClusterClosesWhatReplacementsDoNotAskFor(t *testing.T) {
 	})
 }
 
-// A worker that ends with status 0 is done: nobody takes its place.
+// A worker that ends with status 0 and never listened is done: nobody takes its
+// place. Nor does anybody take that of the last one.
 func TestClusterDoesNotReplaceWorkersThatAreDone(t *testing.T) {
 	underEach(t, nodeinits("rr"), func(t *testing.T, p primary) {
 		a := twoPuppets()
 		a.flags = "--max-crashes 9 --ready none"
 		k := p.start(t, a)
 		workers, port := k.all(2), reservePort(t)
-		for _, w := range workers {
-			w.listens(listenTo(port))
-		}
+		workers[0].listens(listenTo(port))
 		workers[1].do("exit", 0, nil)
 		workers[1].rest()
+		k.untilLogged(1, "worker ended")
 		expectServed(t, p, workers[:1], "tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		workers[0].do("exit", 0, nil)
 		k.WaitCode(0)

@@ -147,7 +147,7 @@ would start  ["node"]
 heap         406 MiB
 with         NODE_OPTIONS=--max-old-space-size=406
 `},
-		{"recycling", "v2-private-1.5cpu-512m", nil, []string{"--max-memory=80%", "--hang-timeout=9", "--no-agent", "node", "a.js"}, `cpus         1.5  (/sys/fs/cgroup/cpu.max)
+		{"recycling", "v2-private-1.5cpu-512m", nil, []string{"--max-memory=50%", "--hang-timeout=9", "--no-agent", "node", "a.js"}, `cpus         1.5  (/sys/fs/cgroup/cpu.max)
 memory       512 MiB  (/sys/fs/cgroup/memory.max)
 affinity     4 CPUs
 workers      2  (1.5 CPUs rounds to 2, 4 in the affinity mask, 512 MiB / 256 MiB = 2)
@@ -155,7 +155,7 @@ mode         per-core  (the program is Node, and there are to be 2 workers)
 start        1, then 2 when it listens
 balance      rr
 would start  ["node" "a.js"]
-max memory   204 MiB each
+max memory   128 MiB each
 heap         406 MiB in worker 0, which may stay alone, 201 MiB in the others
 with         NODE_OPTIONS=--max-old-space-size=406
 warning      --hang-timeout 9s: not with --no-agent

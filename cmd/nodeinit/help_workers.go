@@ -5,11 +5,11 @@ package main
 func workerTopic(name string) string {
 	switch name {
 	case "max-crashes":
-		return "per-core: how many crashed workers are replaced within --crash-window, after 100 ms,\n200 ms and so on up to 15 s. One more, and the container ends with that worker's status.\n0: it ends at the first crash, for the orchestrator to see."
+		return "per-core: how many crashed workers are replaced within --crash-window, after 100 ms,\n200 ms and so on up to 15 s. One more, and the container ends with that worker's status.\n0: it ends at the first crash, for the orchestrator to see. A worker that served and exits\nwith 0, while others go on, is replaced and counted too."
 	case "crash-window":
-		return "per-core: within which time crashes are counted for --max-crashes."
+		return "per-core: within which time crashes are counted for --max-crashes. The container ends too\nif no worker in the place of one that crashed was of use for so long, 10 s at least.\n0: all are counted."
 	case "ready":
-		return "When a worker counts as ready. listen: with its first listen. message: when it has called\nprocess.send('ready'). none: once it is started. Who is not ready within --ready-timeout\nis killed, and that is a crash. Not given, it is listen for those that listen: one that\nhas opened no server by then takes jobs from a queue or the like, and counts as ready."
+		return "When a worker counts as ready. listen: with its first listen; one that replaces another\nwhen it listens on all that this one has open. message: when it has called\nprocess.send('ready'). none: once it is started. Who is not ready within --ready-timeout\nis killed, and that is a crash, but one that listens on a part counts as ready then.\nNot given, it is listen for those that listen: one that has opened no server by then\ntakes jobs from a queue or the like, and counts as ready."
 	case "ready-timeout":
 		return "How long a worker may take to be ready, see help ready. 0: for ever."
 	case "drain-delay":
@@ -19,7 +19,7 @@ func workerTopic(name string) string {
 	case "reload-signal":
 		return "This signal is not forwarded: it replaces the workers one by one, each when the new one is\nready, and drops no request. SIGHUP is usual. If a new worker does not get ready, the old\none stays and the reload ends. One process (--mode fork) cannot be reloaded."
 	case "max-memory":
-		return "per-core: a worker whose resident memory is above in three looks, 5 s apart, is replaced\nas in a reload. SIZE, or P% of the memory limit divided by the workers: 80%. off: never."
+		return "per-core: a worker whose resident memory is above in three looks, 5 s apart, is replaced\nas in a reload. SIZE, or P% of the memory limit divided by the workers: 80%. off: never.\nIf the new one has as much within a minute, that is told and put up with for 10 minutes."
 	case "max-age":
 		return "per-core: a worker is replaced, as in a reload, at an age from 90 % to 110 % of this, so\nthat they do not all come to it at once. 0: never."
 	case "hang-timeout":

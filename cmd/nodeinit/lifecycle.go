@@ -83,8 +83,17 @@ func (a *app) limitWorkers(p *plan) error {
 	if m.percent > 0 && p.maxMemory == 0 {
 		return fmt.Errorf("--max-memory: %q of no memory limit (set one, or try --max-memory 400M or --memory 512M)", m)
 	}
+	if full := p.oldSpace + besideHeap; p.maxMemory > full && p.oldSpace > 0 {
+		p.warnings = append(p.warnings, fmt.Sprintf("a worker is ended by V8 before it has the %d MiB of --max-memory: its heap of %d MiB is full at about %d (try --max-memory %dM, or a larger --heap)",
+			p.maxMemory/mib, p.oldSpace/mib, full/mib, full*9/10/mib))
+	}
 	return nil
 }
+
+// besideHeap is what a Node process has at least besides a full old space (seen
+// with a leak of small objects, Node 18 and 24, at 64 to 1024 MiB: 26 to 160 MiB,
+// mostly 50).
+const besideHeap = 48 * mib
 
 // of returns so many bytes for each of workers under l, 0 for any number.
 func (m maxMemory) of(l cgroup.Limits, workers int) int64 {

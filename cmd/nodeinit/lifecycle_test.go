@@ -66,6 +66,25 @@ func TestPlanMaxMemory(t *testing.T) {
 	}
 }
 
+// A limit that a worker cannot reach, because V8 ends it before, is told.
+func TestPlanMaxMemoryAboveTheHeap(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]string{
+		"--max-memory 304M --heap 256M":                                       "",
+		"--max-memory 305M --heap 256M":                                       "a worker is ended by V8 before it has the 305 MiB of --max-memory: its heap of 256 MiB is full at about 304 (try --max-memory 273M, or a larger --heap)",
+		"--max-memory 2G":                                                     "",
+		"--max-memory 2G --heap off --memory 1G":                              "",
+		"--max-memory 100% --workers 2 --heap 100M --memory 600M":             "a worker is ended by V8 before it has the 300 MiB of --max-memory: its heap of 100 MiB is full at about 148 (try --max-memory 133M, or a larger --heap)",
+		"--max-memory 100% --workers 2 --heap 100M --memory 600M --mode fork": "",
+	} {
+		a := app{config: parsed(t, nil, strings.Fields(args))}
+		p, err := a.makePlan(cgroup.Limits{Affinity: 4, MemTotal: 8 << 30, Memory: int64(a.config.Memory)}, []string{"node", "a.js"})
+		if got := strings.Join(p.warnings, "; "); err != nil || got != want {
+			t.Errorf("%s: %v, %q, want %q", args, err, got, want)
+		}
+	}
+}
+
 func TestPlanAgent(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

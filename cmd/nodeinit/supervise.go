@@ -197,6 +197,9 @@ func (r *run) workers(ctx context.Context) (supervisor.Exit, error) {
 	if r.plan.oneFirst {
 		s.Grow, s.Listens = fleet.grow, listens
 	}
+	if s.Ready != supervisor.ReadyNone { // what a worker is awaited to ask for stays open as long
+		fleet.primary.Patience = max(s.ReadyTimeout, supervisor.DefaultReadyTimeout)
+	}
 	return fleet.serving(ctx, s.Run)
 }
 
