@@ -12,9 +12,10 @@ import (
 // retryDelay is when to try again what failed for want of memory or descriptors.
 const retryDelay = 50 * time.Millisecond
 
-// What a worker may leave unread before it is given up: answers to more queries
-// than any application makes.
+// What a worker may leave unread before it is given up, beside the answers for
+// servers that it has: an application may make thousands in one turn.
 const (
+	maxAtOnce      = 4096
 	maxQueued      = 1024
 	maxQueuedBytes = 1 << 20
 )
@@ -50,11 +51,31 @@ func (w *Worker) receive() bool {
 		w.closeChannel(nil)
 		return false
 	}
-	if oobn > 0 {
-		w.passed += closePassed(p.oob[:oobn])
+	if w.control(p.oob[:oobn]); w.fd < 0 {
+		return false
 	}
 	w.splitter.split(p.read[:n], w.frames)
 	return true
+}
+
+// control takes note of what came beside the text: first who has sent it
+// (scm_recv, include/net/scm.h), then descriptors.
+func (w *Worker) control(oob []byte) {
+	w.sender = nobody
+	size := unix.CmsgSpace(unix.SizeofUcred)
+	if len(oob) >= size {
+		header := (*unix.Cmsghdr)(unsafe.Pointer(&oob[0]))
+		if header.Level == unix.SOL_SOCKET && header.Type == unix.SCM_CREDENTIALS {
+			w.sender = *(*unix.Ucred)(unsafe.Pointer(&oob[unix.CmsgLen(0)]))
+			oob = oob[size:]
+		}
+	}
+	if len(oob) > 0 {
+		w.passed += w.primary.closePassed(oob)
+		if w.primary.closer.stuck() {
+			w.closeChannel(errors.New("it passes more descriptors than can be closed"))
+		}
+	}
 }
 
 // receiveMessage is recvmsg(2) into p.read and p.oob. Unlike unix.Recvmsg it
@@ -72,7 +93,7 @@ func (p *Primary) receiveMessage(fd int) (n, oobn int, errno unix.Errno) {
 // closePassed closes the descriptors in control messages and returns how many
 // there were. A primary has no use for any: those that an application sends to
 // its parent are for a parent that is not there.
-func closePassed(oob []byte) int {
+func (p *Primary) closePassed(oob []byte) int {
 	messages, err := unix.ParseSocketControlMessage(oob)
 	if err != nil {
 		return 0
@@ -81,12 +102,10 @@ func closePassed(oob []byte) int {
 	for i := range messages {
 		fds, err := unix.ParseUnixRights(&messages[i])
 		if err != nil {
-			continue // credentials, which nobody asked for
+			continue
 		}
-		for _, fd := range fds {
-			_ = unix.Close(fd)
-			count++
-		}
+		p.closer.close(fds...)
+		count += len(fds)
 	}
 	return count
 }
@@ -103,7 +122,8 @@ func (w *Worker) send(data []byte, fd int) {
 	if len(w.queue) == 1 {
 		w.flush()
 	}
-	if len(w.queue) > maxQueued || w.queued > maxQueuedBytes {
+	servers := min(len(w.holds), maxAtOnce)
+	if len(w.queue) > maxQueued+servers || w.queued > maxQueuedBytes+1024*servers {
 		w.closeChannel(fmt.Errorf("it asks and does not read: %d answers wait", len(w.queue)))
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"sync"
@@ -23,8 +24,8 @@ import (
 // Balance is who gets a connection.
 type Balance string
 
-// The ways to balance. What has no connections to hand over (UDP) or no kernel
-// queue per worker (Unix sockets) is shared where it cannot be as asked.
+// The ways to balance. What has no connections to hand over (UDP), or a socket
+// that was passed in, is shared where it cannot be as asked; Unix sockets are rr.
 const (
 	// RR: the primary accepts, and passes connections to the workers in turn.
 	RR Balance = "rr"
@@ -43,9 +44,14 @@ type Primary struct {
 	// all that its predecessor in the slot had: 10 s, or this if it is more. Set it
 	// before Run.
 	Patience time.Duration
+	// Bind, if set, returns a socket that listens on a port which nodeinit may not
+	// bind, or an errno. It is called by a goroutine of its own. Set it before Run.
+	Bind func(Low) (fd int, err error)
 
 	balance Balance
 	poll    poller
+	closer  *closer
+	maxFD   int // what is for servers; the rest is for connections and channels
 
 	mu      sync.Mutex
 	calls   []func() // for the goroutine of Run to make
@@ -56,6 +62,7 @@ type Primary struct {
 	// What follows belongs to the goroutine of Run.
 	workers map[*Worker]struct{}
 	servers map[string]*server // by identity; see query.identity
+	loans   map[string]*loan   // the same
 	lastKey int
 	lastNth int // so many workers have come
 
@@ -76,10 +83,13 @@ func New(balance Balance) (*Primary, error) {
 	p := &Primary{
 		balance: balance,
 		changed: make(chan struct{}, 1),
+		closer:  newCloser(),
+		maxFD:   maxServerFD(),
 		workers: make(map[*Worker]struct{}),
 		servers: make(map[string]*server),
+		loans:   make(map[string]*loan),
 		read:    make([]byte, readSize),
-		oob:     make([]byte, unix.CmsgSpace(4*maxPassed)),
+		oob:     make([]byte, unix.CmsgSpace(unix.SizeofUcred)+unix.CmsgSpace(4*maxPassed)),
 		rights:  unix.UnixRights(0),
 	}
 	p.poll.tick = p.retry
@@ -98,6 +108,7 @@ func (p *Primary) Run(ctx context.Context) (err error) {
 		}
 	}()
 	defer context.AfterFunc(ctx, p.poll.wake)()
+	go p.closer.run()
 	defer p.end()
 	for ctx.Err() == nil {
 		p.makeCalls()
@@ -118,7 +129,9 @@ func (p *Primary) distribute() {
 	p.work = false
 	p.round++
 	for _, s := range p.servers {
-		s.accept()
+		if s.more || len(s.homeless) > 0 {
+			s.accept()
+		}
 	}
 }
 
@@ -131,6 +144,16 @@ func (p *Primary) end() {
 		w.release(false)
 	}
 	p.poll.close()
+	p.closer.end(closePatience)
+}
+
+// maxServerFD leaves an eighth of the descriptors that nodeinit may have: what
+// fails without one is an application's listen, and not all the rest.
+func maxServerFD() int {
+	limit := unix.Rlimit{Cur: 1024}
+	_ = unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
+	n := int(min(limit.Cur, math.MaxInt32))
+	return n - min(n/8, 1024)
 }
 
 // do has the goroutine of Run call f.
@@ -168,7 +191,11 @@ func (p *Primary) open(w *Worker) (_ *Worker, end int, err error) {
 	if err != nil {
 		return nil, -1, os.NewSyscallError("socketpair", err)
 	}
-	if err := unix.SetNonblock(ends[0], true); err != nil {
+	err = unix.SetNonblock(ends[0], true)
+	if err == nil {
+		err = unix.SetsockoptInt(ends[0], unix.SOL_SOCKET, unix.SO_PASSCRED, 1) // see identity
+	}
+	if err != nil {
 		return nil, -1, errors.Join(os.NewSyscallError("fcntl", err), unix.Close(ends[0]), unix.Close(ends[1]))
 	}
 	w.primary, w.fd, w.holds = p, ends[0], make(map[string]*server)

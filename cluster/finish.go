@@ -71,9 +71,8 @@ func (s *server) finish() {
 		return
 	}
 	s.finishing = true
-	if s.query.family == pipe {
-		s.query.unlink()
-	}
+	s.file.remove()
+	s.file = nil
 	for _, fd := range s.slots {
 		_ = unix.Close(fd)
 	}
@@ -89,14 +88,15 @@ func (s *server) finish() {
 }
 
 // resume has s, which is to go, stay for who asks for it now. Where its socket is
-// closed already it returns nil: it goes, and there is to be another for id.
-func (p *Primary) resume(id string, s *server) *server {
+// closed already it returns nil: it goes, and there is to be another of its name.
+func (p *Primary) resume(s *server) *server {
 	if !s.endAt.IsZero() && s.query.family != pipe { // the file of a pipe is gone
 		s.finishing, s.endAt = false, time.Time{}
 		return s
 	}
-	delete(p.servers, id)
-	p.servers["finishing "+s.key] = s
+	delete(p.servers, s.id)
+	s.id = "finishing " + s.key
+	p.servers[s.id] = s
 	return nil
 }
 
@@ -119,7 +119,7 @@ func (s *server) endArrivals(now time.Time) {
 // nothing does any more.
 func (s *server) acceptAll() bool {
 	for {
-		fd, err := accept(s.fd)
+		fd, err := s.acceptNext()
 		switch {
 		case err == nil:
 			s.homeless = append(s.homeless, handover{fd: fd, server: s})

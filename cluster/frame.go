@@ -26,6 +26,7 @@ const (
 	ack                  // a descriptor has arrived
 	nack                 // a descriptor has not arrived
 	agent                // what exec's agent.js tells
+	sockets              // a server asks for the connections that it has passed
 )
 
 // kindOf tells from the first bytes of a frame what it is. Node always writes
@@ -42,6 +43,8 @@ func kindOf(frame []byte) kind {
 		return protocol
 	case bytes.HasPrefix(rest, []byte(`NODEINIT"`)):
 		return agent
+	case bytes.HasPrefix(rest, []byte(`SOCKET_`)):
+		return sockets
 	case bytes.HasPrefix(rest, []byte(`HANDLE"`)):
 		return handle
 	case bytes.HasPrefix(rest, []byte(`HANDLE_ACK"`)):

@@ -67,6 +67,8 @@ type query struct {
 	backlog                  int
 	readableAll, writableAll bool
 	data                     json.RawMessage
+	copy                     int       // see Primary.find
+	as                       *identity // whose rights decide; nil: nodeinit's own
 }
 
 // A family is what kind of socket a server has.
@@ -120,7 +122,7 @@ func (q query) identity() string {
 	if q.port == 0 && q.fd < 0 {
 		index = q.index
 	}
-	return fmt.Sprintf("%d %d %d %d %s", q.family, q.port, q.fd, index, q.address)
+	return fmt.Sprintf("%d %d %d %d %d %s", q.family, q.port, q.fd, index, q.copy, q.address)
 }
 
 // number reads what should be a whole number; anything else is the default.

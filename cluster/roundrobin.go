@@ -58,7 +58,7 @@ func (s *server) acceptOne(now time.Time) bool {
 	if w == nil {
 		return false
 	}
-	fd, err := accept(s.fd)
+	fd, err := s.acceptNext()
 	switch {
 	case err == nil:
 		s.handOver(w, handover{fd: fd, server: s}, now)
@@ -183,7 +183,7 @@ func (w *Worker) answer(seq int64, accepted bool) {
 	h := w.pending[i]
 	w.pending = slices.Delete(w.pending, i, i+1)
 	if accepted {
-		_ = unix.Close(h.fd)
+		closeConnection(h.fd)
 	} else {
 		h.refusedBy = append(h.refusedBy, w)
 		h.server.offer(h)
@@ -195,7 +195,7 @@ func (w *Worker) answer(seq int64, accepted bool) {
 func (s *server) offer(h handover) {
 	nobody := !slices.ContainsFunc(s.holders, func(w *Worker) bool { return !slices.Contains(h.refusedBy, w) })
 	if s.gone || nobody && len(s.kept) == 0 {
-		_ = unix.Close(h.fd)
+		closeConnection(h.fd)
 		return
 	}
 	s.homeless = append(s.homeless, h)

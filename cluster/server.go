@@ -9,13 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxServers is how many servers one worker may have: each costs the primary
-// descriptors that others need too.
-const maxServers = 256
-
 // A server is one that workers share: what they asked for with the same query.
 type server struct {
 	primary *Primary
+	id      string // what it is called in Primary.servers
 	query   query
 	balance Balance // not always the primary's; see Balance
 	key     string  // what the workers know it by
@@ -27,6 +24,8 @@ type server struct {
 	kept    reservations // of slots whose next worker is to ask for it
 
 	fd      int         // the socket, -1 where each slot has its own
+	file    *socketFile // of a Unix socket
+	former  []former    // sockets of files that are gone; see unix.go
 	slots   map[int]int // those
 	members []member    // and in the order of the kernel; see steer.go
 	steered bool        // the kernel does not choose by itself
@@ -41,105 +40,41 @@ type server struct {
 	homeless []handover // accepted, but nobody took them
 }
 
-// asked answers a query of w.
-func (p *Primary) asked(w *Worker, m *message) {
-	s, err := p.serverFor(w, m)
-	if err != nil {
-		code := errno(err)
-		w.tell(reply{Ack: m.Seq, Errno: &code}, tcp, -1)
-		return
-	}
-	fd := s.socketOf(w.Slot)
-	if s.balance != RR {
-		if fd, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0); err != nil {
-			code := errno(err)
-			s.leave(w)
-			w.tell(reply{Ack: m.Seq, Errno: &code}, tcp, -1)
-			return
-		}
-	} else {
-		fd = -1
-	}
-	w.holds[s.key] = s
-	s.kept.claim(w.Slot)
-	w.state.Servers = len(w.holds)
-	p.reckon(w.Slot)
-	p.publish(w)
-	p.listens(w.Slot)
-	w.tell(reply{Ack: m.Seq, Key: s.key, Data: s.data, Sockname: s.name}, s.query.family, fd)
-	p.work = true // what has waited for a worker
-}
-
-// tell sends an answer, along with fd unless that is -1.
-func (w *Worker) tell(r reply, with family, fd int) {
-	r.Cmd, r.Seq = "NODE_CLUSTER", w.seq
-	w.seq++
-	frame := encode(r, with, fd >= 0)
-	if fd < 0 {
-		w.say(frame)
-		return
-	}
-	w.sent(-1 - r.Ack)
-	w.send(frame, fd)
-}
-
-// serverFor returns the server that m asks for, with w among its holders.
-func (p *Primary) serverFor(w *Worker, m *message) (*server, error) {
-	q, err := m.query()
-	if err != nil {
-		return nil, err
-	}
-	id := q.identity()
-	s := p.servers[id]
-	if s != nil && s.finishing && w.holds[s.key] != s {
-		s = p.resume(id, s)
-	}
-	switch {
-	case s != nil && w.holds[s.key] == s:
-		// The worker would fail an assertion on a key that it has.
-		return nil, unix.EADDRINUSE
-	case len(w.holds) >= maxServers:
-		return nil, unix.EMFILE
-	case s == nil:
-		if s, err = p.newServer(q); err != nil {
-			return nil, err
-		}
-		p.servers[id] = s
-	}
-	if err := s.join(w); err != nil {
-		s.leave(w)
-		return nil, err
-	}
-	if string(s.data) == "null" || len(s.data) == 0 {
-		s.data = q.data
-	}
-	return s, nil
-}
-
+// newServer makes the server that q asks for.
 func (p *Primary) newServer(q query) (*server, error) {
 	p.lastKey++
 	s := &server{
-		primary: p, query: q, balance: p.balanceFor(q), key: strconv.Itoa(p.lastKey),
+		primary: p, id: q.identity(), query: q, balance: p.balanceFor(q), key: strconv.Itoa(p.lastKey),
 		where: q.where(), anyPort: q.port == 0 && q.fd < 0,
 		fd: -1, kept: make(reservations), slots: make(map[int]int),
 	}
-	if s.perSlot() {
-		return s, nil
+	if !s.perSlot() {
+		if err := s.open(q); err != nil {
+			return nil, err
+		}
+		s.name = nameOf(s.fd)
 	}
-	fd, err := q.listen(alone)
-	if err != nil {
-		return nil, err
-	}
-	s.fd, s.name = fd, nameOf(fd)
-	if s.balance != RR {
-		return s, nil
-	}
-	// Once for each arrival, so that a backlog that nobody can take wakes nobody.
-	if s.token, err = p.poll.add(fd, unix.EPOLLIN|unix.EPOLLET, s); err != nil {
-		_ = unix.Close(fd)
-		return nil, unix.ENOMEM
-	}
+	p.servers[s.id] = s
 	return s, nil
+}
+
+// open makes the socket of all slots.
+func (s *server) open(q query) error {
+	fd, file, err := s.primary.listen(q, alone)
+	if err != nil {
+		return err
+	}
+	var token int32
+	if s.balance == RR {
+		// Once for each arrival, so that a backlog that nobody can take wakes nobody.
+		if token, err = s.primary.poll.add(fd, unix.EPOLLIN|unix.EPOLLET, s); err != nil {
+			_ = unix.Close(fd)
+			file.remove()
+			return unix.ENOMEM
+		}
+	}
+	s.fd, s.token, s.file = fd, token, file
+	return nil
 }
 
 // balanceFor returns how connections to q are balanced: as asked for, where
@@ -148,9 +83,11 @@ func (p *Primary) balanceFor(q query) Balance {
 	datagrams := q.family == udp4 || q.family == udp6
 	kernel := p.balance == ReusePort || p.balance == IPHash
 	switch {
-	case datagrams && p.balance == RR: // there is nothing to hand over
+	case q.family == pipe: // a worker that removes the file takes it away from the others' sockets
+		return RR
+	case datagrams && (p.balance == RR || q.copy > 0): // there is nothing to hand over; the group is another's
 		return Shared
-	case kernel && (q.family == pipe || q.fd >= 0): // there is but one socket
+	case kernel && (q.fd >= 0 || p.loans[q.identity()] != nil): // there is but one socket
 		return Shared
 	default:
 		return p.balance
@@ -176,7 +113,7 @@ func (s *server) join(w *Worker) error {
 	if len(s.slots) == 0 {
 		g = first
 	}
-	fd, err := s.query.listen(g)
+	fd, _, err := s.primary.listen(s.query, g)
 	if err != nil {
 		return err
 	}
@@ -222,17 +159,15 @@ func (s *server) drop(slot int) {
 
 func (s *server) close() {
 	for _, h := range s.homeless {
-		_ = unix.Close(h.fd)
+		closeConnection(h.fd)
 	}
 	for _, fd := range s.slots {
 		_ = unix.Close(fd)
 	}
 	s.closeSocket()
 	s.slots, s.homeless, s.gone = nil, nil, true
-	for id, other := range s.primary.servers {
-		if other == s {
-			delete(s.primary.servers, id)
-		}
+	if s.primary.servers[s.id] == s {
+		delete(s.primary.servers, s.id)
 	}
 }
 
@@ -241,12 +176,14 @@ func (s *server) closeSocket() {
 	if s.fd < 0 {
 		return
 	}
+	for _, f := range s.former {
+		s.closeFormer(f)
+	}
 	if s.token != 0 {
 		s.primary.poll.remove(s.fd, s.token)
 	}
 	_ = unix.Close(s.fd)
-	s.fd = -1
-	if !s.finishing {
-		s.query.unlink()
-	}
+	s.fd, s.former = -1, nil
+	s.file.remove()
+	s.file = nil
 }

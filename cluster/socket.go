@@ -5,8 +5,6 @@ import (
 	"math"
 	"net"
 	"net/netip"
-	"os"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,19 +19,21 @@ const (
 )
 
 // listen returns a socket for q that listens, or that is bound where there are
-// datagrams. Raw calls, because Go's net would make it MPTCP, set options on
-// each connection, and take O_NONBLOCK away from a descriptor that is shared.
-func (q query) listen(g group) (int, error) {
+// datagrams, and its file. Raw calls, because Go's net would make it MPTCP, set
+// options on each connection, and take O_NONBLOCK away from a descriptor that is
+// shared.
+func (q query) listen(g group) (fd int, file *socketFile, err error) {
 	switch {
 	case q.fd >= 0:
-		return q.inherited()
+		fd, err = q.inherited()
 	case q.family == pipe:
 		return q.listenUnix()
 	case q.family == tcp:
-		return q.listenTCP(g)
+		fd, err = q.listenTCP(g)
 	default:
-		return q.bindUDP(g)
+		fd, err = q.bindUDP(g)
 	}
+	return fd, nil, err
 }
 
 // listenTCP binds as Node does: no address is any of both versions, and any of
@@ -136,7 +136,7 @@ func (q query) sockaddr(otherwise netip.Addr) (unix.Sockaddr, error) {
 			return nil, unix.EINVAL
 		}
 	}
-	if q.port < 0 {
+	if q.port < 0 || q.family == udp4 && !addr.Is4() || q.family == udp6 && addr.Is4() {
 		return nil, unix.EINVAL
 	}
 	if addr.Is4() {
@@ -153,94 +153,22 @@ func (q query) sockaddr(otherwise netip.Addr) (unix.Sockaddr, error) {
 	return sa, nil
 }
 
-// listenUnix makes a Unix socket as libuv does: the file must not be there, and
-// a directory that is not there is EACCES (uv_pipe_bind).
-func (q query) listenUnix() (int, error) {
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return -1, err
-	}
-	err = unix.Bind(fd, &unix.SockaddrUnix{Name: q.path()})
-	if errors.Is(err, unix.ENOENT) {
-		err = unix.EACCES
-	}
-	if err == nil {
-		if err = q.openToAll(); err == nil {
-			err = unix.Listen(fd, q.backlog)
-		}
-		if err != nil {
-			q.unlink()
-		}
-	}
-	if err != nil {
-		_ = unix.Close(fd)
-		return -1, err
-	}
-	return fd, nil
-}
-
-// openToAll does what readableAll and writableAll ask for.
-func (q query) openToAll() error {
-	var more uint32
-	if q.readableAll {
-		more |= 0o444
-	}
-	if q.writableAll {
-		more |= 0o222
-	}
-	if more == 0 || q.abstract() {
-		return nil
-	}
-	var stat unix.Stat_t
-	if err := unix.Stat(q.path(), &stat); err != nil {
-		return err
-	}
-	return unix.Chmod(q.path(), stat.Mode&0o777|more)
-}
-
-// path returns the shortest name of a Unix socket: there are 107 bytes for it.
-// Node's primary does the same.
-func (q query) path() string {
-	if q.abstract() {
-		return "@" + q.address[1:] // what unix.SockaddrUnix takes for NUL
-	}
-	if wd, err := os.Getwd(); err == nil {
-		if relative, err := filepath.Rel(wd, q.address); err == nil && len(relative) < len(q.address) {
-			return relative
-		}
-	}
-	return q.address
-}
-
-func (q query) abstract() bool { return q.address != "" && q.address[0] == 0 }
-
-// unlink removes the file of a Unix socket, as libuv does at close.
-func (q query) unlink() {
-	if q.family == pipe && !q.abstract() {
-		_ = unix.Unlink(q.path())
-	}
-}
-
 // inherited returns a copy of a descriptor that was passed to nodeinit, as a
-// socket that listens. Others, nodeinit's own, are not the workers' to have.
-// The errors are those of Node's primary.
+// socket that listens, or takes datagrams. Others, nodeinit's own, are not the
+// workers' to have. The errors are those of Node's primary.
 func (q query) inherited() (int, error) {
 	flags, err := unix.FcntlInt(uintptr(q.fd), unix.F_GETFD, 0)
 	if err != nil || flags&unix.FD_CLOEXEC != 0 || q.fd > math.MaxInt32 {
 		return -1, unix.EINVAL
 	}
-	kind, err := unix.GetsockoptInt(int(q.fd), unix.SOL_SOCKET, unix.SO_TYPE)
-	if err != nil {
-		return -1, err // ENOTSOCK
-	}
-	if kind != unix.SOCK_STREAM {
-		return -1, unix.EINVAL
+	if err := q.fits(int(q.fd)); err != nil {
+		return -1, err
 	}
 	fd, err := unix.FcntlInt(uintptr(q.fd), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		return -1, err
 	}
-	if err = unix.SetNonblock(fd, true); err == nil {
+	if err = unix.SetNonblock(fd, true); err == nil && q.family == tcp {
 		err = unix.Listen(fd, q.backlog)
 	}
 	if err != nil {
@@ -248,6 +176,21 @@ func (q query) inherited() (int, error) {
 		return -1, err
 	}
 	return fd, nil
+}
+
+// fits reports whether fd is of the kind that q asks for.
+func (q query) fits(fd int) error {
+	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	var stat unix.Stat_t
+	switch {
+	case err == nil && q.family == tcp && kind == unix.SOCK_STREAM:
+		return nil
+	case err == nil && q.family != tcp && kind == unix.SOCK_DGRAM && nameOf(fd) != nil:
+		return nil
+	case q.family == tcp && unix.Fstat(fd, &stat) == nil && stat.Mode&unix.S_IFMT == unix.S_IFIFO:
+		return unix.ENOTSOCK // to libuv it is as a Unix socket until it is to listen
+	}
+	return unix.EINVAL
 }
 
 // nameOf returns what a TCP or UDP socket is bound to, nil for others.

@@ -17,6 +17,7 @@ type State struct {
 	Fault     error    // why nodeinit closed it; nil: the worker did
 	PID       int      // of the process that joined late (exec's join.js), else 0
 	Command   *Command // how that process was started; nil: it did not tell. It never changes
+	Refused   Refusal  // the first server that nodeinit could not make, though the worker might have
 
 	// What follows comes from the agent, the few lines that nodeinit runs inside
 	// the worker. Where there is none, it stays zero.
@@ -38,6 +39,13 @@ type Command struct {
 	Files []string          `json:"files"` // "device inode" of /, stdout and stderr
 	// Script reports whether Node was given a file to run, not -e or standard input.
 	Script bool `json:"script"`
+}
+
+// A Refusal is a server that the worker did not get.
+type Refusal struct {
+	Where string // as in Listening; "": none was refused
+	Error string
+	Try   string // what to do about it
 }
 
 // A Loop is how a worker's event loop fared between two reports of its agent.

@@ -28,6 +28,7 @@ type Worker struct {
 	splitter splitter
 	frames   func(frame []byte, whole bool) // got, made once
 	process  *process                       // of a late join, nil where it is not known
+	sender   unix.Ucred                     // of what was read last
 	passed   int                            // descriptors that came and belong to no frame yet
 	holds    map[string]*server             // by key
 	retired  bool                           // it gets no more connections
@@ -143,7 +144,8 @@ func (w *Worker) closeChannel(fault error) {
 		return
 	}
 	w.primary.poll.remove(w.fd, w.token)
-	_ = unix.Close(w.fd)
+	_ = unix.Shutdown(w.fd, unix.SHUT_RDWR)
+	w.primary.closer.close(w.fd) // descriptors that were not read are closed with it
 	w.fd = -1
 	w.unwatch()
 	for _, o := range w.queue {
@@ -210,6 +212,10 @@ func (w *Worker) got(frame []byte, whole bool) {
 	case agent:
 		if whole {
 			w.reported(frame)
+		}
+	case sockets:
+		if whole {
+			w.countSockets(frame)
 		}
 	case foreign:
 	}
@@ -283,6 +289,25 @@ func (w *Worker) closed(key string) {
 	w.state.Servers = len(w.holds)
 	w.primary.reckon(w.Slot)
 	w.primary.publish(w)
+}
+
+// countSockets answers a server of the worker that has passed connections to its
+// parent, and cannot count them or close without (lib/internal/socket_list.js).
+// None is open: see closePassed.
+func (w *Worker) countSockets(frame []byte) {
+	var m struct {
+		Cmd string          `json:"cmd"`
+		Key json.RawMessage `json:"key"`
+	}
+	if json.Unmarshal(frame, &m) != nil || len(m.Key) == 0 || len(m.Key) > maxAddress {
+		return
+	}
+	switch m.Cmd {
+	case "NODE_SOCKET_GET_COUNT":
+		w.say(fmt.Appendf(nil, `{"cmd":"NODE_SOCKET_COUNT","key":%s,"count":0}`+"\n", m.Key))
+	case "NODE_SOCKET_NOTIFY_CLOSE":
+		w.say(fmt.Appendf(nil, `{"cmd":"NODE_SOCKET_ALL_CLOSED","key":%s}`+"\n", m.Key))
+	}
 }
 
 // acknowledge answers a descriptor that the worker has sent: until then Node

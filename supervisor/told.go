@@ -49,6 +49,9 @@ func (s *Supervisor) logTold(l *life, before cluster.State) {
 			s.about(s.Log.Info(s.called("program listening", "worker listening")), l).Str("address", logs.Clip(address)).Send()
 		}
 	}
+	if r := l.told.Refused; r != before.Refused {
+		s.about(s.Log.Warn("server refused"), l).Str("address", logs.Clip(r.Where)).Str("error", r.Error).Str("try", r.Try).Send()
+	}
 	if l.told.Fault != nil && before.Fault == nil {
 		s.about(s.Log.Warn(s.called("program channel failed", "worker channel failed")), l).Str("error", logs.Clip(l.told.Fault.Error())).Send()
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -13,6 +14,10 @@ import (
 	"github.com/nodeinit/nodeinit/reaper"
 	"github.com/nodeinit/nodeinit/supervisor"
 )
+
+// endPatience is how long the end of the container waits for the primary, which
+// some file or socket of a worker may hold up.
+const endPatience = 3 * time.Second
 
 // A fleet starts the processes that have a channel to the primary: workers, or
 // in fork mode the program, for its agent.
@@ -25,6 +30,8 @@ type fleet struct {
 	lastID  int           // of a worker, as cluster.worker.id
 	reader  *worker       // has standard input; nil: nobody
 	learned *exec.Program // how workers are started without what wraps them; nil: not known
+
+	starting sync.Mutex // one process at a time
 
 	mu    sync.Mutex
 	known map[*cluster.Worker]*worker
@@ -57,11 +64,15 @@ func newFleet(r *run) (*fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &fleet{
+	f := &fleet{
 		run: r, primary: primary,
 		changes: make(chan supervisor.Change),
 		known:   make(map[*cluster.Worker]*worker),
-	}, nil
+	}
+	if p := r.plan.program; p.Runtime == exec.Node && p.Join == exec.Direct {
+		primary.Bind = f.bind
+	}
+	return f, nil
 }
 
 // serving calls run while the primary serves what it starts. An error of the
@@ -75,8 +86,13 @@ func (f *fleet) serving(ctx context.Context, run func() (supervisor.Exit, error)
 	}()
 	end, err := run()
 	stop()
-	served := <-done // the files of Unix sockets are gone
-	return end, errors.Join(err, served)
+	select {
+	case served := <-done: // the files of Unix sockets are gone
+		return end, errors.Join(err, served)
+	case <-time.After(endPatience):
+		f.log.Warn("the primary does not end").Send()
+		return end, err
+	}
 }
 
 // tell brings the supervisor what workers tell. It may take its time with each:
@@ -167,7 +183,9 @@ func (f *fleet) fork(p plan, as exec.Worker, channel *cluster.Worker, end int) (
 		return nil, err
 	}
 	command.Threads = f.threads
+	f.starting.Lock()
 	child, err := command.Start(&f.reaper)
+	f.starting.Unlock()
 	if err != nil {
 		return nil, err
 	}

@@ -94,8 +94,55 @@ function family() {
   });
 }
 
+// passServer listens, sends the first connection to the parent, counts and closes.
+function passServer() {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer((socket) => {
+      process.send('take it', socket, (error) => {
+        if (error) return reject(error);
+        server.getConnections((failed, count) => {
+          if (failed) return reject(failed);
+          server.close(() => resolve(typeof count));
+        });
+      });
+    });
+    server.listen({ port: 0, host: '127.0.0.1', exclusive: true }, () => tell('passing', { port: server.address().port }));
+  });
+}
+
+// What the primary has answered to queries.
+const replies = [];
+const keepReplies = () => {
+  process.on('internalMessage', (message) => {
+    if ('ack' in message && 'errno' in message) replies.push(message.errno);
+  });
+};
+
+// becomeUser gives up root, for good.
+function becomeUser(id) {
+  process.setgroups([]);
+  process.setgid(id);
+  process.setuid(id);
+}
+
+// tellPrimary says what a worker says that is not Node: the answer to it, if it
+// has one.
+let seq = 1e6;
+function tellPrimary(fields) {
+  const message = { cmd: 'NODE_CLUSTER', ...fields, seq: seq++ };
+  return new Promise((resolve) => {
+    process.on('internalMessage', (answer) => { if (answer.ack === message.seq) resolve(answer); });
+    process.send(message, () => { if (fields.act !== 'queryServer') resolve(null); });
+  });
+}
+
 module.exports = {
   identity,
+  becomeUser,
+  tellPrimary,
+  passServer,
+  keepReplies,
+  replies: () => replies,
   send,
   sendLong,
   sendHandle,

@@ -2,7 +2,7 @@
 'use strict';
 const fs = require('fs');
 const { tell, obey } = require('./control.js');
-const { listen, relisten, bind, close, servers } = require('./servers.js');
+const { listen, relisten, listenMany, bind, close, servers } = require('./servers.js');
 const ipc = require('./ipc.js');
 
 process.on('SIGTERM', () => {
@@ -14,9 +14,11 @@ process.on('SIGTERM', () => {
 obey({
   listen,
   relisten,
+  listenMany,
   bind,
   close,
   ...ipc,
+  umask: (mask) => process.umask(mask),
   // What ends the process ends it after the answer.
   exit: (code) => { setImmediate(() => process.exit(code)); },
   throw: () => { setImmediate(() => { throw new Error('as the test asked'); }); },

@@ -76,6 +76,22 @@ function bind({ name = 'main', type, options, settings }) {
   });
 }
 
+// listenMany makes servers in one turn, and answers with how many listen and how
+// many failed with what.
+function listenMany({ count, options }) {
+  const result = { listening: 0 };
+  return new Promise((resolve) => {
+    let left = count;
+    const done = (what) => {
+      result[what] = (result[what] ?? 0) + 1;
+      if (--left === 0) resolve(result);
+    };
+    for (let i = 0; i < count; i++) {
+      net.createServer().on('error', (error) => done(error.code)).listen(options, () => done('listening'));
+    }
+  });
+}
+
 // close closes a server, answers once it is closed, and tells so.
 async function close({ name = 'main', hard = true } = {}) {
   const server = servers.get(name);
@@ -85,4 +101,4 @@ async function close({ name = 'main', hard = true } = {}) {
   tell('closed', { name });
 }
 
-module.exports = { listen, relisten, bind, close, servers };
+module.exports = { listen, relisten, listenMany, bind, close, servers };

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/cluster"
+	"github.com/nodeinit/nodeinit/exec"
+)
+
+// bindPatience ends a wait for nothing: it is how long Node may take to start and bind.
+const bindPatience = 30 * time.Second
+
+// bindScript has Node bind a port as a worker would, and pass the socket on.
+const bindScript = `const s=require("net").createServer();` +
+	`s.on("error",(e)=>process.send(e.errno,()=>process.exit()));` +
+	`s.listen(JSON.parse(process.argv[1]),()=>process.send(0,s,()=>process.exit()))`
+
+// bind has the program's own Node bind a port: its file may have a capability that
+// nodeinit has not.
+func (f *fleet) bind(low cluster.Low) (int, error) {
+	conn, end, err := channelPair()
+	if err != nil {
+		return -1, err
+	}
+	defer conn.Close()
+	child, err := f.startBinder(low, end)
+	if err != nil {
+		return -1, err
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(bindPatience)); err != nil {
+		return -1, err
+	}
+	fd, err := receiveSocket(conn)
+	_ = child.Signal(unix.SIGKILL, true) // it has done what it was for
+	if err == nil {
+		f.log.Info("port bound by node").Int("port", low.Port).
+			Str("why", "nodeinit has no cap_net_bind_service (setcap), node has").Send()
+	}
+	return fd, err
+}
+
+// startBinder starts Node with the channel end, which it closes.
+func (f *fleet) startBinder(low cluster.Low, end int) (process, error) {
+	defer unix.Close(end)
+	path, err := find(f.log, f.plan)
+	if err != nil {
+		return nil, err
+	}
+	options := map[string]any{"port": low.Port, "ipv6Only": low.IPv6Only, "backlog": low.Backlog, "exclusive": true}
+	if low.Host != "" {
+		options["host"] = low.Host
+	}
+	argument, err := json.Marshal(options)
+	if err != nil {
+		return nil, err
+	}
+	program := f.plan.program
+	at := exec.ChannelFD(program.Join, f.inherited)
+	env := append(slices.Clone(program.Env), "NODE_CHANNEL_FD="+strconv.Itoa(at), "NODE_CHANNEL_SERIALIZATION_MODE=json")
+	command := exec.Command{
+		Path: path, Argv: []string{program.Argv[0], "-e", bindScript, string(argument)}, Env: env, Dir: program.Dir,
+		Channel: end, ChannelAt: at, Inherited: f.inherited, Background: true, Credential: program.Credential,
+	}
+	f.starting.Lock()
+	defer f.starting.Unlock()
+	return command.Start(&f.reaper)
+}
+
+// channelPair returns nodeinit's end of a channel, and the other.
+func channelPair() (*net.UnixConn, int, error) {
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, -1, os.NewSyscallError("socketpair", err)
+	}
+	file := os.NewFile(uintptr(ends[0]), "channel")
+	defer file.Close()
+	conn, err := net.FileConn(file)
+	if err != nil {
+		return nil, -1, errors.Join(err, unix.Close(ends[1]))
+	}
+	return conn.(*net.UnixConn), ends[1], nil
+}
+
+// receiveSocket reads what bindScript sends: a socket, or the number of an error.
+func receiveSocket(conn *net.UnixConn) (int, error) {
+	text, oob := make([]byte, 256), make([]byte, unix.CmsgSpace(4))
+	n, oobn, _, _, err := conn.ReadMsgUnix(text, oob)
+	if err != nil {
+		return -1, unix.EACCES // it did not come to that
+	}
+	messages, err := unix.ParseSocketControlMessage(oob[:oobn])
+	if err != nil || len(messages) == 0 {
+		if code, err := strconv.Atoi(string(bytes.TrimSpace(text[:n]))); err == nil && code < 0 {
+			return -1, unix.Errno(-code)
+		}
+		return -1, unix.EACCES
+	}
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil || len(fds) != 1 {
+		return -1, fmt.Errorf("rights: %w", unix.EACCES)
+	}
+	return fds[0], nil
+}
