@@ -8,11 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// patiently are flags for those who are to be ready at some time.
+const patiently = " --ready-timeout 10m"
+
 // A newcomer is ready when it listens on all that the one before it has open:
 // with the first of two ports, as an application's metrics, it is not.
 func TestClusterReloadsASecondPort(t *testing.T) {
 	underEach(t, onNewest(nodeinits(allBalances...)), func(t *testing.T, p primary) {
-		k := p.start(t, servants(2, onHUP))
+		k := p.start(t, servants(2, onHUP+patiently))
 		workers, metrics, service := k.all(2), reservePort(t), reservePort(t)
 		listenEach(workers, metrics)
 		listenEach(workers, service)
@@ -41,7 +44,7 @@ func TestClusterReloadsASecondPort(t *testing.T) {
 // with when its time is up, and somebody is told what is missing.
 func TestClusterReloadsToFewerPorts(t *testing.T) {
 	underEach(t, onNewest(nodeinits("rr")), func(t *testing.T, p primary) {
-		k := p.start(t, servants(1, onHUP+" --ready-timeout 5s"))
+		k := p.start(t, servants(1, onHUP))
 		workers, metrics, service := k.all(1), reservePort(t), reservePort(t)
 		listenEach(workers, service)
 		workers[0].listens(object{"name": "metrics", "args": []any{metrics, "127.0.0.1"}})
@@ -63,7 +66,7 @@ func TestClusterReloadsToFewerPorts(t *testing.T) {
 // though another one crashes in between, with the first port only.
 func TestClusterKeepsASecondPortThroughCrashes(t *testing.T) {
 	underEach(t, onNewest(nodeinits(allBalances...)), func(t *testing.T, p primary) {
-		k := p.start(t, servants(1, "--max-crashes 9"))
+		k := p.start(t, servants(1, "--max-crashes 9"+patiently))
 		workers, metrics, service := k.all(1), reservePort(t), reservePort(t)
 		listenEach(workers, metrics)
 		listenEach(workers, service)
@@ -92,7 +95,7 @@ func TestClusterKeepsASecondPortThroughCrashes(t *testing.T) {
 func TestClusterEndsACrashLoop(t *testing.T) {
 	underEach(t, onNewest(nodeinits("rr")), func(t *testing.T, p primary) {
 		disk, file := newScratch(t)
-		k := p.start(t, app{workers: 2, file: file, flags: "--max-crashes 6 --crash-window 1s"})
+		k := p.start(t, app{workers: 2, file: file, flags: "--max-crashes 6 --crash-window 1s" + patiently})
 		workers := k.all(2)
 		listenEach(workers, reservePort(t))
 		k.untilLogged(2, "worker ready")
@@ -107,8 +110,8 @@ func TestClusterEndsACrashLoop(t *testing.T) {
 
 // A worker that has served and exits with 0 is replaced like one that crashed.
 func TestClusterReplacesWhoExitsWithZero(t *testing.T) {
-	underEach(t, nodeinits("rr"), func(t *testing.T, p primary) {
-		k := p.start(t, servants(2, "--max-crashes 1"))
+	underEach(t, onNewest(nodeinits("rr")), func(t *testing.T, p primary) {
+		k := p.start(t, servants(2, "--max-crashes 1"+patiently))
 		workers, port := k.all(2), reservePort(t)
 		listenEach(workers, port)
 		k.untilLogged(2, "worker ready")
@@ -128,7 +131,7 @@ func TestClusterReplacesWhoExitsWithZero(t *testing.T) {
 // Where crashes are not answered, somebody is told.
 func TestClusterTellsWhoIsMissing(t *testing.T) {
 	underEach(t, onNewest(nodeinits("rr")), func(t *testing.T, p primary) {
-		k := p.start(t, servants(2, ""))
+		k := p.start(t, servants(2, patiently))
 		workers, port := k.all(2), reservePort(t)
 		listenEach(workers, port)
 		k.untilLogged(2, "worker ready")
@@ -145,7 +148,7 @@ func TestClusterTellsWhoIsMissing(t *testing.T) {
 // A limit below what a fresh worker has is told, and does not recycle for ever.
 func TestClusterPutsUpWithFreshWorkers(t *testing.T) {
 	underEach(t, onNewest(nodeinits("rr")), func(t *testing.T, p primary) {
-		k := p.start(t, servants(1, "--max-memory 20M"))
+		k := p.start(t, servants(1, "--max-memory 20M"+patiently))
 		workers, port := k.all(1), reservePort(t)
 		listenEach(workers, port)
 		k.replaceAll(workers, port)
@@ -167,12 +170,11 @@ func TestClusterNewcomersDecideNoStatus(t *testing.T) {
 	underEach(t, onNewest(nodeinits("rr")), func(t *testing.T, p primary) {
 		disk, file := newScratch(t)
 		k := p.start(t, app{workers: 1, file: file, flags: onHUP})
-		old := k.next()
-		old.listens(listenTo(reservePort(t), "127.0.0.1"))
+		k.next().listens(listenTo(reservePort(t), "127.0.0.1"))
 		k.untilLogged(1, "worker ready")
 		disk.becomes(fmt.Sprintf(`process.on("SIGTERM", () => setInterval(() => {
 			try { process.kill(%d, 0); } catch { process.exit(9); }
-		}, 10));`, old.PID))
+		}, 10));`, int(k.logged("worker started")[0].Facts["pid"].(float64))))
 		k.Signal(unix.SIGHUP)
 		k.next()
 		k.stopWith(terminated)
