@@ -253,6 +253,9 @@ func (w *Worker) parse(frame []byte) {
 // online is said by a process when it starts. A second one on the same channel,
 // as in sh -c "node a.js && node b.js", comes after the first.
 func (w *Worker) online(pid int, command *Command) {
+	if pid != 0 && w.sender.Pid > 0 {
+		pid = int(w.sender.Pid) // as the kernel has it: what is known by that number gets signals
+	}
 	if pid != 0 && w.process != nil && w.process.pid != pid && !w.process.ended() {
 		w.closeChannel(errTwoPrograms)
 		return
