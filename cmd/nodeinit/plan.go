@@ -46,6 +46,7 @@ func (a *app) makePlan(limits cgroup.Limits, argv []string) (plan, error) {
 	p.program = exec.Identify(argv, exec.DropListenPID(a.environ), dir)
 	p.environ = p.program.Env
 	a.countWorkers(&p)
+	a.findAgent(&p)
 	if err := a.chooseMode(&p); err != nil {
 		return p, err
 	}
@@ -55,7 +56,7 @@ func (a *app) makePlan(limits cgroup.Limits, argv []string) (plan, error) {
 		a.chooseBalance(&p)
 	}
 	a.sizeHeap(&p)
-	a.chooseAgent(&p)
+	p.agent = p.agent || a.hiresUnknown(p)
 	p.unused = a.unused(p)
 	err = a.limitWorkers(&p)
 	return p, err
@@ -101,6 +102,8 @@ func (a *app) chooseMode(p *plan) error {
 		fork("the program is not Node")
 	case len(program.Argv) > 0 && program.Join == exec.None:
 		fork(program.Why)
+	case p.agentless != "":
+		fork("without the agent a worker that has done its work would not end (try --mode per-core)")
 	case len(program.Argv) > 0 && program.Runtime != exec.Node:
 		fork(fmt.Sprintf("the program is for %s: not all of it works as workers (try --mode per-core)", program.Runtime))
 	default:
