@@ -92,3 +92,4 @@ function load() {
     reject(new Error('nothing more to load'));
   }));
 }
+//# sourceURL=nodeinit:start.js

@@ -137,7 +137,7 @@ func module(name, text string) string {
 func importStart() string {
 	var code []byte
 	for line := range strings.Lines(startScript) {
-		if line = strings.TrimLeft(line, " "); !strings.HasPrefix(line, "//") {
+		if line = strings.TrimLeft(line, " "); !strings.HasPrefix(line, "// ") {
 			code = append(code, line...)
 		}
 	}

@@ -122,7 +122,7 @@ func withoutStart(t *testing.T, options string) string {
 	url, rest, _ := strings.Cut(options, " ")
 	code, ok := strings.CutPrefix(url, "--import=data:text/javascript;by=nodeinit;base64,")
 	got, err := base64.StdEncoding.DecodeString(code)
-	comments := regexp.MustCompile(`(?m)^ *//.*\n`)
+	comments := regexp.MustCompile(`(?m)^ *// .*\n`)
 	indents := regexp.MustCompile(`(?m)^ +`)
 	if want := indents.ReplaceAllString(comments.ReplaceAllString(string(start), ""), ""); !ok || err != nil || string(got) != want {
 		t.Errorf("NODE_OPTIONS=%s does not begin with start.js", options)
