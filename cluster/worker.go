@@ -206,6 +206,7 @@ func (w *Worker) got(frame []byte, whole bool) {
 			w.reported(frame)
 		}
 	case foreign:
+		w.heard(frame)
 	}
 }
 
