@@ -17,7 +17,9 @@ function letGo(counted) {
     }
   }
   for (; counted > 0; counted--) channel.unrefCounted();
-  if (process.listenerCount('internalMessage')) holdForAnswers(require('cluster'), channel); // is a worker
+  if (!process.listenerCount('internalMessage')) return; // is no worker
+  holdForAnswers(require('cluster'), channel);
+  ownInspector(+process.env.NODEINIT_WORKER);
 }
 
 // What waits for nodeinit alone is to get its answer.
@@ -37,4 +39,11 @@ function holdForAnswers(cluster, channel) {
       return leave.apply(this, args);
     };
   }
+}
+
+// SIGUSR1 starts the inspector: in each worker on a port of its own, as under
+// Node's own primary. Options that name one have been seen to (worker.go).
+function ownInspector(slot) {
+  const words = [...process.execArgv, process.env.NODE_OPTIONS];
+  if (slot > 0 && !/--(inspect|debug)\b/.test(words)) process.debugPort += slot;
 }
