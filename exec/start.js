@@ -76,20 +76,22 @@ function load() {
   for (const listener of process.listeners('exit')) {
     if (listener.name === 'handleProcessExit') process.off('exit', listener);
   }
-  return new Promise((resolve, reject) => after(() => {
+  return new Promise((resolve, reject) => after(() => setImmediate(() => { // when what the script has put off is done
     if (again || process.mainModule === undefined) return resolve(); // the script has turned out to be an ES module
-    const emit = Object.getOwnPropertyDescriptor(process, 'emit');
+    const { emit } = process;
+    const own = Object.getOwnPropertyDescriptor(process, 'emit');
     try {
       process.setUncaughtExceptionCaptureCallback(() => {
         process.setUncaughtExceptionCaptureCallback(null);
         delete process.emit;
-        if (emit) Object.defineProperty(process, 'emit', emit);
+        if (own) Object.defineProperty(process, 'emit', own);
       });
     } catch {
       return resolve(); // another has set it: Node finds the script in its cache
     }
-    Object.defineProperty(process, 'emit', { value: () => false, configurable: true }); // of uncaughtExceptionMonitor
+    const value = (name, ...args) => name !== 'uncaughtExceptionMonitor' && emit.call(process, name, ...args);
+    Object.defineProperty(process, 'emit', { value, configurable: true });
     reject(new Error('nothing more to load'));
-  }));
+  })));
 }
 //# sourceURL=nodeinit:start.js
