@@ -77,7 +77,10 @@ Promise.resolve().then(() => {
 });
 queueMicrotask(() => did('microtask'));
 process.nextTick(did, 'second tick');
-setImmediate(did, 'immediate');
+setImmediate(() => {
+  did('immediate');
+  setTimeout(() => { throw new Error('in a timer'); }, 0); // not before: which of the two comes first is chance
+});
 process.on('unhandledRejection', (error, promise) => did(`unhandledRejection ${error} ${promise instanceof Promise}`));
 process.on('rejectionHandled', () => did('rejectionHandled'));
 process.on('uncaughtException', (error, origin) => did(`${origin} ${error}`));
@@ -97,7 +100,6 @@ process.on('exit', (code) => {
   for (const [name, value] of Object.entries(facts)) console.log(name, JSON.stringify(value) ?? 'undefined');
 });
 Promise.reject(new Error('nobody handles'));
-setTimeout(() => { throw new Error('in a timer'); }, 0);
 process.emitWarning('to be seen', 'ProbeWarning');
 throw new Error('at the top');
 
