@@ -15,6 +15,7 @@ type State struct {
 	Leaving   bool     // it asked to disconnect: the end of the channel is no surprise
 	Ended     bool     // the channel is closed
 	Fault     error    // why nodeinit closed it; nil: the worker did
+	Senders   []string // of messages to a primary that is not there: libraries, OtherSender
 	PID       int      // of the process that joined late (exec's join.js), else 0
 	Command   *Command // how that process was started; nil: it did not tell. It never changes
 	Refused   Refusal  // the first server that nodeinit could not make, though the worker might have
@@ -62,7 +63,7 @@ const bunMark = 2
 const maxListening = 64
 
 func (s State) clone() State {
-	s.Listening, s.Handles = slices.Clone(s.Listening), slices.Clone(s.Handles)
+	s.Listening, s.Handles, s.Senders = slices.Clone(s.Listening), slices.Clone(s.Handles), slices.Clone(s.Senders)
 	return s // nobody changes what Awaited has
 }
 

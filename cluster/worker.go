@@ -218,6 +218,7 @@ func (w *Worker) got(frame []byte, whole bool) {
 			w.countSockets(frame)
 		}
 	case foreign:
+		w.heard(frame)
 	}
 }
 

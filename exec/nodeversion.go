@@ -3,6 +3,7 @@ package exec
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -16,9 +17,15 @@ func (p Program) Agent() (ok bool, why string) {
 	if p.Runtime != Node || p.Join == None {
 		return false, ""
 	}
-	s, name := setting{argv: p.Argv, env: p.Env, dir: p.Dir}, "node"
+	s, name, options := setting{argv: p.Argv, env: p.Env, dir: p.Dir}, "node", ""
 	if p.Join == Direct {
 		name = p.Argv[0]
+		if script := readNodeLine(p.Argv).script; isNode(filepath.Base(name)) && script > 0 {
+			options = strings.Join(p.Argv[1:script], " ")
+		}
+	}
+	if why := s.refusesImport(options); why != "" {
+		return false, why
 	}
 	if major, minor, known := s.nodeVersion(name); known && !takesImport(major, minor) {
 		return false, fmt.Sprintf("Node %d.%d takes no --import in NODE_OPTIONS (Node 18.18 and later do)", major, minor)
@@ -26,13 +33,36 @@ func (p Program) Agent() (ok bool, why string) {
 	return true, ""
 }
 
+// Options of node's with which --import=data: would keep the program from
+// running, or would stay in its environment because nothing is imported.
+var againstImport = map[string]string{
+	"--loader":              "a custom loader (%s) would be asked for it",
+	"--experimental-loader": "a custom loader (%s) would be asked for it",
+	"--experimental-policy": "a policy (%s) would have to allow it",
+	"--policy-integrity":    "a policy (%s) would have to allow it",
+	"--snapshot-blob":       "what starts from a snapshot (%s) imports nothing",
+}
+
+// refusesImport returns why there can be no --import of nodeinit's with what is
+// in the text of a command, or in NODE_OPTIONS; "" if there can be.
+func (s setting) refusesImport(text string) string {
+	for _, word := range strings.FieldsFunc(text+" "+Lookup(s.env, "NODE_OPTIONS"), endsWord) {
+		option, _, _ := strings.Cut(word, "=")
+		option = strings.ReplaceAll(option, "_", "-")
+		if why, ok := againstImport[option]; ok {
+			return fmt.Sprintf(why, option)
+		}
+	}
+	return ""
+}
+
 // takesImport reports whether that Node takes --import in NODE_OPTIONS. With an
 // option there that it does not know, it ends at once, with 9.
 func takesImport(major, minor int) bool { return major > 18 || major == 18 && minor >= 18 }
 
-// nodeVersion returns the version of the node that is called name: from its
-// headers, which lie beside it in the official archives and images, or as those
-// images say it in their environment, or as it is written in the file itself.
+// nodeVersion returns the version of the node that is called name, as it is
+// written in the file, or where Node is a library besides, in its headers.
+// NODE_VERSION, which official images set, may be that of another node.
 func (s setting) nodeVersion(name string) (major, minor int, ok bool) {
 	s.argv = []string{name}
 	file, err := s.find()
@@ -42,13 +72,10 @@ func (s setting) nodeVersion(name string) (major, minor int, ok bool) {
 	if real, err := filepath.EvalSymlinks(file); err == nil {
 		file = real
 	}
-	if major, minor, ok = versionInHeader(filepath.Join(filepath.Dir(file), "../include/node/node_version.h")); ok {
+	if major, minor, ok = versionInBinary(file); ok {
 		return major, minor, true
 	}
-	if major, minor, ok = parseVersion(strings.TrimPrefix(Lookup(s.env, "NODE_VERSION"), "v")); ok {
-		return major, minor, true
-	}
-	return versionInBinary(file)
+	return versionInHeader(filepath.Join(filepath.Dir(file), "../include/node/node_version.h"))
 }
 
 func versionInHeader(path string) (major, minor int, ok bool) {
@@ -69,38 +96,75 @@ func versionInHeader(path string) (major, minor int, ok bool) {
 	return 0, 0, false
 }
 
-// parseVersion reads the beginning of 18.17.1.
+// parseVersion reads the beginning of 18.17.1, whatever comes after it.
 func parseVersion(text string) (major, minor int, ok bool) {
 	first, rest, _ := strings.Cut(text, ".")
-	second, _, _ := strings.Cut(rest, ".")
+	second, _, found := strings.Cut(rest, ".")
+	if !found {
+		return 0, 0, false
+	}
 	major, err1 := strconv.Atoi(first)
 	minor, err2 := strconv.Atoi(second)
 	return major, minor, err1 == nil && err2 == nil
 }
 
 // versionInBinary looks for what Node 18 to 26 have in their read-only data
-// (src/tracing: "node.js/v18.17.1"). It is only done where nothing else tells.
+// (src/tracing: "node.js/v18.17.1"), less than 1 MB from its beginning, as seen.
 func versionInBinary(path string) (major, minor int, ok bool) {
 	file, err := openRegular(path)
 	if err != nil {
 		return 0, 0, false
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
 		return 0, 0, false
 	}
-	size := min(info.Size(), largestNode)
-	third := size / 3 // about where that data begins: some MB to look through, not 50
-	for _, part := range []*io.SectionReader{
-		io.NewSectionReader(file, third, size-third),
-		io.NewSectionReader(file, 0, third+int64(len(versionMark)+longestVersion)),
-	} {
-		if version, found := findVersion(part); found {
-			return parseVersion(version)
+	version, found := findVersion(readOnlyData(file))
+	if !found {
+		return 0, 0, false
+	}
+	return parseVersion(version)
+}
+
+// mostData is how much of a file's read-only data is looked through.
+const mostData = 4 << 20
+
+// readOnlyData returns the beginning of the section .rodata of a 64-bit ELF file,
+// elf(5), nothing of what is none. It is here because debug/elf is 0.3 MB of
+// binary.
+func readOnlyData(file io.ReaderAt) io.Reader {
+	const headerSize, sectionSize, mostSections, mostNames = 64, 64, 512, 1 << 16
+	order := binary.NativeEndian // what is to run here
+	header := make([]byte, headerSize)
+	if _, err := file.ReadAt(header, 0); err != nil || string(header[:5]) != "\x7fELF\x02" {
+		return strings.NewReader("")
+	}
+	count := int(order.Uint16(header[60:]))
+	names := int(order.Uint16(header[62:])) // the section with the names of all
+	if order.Uint16(header[58:]) != sectionSize || count > mostSections || names >= count {
+		return strings.NewReader("")
+	}
+	sections := make([]byte, count*sectionSize)
+	if _, err := file.ReadAt(sections, int64(order.Uint64(header[40:]))); err != nil {
+		return strings.NewReader("")
+	}
+	contents := func(section int) (offset, size int64) {
+		at := sections[section*sectionSize:]
+		return int64(order.Uint64(at[24:])), int64(order.Uint64(at[32:]))
+	}
+	offset, size := contents(names)
+	text := make([]byte, max(min(size, mostNames), 0))
+	if _, err := file.ReadAt(text, offset); err != nil {
+		return strings.NewReader("")
+	}
+	for section := range count {
+		name := int(order.Uint32(sections[section*sectionSize:]))
+		if name < len(text) && bytes.HasPrefix(text[name:], []byte(".rodata\x00")) {
+			offset, size = contents(section)
+			return io.NewSectionReader(file, offset, max(min(size, mostData), 0))
 		}
 	}
-	return 0, 0, false
+	return strings.NewReader("")
 }
 
 const (
@@ -111,14 +175,13 @@ const (
 
 // findVersion returns what follows the mark in r.
 func findVersion(r io.Reader) (version string, ok bool) {
-	buffer := make([]byte, 0, 1<<18)
+	buffer := make([]byte, 0, 1<<17)
 	for {
 		n, err := io.ReadFull(r, buffer[len(buffer):cap(buffer)])
 		buffer = buffer[:len(buffer)+n]
 		_, after, found := bytes.Cut(buffer, []byte(versionMark))
 		if found && (len(after) >= longestVersion || err != nil) {
-			text, _, _ := bytes.Cut(after, []byte{0})
-			return string(text), true
+			return string(after[:min(len(after), longestVersion)]), true
 		}
 		if err != nil {
 			return "", false

@@ -119,8 +119,7 @@ func resetsOptions(text string) bool {
 	if strings.Contains(text, "$NODE_OPTIONS") || strings.Contains(text, "${NODE_OPTIONS") {
 		return false
 	}
-	words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\n;&|(`\"'", r) })
-	return slices.ContainsFunc(words, func(word string) bool { return strings.HasPrefix(word, "NODE_OPTIONS=") })
+	return slices.ContainsFunc(strings.FieldsFunc(text, endsWord), func(word string) bool { return strings.HasPrefix(word, "NODE_OPTIONS=") })
 }
 
 // startsSeveral reports whether a shell's text runs programs beside each other.
@@ -132,6 +131,10 @@ func startsSeveral(text string) bool {
 	words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\n;|(", r) })
 	return slices.ContainsFunc(words, func(word string) bool { return slices.Contains(parallelNames, filepath.Base(word)) })
 }
+
+// endsWord reports whether r ends a word of a shell's, well enough to find
+// options and variables.
+func endsWord(r rune) bool { return strings.ContainsRune(" \t\n;&|(`\"'", r) }
 
 func (s setting) identify() Program {
 	if len(s.argv) == 0 || s.depth > maxDepth {
@@ -177,6 +180,9 @@ func (s setting) late(text ...string) Program {
 	for _, t := range append(text, strings.Join(s.argv, " ")) {
 		if startsSeveral(t) {
 			p.Join, p.Why = None, "it starts several programs at once, and one command is one worker (a container for each, or name one of them)"
+		}
+		if why := s.refusesImport(t); why != "" {
+			p.Join, p.Why = None, "nodeinit reaches a program below another by --import, and "+why
 		}
 		if resetsOptions(t) {
 			p.Join, p.Why = None, `it sets NODE_OPTIONS, through which nodeinit reaches the program below it (set it for the container, or write NODE_OPTIONS="$NODE_OPTIONS ...")`

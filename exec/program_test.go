@@ -108,17 +108,14 @@ func TestFindFromTheDirectory(t *testing.T) {
 func TestLateNeedsNode18(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		version, header string
-		want            exec.Join
+		header string
+		want   exec.Join
 	}{
-		{"", "", exec.Late},
-		{"18.17.1", "", exec.None},
-		{"18.18.0", "", exec.Late},
-		{"v16.20.2", "", exec.None},
-		{"22.0.0", "", exec.Late},
-		{"22.0.0", "#define NODE_MAJOR_VERSION 18\n#define NODE_MINOR_VERSION 0\n", exec.None},
-		{"16.0.0", "#define NODE_MAJOR_VERSION 26\n#define NODE_MINOR_VERSION 10\n", exec.Late},
-		{"rubbish", "rubbish", exec.Late},
+		{"", exec.Late},
+		{"#define NODE_MAJOR_VERSION 18\n#define NODE_MINOR_VERSION 17\n", exec.None},
+		{"#define NODE_MAJOR_VERSION 18\n#define NODE_MINOR_VERSION 18\n", exec.Late},
+		{"#define NODE_MAJOR_VERSION 26\n#define NODE_MINOR_VERSION 10\n", exec.Late},
+		{"rubbish", exec.Late},
 	} {
 		top := makeWorld(t)
 		if c.header != "" {
@@ -130,10 +127,10 @@ func TestLateNeedsNode18(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		env := []string{"PATH=" + filepath.Join(top, "bin"), "NODE_VERSION=" + c.version}
+		env := []string{"PATH=" + filepath.Join(top, "bin"), "NODE_VERSION=16.20.2"}
 		p := exec.Identify([]string{"npm", "run", "and"}, env, filepath.Join(top, "app"))
 		if p.Join != c.want || (p.Join == exec.None) != strings.Contains(p.Why, "takes no --import in NODE_OPTIONS") {
-			t.Errorf("NODE_VERSION=%s, %q: %v %s", c.version, c.header, p.Join, p.Why)
+			t.Errorf("%q: %v %s", c.header, p.Join, p.Why)
 		}
 	}
 }

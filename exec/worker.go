@@ -39,7 +39,7 @@ func (p Program) Worker(path string, w Worker, channel int, inherited []int) (Co
 	fd := ChannelFD(p.Join, inherited)
 	argv, env := inspectorOf(w.Slot, p.Argv, p.Env)
 	return Command{
-		Path: path, Argv: argv, Env: WorkerEnv(env, w, p.Join, fd, stat.Ino), Dir: p.Dir,
+		Path: path, Argv: argv, Env: WorkerEnv(argv, env, w, p.Join, fd, stat.Ino), Dir: p.Dir,
 		Channel: channel, ChannelAt: fd, Inherited: inherited, Background: !w.Alone, Credential: p.Credential,
 	}, nil
 }
@@ -68,36 +68,35 @@ func ChannelFD(join Join, inherited []int) int {
 // process only.
 var ownVariables = []string{"NODE_UNIQUE_ID", "NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODEINIT_CHANNEL", "NODEINIT_MODULES"}
 
-// WorkerEnv returns env as worker w gets it, with a channel that is open as fd
-// and has that inode.
-func WorkerEnv(env []string, w Worker, join Join, fd int, inode uint64) []string {
+// WorkerEnv returns env as worker w gets it, which runs argv, with a channel that
+// is open as fd and has that inode.
+func WorkerEnv(argv, env []string, w Worker, join Join, fd int, inode uint64) []string {
 	kept := slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
 		key, _, _ := strings.Cut(kv, "=")
 		return slices.Contains(ownVariables, key)
 	})
 	vars := map[string]string{}
 	if w.ID > 0 {
-		vars["NODE_APP_INSTANCE"] = strconv.Itoa(w.Slot) // as pm2 calls it
 		vars["NODEINIT_WORKER"] = strconv.Itoa(w.Slot)
-		vars["NODEINIT_WORKERS"] = strconv.Itoa(w.Workers)
+		vars["NODEINIT_WORKER_COUNT"] = strconv.Itoa(w.Workers)
+		if takesInstance(env, argv) {
+			vars["NODE_APP_INSTANCE"] = strconv.Itoa(w.Slot) // as pm2 calls it
+		}
 	}
 	var modules []string
 	switch join {
 	case Late:
 		vars["NODEINIT_CHANNEL"] = fmt.Sprintf("%d:%d:%d", fd, inode, w.ID)
-		modules = append(modules, module("join.js", joinScript), module("compilers.js", compilersScript)) // first, so that no other has loaded cluster
+		modules = append(modules, module("join.js", joinScript)) // first, so that no other has loaded cluster
 	default:
 		vars["NODE_CHANNEL_FD"] = strconv.Itoa(fd)
 		vars["NODE_CHANNEL_SERIALIZATION_MODE"] = "json"
 		if w.ID > 0 {
 			vars["NODE_UNIQUE_ID"] = strconv.Itoa(w.ID)
 		}
-		if w.Agent {
-			modules = append(modules, module("compilers.js", compilersScript))
-		}
 	}
 	if w.Agent {
-		modules = append(modules, module("agent.js", agentScript))
+		modules = append(modules, module("channel.js", channelScript), module("agent.js", agentScript))
 	}
 	if len(modules) > 0 {
 		vars["NODEINIT_MODULES"] = strings.Join(modules, " ")
@@ -106,14 +105,23 @@ func WorkerEnv(env []string, w Worker, join Join, fd int, inode uint64) []string
 	return withVariables(kept, vars)
 }
 
+// takesInstance reports whether NODE_APP_INSTANCE may be set: the user has not,
+// and node-config will not end because it has no file for that instance.
+func takesInstance(env, argv []string) bool {
+	const strict = "NODE_CONFIG_STRICT_MODE" // also as an argument
+	return !slices.ContainsFunc(env, func(kv string) bool {
+		return strings.HasPrefix(kv, "NODE_APP_INSTANCE=") || strings.HasPrefix(kv, strict+"=") && len(kv) > len(strict+"=")
+	}) && !slices.ContainsFunc(argv, func(arg string) bool { return strings.Contains(arg, strict) })
+}
+
 // What Node is to run before the program.
 var (
 	//go:embed start.js
 	startScript string
 	//go:embed join.js
 	joinScript string
-	//go:embed compilers.js
-	compilersScript string
+	//go:embed channel.js
+	channelScript string
 	//go:embed agent.js
 	agentScript string
 )
@@ -124,10 +132,16 @@ func module(name, text string) string {
 	return "nodeinit:" + name + "=" + base64.RawURLEncoding.EncodeToString([]byte(text))
 }
 
-// importStart is the option for Node to run start.js; by=nodeinit is how the
-// modules find it again.
+// importStart is the option for Node to run start.js, without its comments;
+// by=nodeinit is how the modules find it again.
 func importStart() string {
-	return "--import=data:text/javascript;by=nodeinit;base64," + base64.StdEncoding.EncodeToString([]byte(startScript))
+	var code []byte
+	for line := range strings.Lines(startScript) {
+		if line = strings.TrimLeft(line, " "); !strings.HasPrefix(line, "// ") {
+			code = append(code, line...)
+		}
+	}
+	return "--import=data:text/javascript;by=nodeinit;base64," + base64.StdEncoding.EncodeToString(code)
 }
 
 // inspectorOptions name the inspector's port or start it.

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"os"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -44,12 +45,12 @@ func TestWorkerEnv(t *testing.T) {
 	before := []string{
 		"A=1", "NODE_UNIQUE_ID=99", "NODE_CHANNEL_FD=98", "NODE_CHANNEL_SERIALIZATION_MODE=advanced", "NODEINIT_CHANNEL=1:2:3",
 		"NODEINIT_MODULES=x=eA",
-		"NODE_APP_INSTANCE=97", "NODEINIT_WORKER=96", "NODEINIT_WORKERS=auto", "NODE_OPTIONS=--title x", "NODE_CHANNEL_FDS=kept",
+		"NODEINIT_WORKER=96", "NODEINIT_WORKERS=auto", "NODEINIT_WORKER_COUNT=95", "NODE_OPTIONS=--title x", "NODE_CHANNEL_FDS=kept",
 	}
-	own := []string{"A=1", "NODE_CHANNEL_FDS=kept", "NODE_APP_INSTANCE=2", "NODEINIT_WORKER=2", "NODEINIT_WORKERS=4"}
+	own := []string{"A=1", "NODE_CHANNEL_FDS=kept", "NODEINIT_WORKERS=auto", "NODE_APP_INSTANCE=2", "NODEINIT_WORKER=2", "NODEINIT_WORKER_COUNT=4"}
 	channel := []string{"NODE_CHANNEL_FD=3", "NODE_CHANNEL_SERIALIZATION_MODE=json"}
 	// Variables for workers that the user has set stay in fork mode.
-	single := []string{"A=1", "NODE_CHANNEL_FDS=kept", "NODE_APP_INSTANCE=97", "NODEINIT_WORKER=96", "NODEINIT_WORKERS=auto"}
+	single := []string{"A=1", "NODE_CHANNEL_FDS=kept", "NODEINIT_WORKER=96", "NODEINIT_WORKERS=auto", "NODEINIT_WORKER_COUNT=95"}
 	for _, c := range []struct {
 		worker  exec.Worker
 		join    exec.Join
@@ -57,14 +58,14 @@ func TestWorkerEnv(t *testing.T) {
 		modules string // that Node is to run before
 	}{
 		{exec.Worker{ID: 7, Slot: 2, Workers: 4}, exec.Direct, slices.Concat(own, channel, []string{"NODE_UNIQUE_ID=7"}), ""},
-		{exec.Worker{ID: 7, Slot: 2, Workers: 4, Agent: true}, exec.Direct, slices.Concat(own, channel, []string{"NODE_UNIQUE_ID=7"}), "compilers agent"},
-		{exec.Worker{ID: 7, Slot: 2, Workers: 4}, exec.Late, append(own, "NODEINIT_CHANNEL=3:55:7"), "join compilers"},
-		{exec.Worker{ID: 7, Slot: 2, Workers: 4, Agent: true}, exec.Late, append(own, "NODEINIT_CHANNEL=3:55:7"), "join compilers agent"},
-		{exec.Worker{Agent: true}, exec.Direct, slices.Concat(single, channel), "compilers agent"},
-		{exec.Worker{Agent: true}, exec.Late, append(single, "NODEINIT_CHANNEL=3:55:0"), "join compilers agent"},
+		{exec.Worker{ID: 7, Slot: 2, Workers: 4, Agent: true}, exec.Direct, slices.Concat(own, channel, []string{"NODE_UNIQUE_ID=7"}), "channel agent"},
+		{exec.Worker{ID: 7, Slot: 2, Workers: 4}, exec.Late, append(own, "NODEINIT_CHANNEL=3:55:7"), "join"},
+		{exec.Worker{ID: 7, Slot: 2, Workers: 4, Agent: true}, exec.Late, append(own, "NODEINIT_CHANNEL=3:55:7"), "join channel agent"},
+		{exec.Worker{Agent: true}, exec.Direct, slices.Concat(single, channel), "channel agent"},
+		{exec.Worker{Agent: true}, exec.Late, append(single, "NODEINIT_CHANNEL=3:55:0"), "join channel agent"},
 	} {
 		env := slices.Clone(before)
-		got := exec.WorkerEnv(env, c.worker, c.join, 3, 55)
+		got := exec.WorkerEnv([]string{"node", "a.js"}, env, c.worker, c.join, 3, 55)
 		if !slices.Equal(env, before) {
 			t.Errorf("WorkerEnv made %q of %q", env, before)
 		}
@@ -87,6 +88,30 @@ func TestWorkerEnv(t *testing.T) {
 	}
 }
 
+// NODE_APP_INSTANCE is set unless that changes what the user has set, or ends
+// node-config, which in strict mode wants a file for each instance.
+func TestWorkerInstance(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		argv, env string
+		want      string
+		set       bool
+	}{
+		{"node a.js", "A=1", "3", true},
+		{"node a.js", "NODE_APP_INSTANCE=blue", "blue", true},
+		{"node a.js", "NODE_APP_INSTANCE=", "", true},
+		{"node a.js", "NODE_CONFIG_STRICT_MODE=1", "", false},
+		{"node a.js", "NODE_CONFIG_STRICT_MODE=", "3", true},
+		{"node a.js --NODE_CONFIG_STRICT_MODE=1", "A=1", "", false},
+	} {
+		got := exec.WorkerEnv(strings.Fields(c.argv), []string{c.env}, exec.Worker{ID: 1, Slot: 3, Workers: 4}, exec.Direct, 3, 55)
+		set := slices.ContainsFunc(got, func(kv string) bool { return strings.HasPrefix(kv, "NODE_APP_INSTANCE=") })
+		if value := exec.Lookup(got, "NODE_APP_INSTANCE"); value != c.want || set != c.set {
+			t.Errorf("%s, %s: NODE_APP_INSTANCE is %q, %v, want %q, %v", c.argv, c.env, value, set, c.want, c.set)
+		}
+	}
+}
+
 // withoutStart returns NODE_OPTIONS without the import of start.js.
 func withoutStart(t *testing.T, options string) string {
 	t.Helper()
@@ -94,8 +119,12 @@ func withoutStart(t *testing.T, options string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rest, ok := strings.CutPrefix(options, "--import=data:text/javascript;by=nodeinit;base64,"+base64.StdEncoding.EncodeToString(start)+" ")
-	if !ok {
+	url, rest, _ := strings.Cut(options, " ")
+	code, ok := strings.CutPrefix(url, "--import=data:text/javascript;by=nodeinit;base64,")
+	got, err := base64.StdEncoding.DecodeString(code)
+	comments := regexp.MustCompile(`(?m)^ *// .*\n`)
+	indents := regexp.MustCompile(`(?m)^ +`)
+	if want := indents.ReplaceAllString(comments.ReplaceAllString(string(start), ""), ""); !ok || err != nil || string(got) != want {
 		t.Errorf("NODE_OPTIONS=%s does not begin with start.js", options)
 	}
 	return rest

@@ -43,7 +43,7 @@ type act struct {
 // scriptOf reads a script of words: TERM+1s dies of SIGTERM after a second,
 // TERM+1s:0 exits with 0 then, drain+1s:0 does that when it is drained, leave+1s
 // only leaves its channel then; exit:7@2s and SEGV@2s end it at 2s; binds,
-// serves, closes, leaves, hangsup, faults, ready, agent, handles and beat @2s are
+// serves, closes, leaves, hangsup, faults, ready, calls, agent, handles and beat @2s are
 // what it tells then; beats:1s@9s beats every second until 9s; rss:5@2s is what
 // it takes from then on; stops and runs @2s are what somebody else does to it then;
 // fails:2 is not started at first; EPERM cannot be signalled; owes @0s is to ask for
@@ -129,6 +129,8 @@ func tells(what string) func(*program) {
 	switch what {
 	case "binds":
 		change = func(s *cluster.State) { s.Online, s.Servers = true, s.Servers+1 }
+	case "calls":
+		change = func(s *cluster.State) { s.Senders = []string{"log4js", cluster.OtherSender} }
 	case "agent":
 		change = func(s *cluster.State) { s.Agent = true }
 	case "handles":

@@ -163,6 +163,7 @@ type Supervisor struct {
 	empty    <-chan struct{} // nil until all workers have ended
 	deadline time.Time       // of the state; zero: none
 	stops    int             // stop signals so far
+	senders  []string        // whose lost messages have been told of
 	stopWith stopSignal      // what the workers get, or got, to stop
 	killAt   time.Time       // end of the grace; zero: none
 	started  time.Time

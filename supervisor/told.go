@@ -52,9 +52,36 @@ func (s *Supervisor) logTold(l *life, before cluster.State) {
 	if r := l.told.Refused; r != before.Refused {
 		s.about(s.Log.Warn("server refused"), l).Str("address", logs.Clip(r.Where)).Str("error", r.Error).Str("try", r.Try).Send()
 	}
+	for _, sender := range l.told.Senders {
+		s.logSender(l, sender)
+	}
 	if l.told.Fault != nil && before.Fault == nil {
 		s.about(s.Log.Warn(s.called("program channel failed", "worker channel failed")), l).Str("error", logs.Clip(l.told.Fault.Error())).Send()
 	}
+}
+
+// instead is what to do where a library wants to talk to a primary.
+var instead = map[string]string{
+	"log4js":                     "log4js.configure({ disableClustering: true }): each worker writes its own lines",
+	"rate-limiter-flexible":      "RateLimiterMemory with a share of the points for each worker, or a shared store (RateLimiterRedis)",
+	"@socket.io/cluster-adapter": "@socket.io/redis-adapter or another with a server of its own, with --balance ip-hash",
+	"@socket.io/sticky":          "--balance ip-hash, and no @socket.io/sticky",
+	"prom-client":                "the registry of each worker instead of AggregatorRegistry",
+	cluster.OtherSender:          "nodeinit is the primary and runs no code of the application: --pre, or --mode fork",
+}
+
+// logSender tells, once in the life of the container, that messages are lost. In
+// one's own programs that may be as meant.
+func (s *Supervisor) logSender(l *life, sender string) {
+	if slices.Contains(s.senders, sender) {
+		return
+	}
+	s.senders = append(s.senders, sender)
+	line := s.Log.Warn
+	if sender == cluster.OtherSender {
+		line = s.Log.Info
+	}
+	s.about(line("message to a primary that is not there"), l).Str("from", sender).Str("use", instead[sender]).Send()
 }
 
 // channelEnded looks whether a worker, who needs its channel to serve, has none

@@ -149,7 +149,7 @@ func (c *container) checkSizes(workers map[int]int, n, megabytes int) {
 	c.t.Helper()
 	for slot, pid := range workers {
 		environ := "\x00" + c.exec("cat", fmt.Sprintf("/proc/%d/environ", pid))
-		if !strings.Contains(environ, fmt.Sprintf("\x00NODEINIT_WORKERS=%d\x00", n)) {
+		if !strings.Contains(environ, fmt.Sprintf("\x00NODEINIT_WORKER_COUNT=%d\x00", n)) {
 			c.t.Errorf("worker %d is not told that there are %d: %q", slot, n, environ)
 		}
 		_, size, _ := strings.Cut(environ, "--max-old-space-size=")

@@ -19,7 +19,7 @@ const oneMore = "+1"
 
 // reservedEnv are names that nodeinit gives to its children, not settings: one
 // nodeinit inside another finds them.
-var reservedEnv = []string{envPrefix + "WORKER", envPrefix + "CHANNEL"}
+var reservedEnv = []string{envPrefix + "WORKER", envPrefix + "WORKER_COUNT", envPrefix + "CHANNEL"}
 
 // An option is one field of config under its two names.
 type option struct {

@@ -10,14 +10,17 @@ import (
 	"github.com/nodeinit/nodeinit/supervisor"
 )
 
-// chooseAgent decides whether the program gets the agent.
-func (a *app) chooseAgent(p *plan) {
+// findAgent finds out whether the program can have the agent.
+func (a *app) findAgent(p *plan) {
 	if !a.config.NoAgent {
 		p.agent, p.agentless = p.program.Agent()
-		// Of a command that may be anything, the Node that becomes a worker is one.
-		unknown := p.program.Runtime == exec.Other && p.program.Join == exec.Late
-		p.agent = p.agent || p.mode == "per-core" && unknown
 	}
+}
+
+// hiresUnknown reports whether p has workers of a command that may be anything:
+// the Node that becomes a worker is one that can have the agent.
+func (a *app) hiresUnknown(p plan) bool {
+	return !bool(a.config.NoAgent) && p.mode == "per-core" && p.program.Runtime == exec.Other && p.program.Join == exec.Late
 }
 
 // withoutAgent returns why p has no agent, and whether that is known at all.

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -114,13 +116,10 @@ func TestPlanAgent(t *testing.T) {
 func TestPlanAgentOfAnOldNode(t *testing.T) {
 	t.Parallel()
 	const why = "Node 18.17 takes no --import in NODE_OPTIONS (Node 18.18 and later do)"
-	dir := t.TempDir()
-	if err := os.WriteFile(dir+"/node", []byte("#!/bin/sh\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	a := app{config: parsed(t, nil, []string{"--hang-timeout", "9"}), environ: []string{"PATH=" + dir, "NODE_VERSION=18.17.1"}}
+	dir := nodeOfVersion(t, 18, 17)
+	a := app{config: parsed(t, nil, []string{"--hang-timeout", "9"}), environ: []string{"PATH=" + dir, "NODE_VERSION=26.10.0"}}
 	p, err := a.makePlan(cgroup.Limits{CPU: 2, Affinity: 8}, []string{"node", "a.js"})
-	if err != nil || p.agent || p.agentless != why || !slices.Equal(p.unused, []string{"--hang-timeout 9s: " + why}) || p.mode != "per-core" {
+	if err != nil || p.agent || p.agentless != why || !slices.Equal(p.unused, []string{"--hang-timeout 9s: " + why}) || p.mode != "fork" {
 		t.Errorf("%v: agent %v, %q, %q, %s", err, p.agent, p.agentless, p.unused, p.mode)
 	}
 	if got := logged(p.log); !strings.Contains(got, `"level":"warn","msg":"no agent","why":"`+why+`"}`) {
@@ -129,6 +128,54 @@ func TestPlanAgentOfAnOldNode(t *testing.T) {
 	text := explained(t, a.environ, "--root", machine(t, "v2-private-1.5cpu-512m"), "node", "a.js")
 	if !strings.Contains(text, "warning      no agent: "+why+"\n") {
 		t.Errorf("explained %s", text)
+	}
+}
+
+// nodeOfVersion returns a directory with a node that has headers of that version.
+func nodeOfVersion(t *testing.T, major, minor int) string {
+	t.Helper()
+	top := t.TempDir()
+	header := fmt.Sprintf("#define NODE_MAJOR_VERSION %d\n#define NODE_MINOR_VERSION %d\n", major, minor)
+	for file, text := range map[string]string{"bin/node": "#!/bin/sh\n", "include/node/node_version.h": header} {
+		file = filepath.Join(top, file)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(top, "bin")
+}
+
+// Where --import=data: would be in the way there is no agent, and so nothing that
+// lets a worker end that has done its work: one process, unless the user says.
+func TestPlanAgentInTheWay(t *testing.T) {
+	t.Parallel()
+	dir := nodeOfVersion(t, 26, 10)
+	for _, c := range []struct{ argv, options, why string }{
+		{"node --loader ./l.mjs a.js", "", "a custom loader (--loader) would be asked for it"},
+		{"node --experimental_loader=./l.mjs a.js", "", "a custom loader (--experimental-loader) would be asked for it"},
+		{"node a.js --loader", "", ""},
+		{"node a.js", "--experimental-loader ./l.mjs", "a custom loader (--experimental-loader) would be asked for it"},
+		{"node --experimental-policy=p.json a.js", "", "a policy (--experimental-policy) would have to allow it"},
+		{"node --snapshot-blob s.blob a.js", "", "what starts from a snapshot (--snapshot-blob) imports nothing"},
+		{"node --import ./l.mjs a.js", "", ""},
+	} {
+		a := app{config: parsed(t, nil, nil), environ: []string{"PATH=" + dir, "NODE_OPTIONS=" + c.options}}
+		p, err := a.makePlan(cgroup.Limits{CPU: 2, Affinity: 8}, strings.Fields(c.argv))
+		if err != nil || p.agentless != c.why || p.agent != (c.why == "") || (p.mode == "fork") != (c.why != "") {
+			t.Errorf("%s, %s: %v, %s, agent %v, %q, want %q", c.argv, c.options, err, p.mode, p.agent, p.agentless, c.why)
+		}
+		a.config = parsed(t, nil, []string{"--mode=per-core"})
+		if p, err = a.makePlan(cgroup.Limits{CPU: 2, Affinity: 8}, strings.Fields(c.argv)); err != nil || p.mode != "per-core" || p.agent != (c.why == "") {
+			t.Errorf("--mode per-core -- %s: %v, %s, agent %v", c.argv, err, p.mode, p.agent)
+		}
+	}
+	a := app{config: parsed(t, nil, nil), environ: []string{"PATH=" + dir}}
+	p, err := a.makePlan(cgroup.Limits{CPU: 2, Affinity: 8}, []string{"sh", "-c", "node a.js && node --loader ./l.mjs b.js"})
+	if err != nil || p.agent || p.mode != "fork" || !strings.Contains(p.reason, "a custom loader (--loader)") {
+		t.Errorf("below a shell: %v, %s, %s", err, p.mode, p.reason)
 	}
 }
 

@@ -45,6 +45,7 @@ func (a *app) makePlan(limits cgroup.Limits, argv []string) (plan, error) {
 	p.program = exec.Identify(argv, exec.DropListenPID(a.environ), exec.WorkingDir())
 	p.environ = p.program.Env
 	a.countWorkers(&p)
+	a.findAgent(&p)
 	if err := a.chooseMode(&p); err != nil {
 		return p, err
 	}
@@ -54,7 +55,7 @@ func (a *app) makePlan(limits cgroup.Limits, argv []string) (plan, error) {
 		a.chooseBalance(&p)
 	}
 	a.sizeHeap(&p)
-	a.chooseAgent(&p)
+	p.agent = p.agent || a.hiresUnknown(p)
 	p.unused = a.unused(p)
 	return p, a.limitWorkers(&p)
 }
@@ -99,6 +100,8 @@ func (a *app) chooseMode(p *plan) error {
 		fork("the program is not Node")
 	case len(program.Argv) > 0 && program.Join == exec.None:
 		fork(program.Why)
+	case p.agentless != "":
+		fork("without the agent a worker that has done its work would not end (try --mode per-core)")
 	case len(program.Argv) > 0 && program.Runtime != exec.Node:
 		fork(fmt.Sprintf("the program is for %s: not all of it works as workers (try --mode per-core)", program.Runtime))
 	default:

@@ -13,7 +13,7 @@ const messages = [];
 // identity is who the application can see that it is.
 function identity() {
   const { isWorker, isPrimary, isMaster, worker } = cluster;
-  const { NODEINIT_WORKER, NODEINIT_WORKERS, NODE_APP_INSTANCE } = process.env;
+  const { NODEINIT_WORKER, NODEINIT_WORKER_COUNT, NODE_APP_INSTANCE } = process.env;
   return {
     isWorker,
     isPrimary,
@@ -27,7 +27,7 @@ function identity() {
     connected: process.connected,
     send: typeof process.send,
     slot: NODEINIT_WORKER,
-    slots: NODEINIT_WORKERS,
+    slots: NODEINIT_WORKER_COUNT,
     instance: NODE_APP_INSTANCE,
     internal: Object.keys(process.env).filter((key) => key === 'NODE_UNIQUE_ID' || key.startsWith('NODE_CHANNEL')),
     preload: globalThis.preload ?? null,

@@ -22,5 +22,5 @@ process.on('SIGTERM', () => {
   process.on('SIGTERM', () => {});
 });
 for (let slot = 0; slot < workers; slot++) {
-  cluster.fork({ NODEINIT_WORKER: slot, NODEINIT_WORKERS: workers, NODE_APP_INSTANCE: slot });
+  cluster.fork({ NODEINIT_WORKER: slot, NODEINIT_WORKER_COUNT: workers, NODE_APP_INSTANCE: slot });
 }

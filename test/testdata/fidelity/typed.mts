@@ -1,0 +1,1 @@
+const text: string = 'typed'; console.log(text, import.meta.main);
