@@ -101,6 +101,8 @@ func (a *app) chooseMode(p *plan) error {
 		fork("the program is not Node")
 	case len(program.Argv) > 0 && program.Join == exec.None:
 		fork(program.Why)
+	case program.Single: // without an agent a worker that does not listen never ends
+		fork("the program is a single executable application: one that does not listen would never end as a worker (--mode per-core, if it listens)")
 	case len(program.Argv) > 0 && program.Runtime != exec.Node:
 		fork(fmt.Sprintf("the program is for %s: not all of it works as workers (try --mode per-core)", program.Runtime))
 	default:
