@@ -97,7 +97,7 @@ func WorkerEnv(env []string, w Worker, join Join, fd int, inode uint64) []string
 		}
 	}
 	if w.Agent {
-		modules = append(modules, module("agent.js", agentScript))
+		modules = append(modules, module("agent.js", agentScript()))
 	}
 	if len(modules) > 0 {
 		vars["NODEINIT_MODULES"] = strings.Join(modules, " ")
@@ -114,8 +114,6 @@ var (
 	joinScript string
 	//go:embed compilers.js
 	compilersScript string
-	//go:embed agent.js
-	agentScript string
 )
 
 // module returns a module as start.js reads it. Base64 has nothing in it that a

@@ -64,7 +64,9 @@ type wrappedProgram struct {
 
 func (w wrappedProgram) Exited() <-chan struct{} { return w.wrapper.Exited() }
 
-func (w wrappedProgram) Signal(sig unix.Signal, group bool) error { return w.wrapper.Signal(sig, group) }
+func (w wrappedProgram) Signal(sig unix.Signal, group bool) error {
+	return w.wrapper.Signal(sig, group)
+}
 
 // Stopping says that its end is that of all it has started, from now on.
 func (w wrappedProgram) Stopping() { w.wrapper.stopping.Store(true) }
