@@ -45,8 +45,8 @@ const agentHello = `{"cmd":"NODE_NODEINIT","act":"handles","handles":[]}`
 
 var (
 	shedOrder      = map[string]any{"cmd": "NODE_NODEINIT", "act": "shed"}
-	drainOrder     = map[string]any{"cmd": "NODE_NODEINIT", "act": "drain", "last": false}
-	lastDrainOrder = map[string]any{"cmd": "NODE_NODEINIT", "act": "drain", "last": true}
+	drainOrder     = map[string]any{"cmd": "NODE_NODEINIT", "act": "drain", "last": false, "signal": "SIGTERM"}
+	lastDrainOrder = map[string]any{"cmd": "NODE_NODEINIT", "act": "drain", "last": true, "signal": "SIGTERM"}
 	disconnect     = map[string]any{"cmd": "NODE_CLUSTER", "act": "disconnect"}
 )
 

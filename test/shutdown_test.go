@@ -58,25 +58,13 @@ func (s shutdown) start(t *testing.T, flags string, workers int) *service {
 		"OTEL_TRACES_EXPORTER=none", "OTEL_METRICS_EXPORTER=none", "OTEL_LOGS_EXPORTER=none",
 		"NEW_RELIC_NO_CONFIG_FILE=true", "NEW_RELIC_APP_NAME=test", "NEW_RELIC_LICENSE_KEY="+strings.Repeat("0", 40),
 		"NEW_RELIC_LOG_ENABLED=false", "DD_TRACE_STARTUP_LOGS=false")
-	waitUntil(t, "all to listen", func() bool {
+	waitUntil(t, "all to be up", func() bool {
 		if unix.Kill(v.PID, 0) != nil {
 			t.Fatalf("ended; stdout:\n%s\nstderr:\n%s", v.Output(), v.Errors())
 		}
-		return v.listens() >= workers
+		return strings.Count(v.Output(), "up\n") >= workers
 	})
 	return v
-}
-
-// listens counts the lines of the log by which something listens on the port.
-func (v *service) listens() (n int) {
-	output := v.Output()
-	for _, l := range ownLines(v.t, output[:strings.LastIndexByte(output, '\n')+1]) {
-		address, _ := l.Facts["address"].(string)
-		if strings.HasSuffix(l.Msg, " listening") && strings.HasSuffix(address, fmt.Sprintf(":%d", v.port)) {
-			n++
-		}
-	}
-	return n
 }
 
 // ask asks for an answer that takes so many milliseconds on a connection of its

@@ -27,7 +27,7 @@ const use = {
   }),
   lightship: async (server) => {
     const { createLightship } = await import('lightship');
-    const lightship = await createLightship({ detectKubernetes: false, port: port + 1 });
+    const lightship = await createLightship({ detectKubernetes: false, port: 0 });
     lightship.registerShutdownHandler(() => new Promise((resolve) => { server.close(resolve); }));
     lightship.signalReady();
   },
@@ -62,8 +62,8 @@ const use = {
 };
 
 before[library]?.();
-if (library === 'nest') require('./nest.js')(answer, port);
+if (library === 'nest') require('./nest.js')(answer, port).then(() => console.log('up'));
 else {
   const server = require('http').createServer(answer);
-  Promise.resolve(use[library](server)).then(() => server.listen(port, '127.0.0.1'));
+  Promise.resolve(use[library](server)).then(() => server.listen(port, '127.0.0.1', () => console.log('up')));
 }
