@@ -8,9 +8,11 @@ import (
 // What is said to exec's agent.js. Node keeps messages whose cmd begins with
 // NODE_ from the application (lib/internal/child_process.js, isInternal).
 const (
-	orderShed  = `{"cmd":"NODE_NODEINIT","act":"shed"}` + "\n"
-	orderDrain = `{"cmd":"NODE_NODEINIT","act":"drain","last":%t}` + "\n"
-	orderLook  = `{"cmd":"NODE_NODEINIT","act":"look"}` + "\n"
+	orderShed   = `{"cmd":"NODE_NODEINIT","act":"shed"}` + "\n"
+	orderFinish = `{"cmd":"NODE_NODEINIT","act":"finish","limit":%d}` + "\n"
+	orderWatch  = `{"cmd":"NODE_NODEINIT","act":"watch","signal":%q,"soon":%d,"late":%d}` + "\n"
+	orderDrain  = `{"cmd":"NODE_NODEINIT","act":"drain","last":%t,"signal":%q}` + "\n"
+	orderLook   = `{"cmd":"NODE_NODEINIT","act":"look"}` + "\n"
 )
 
 // Bounds on what a worker may say that it handles.
@@ -60,6 +62,10 @@ func (w *Worker) reported(frame []byte) {
 		}
 	case "listening": // in fork mode
 		w.state.listens(r.where())
+	case "finished":
+		w.state.Finished = true
+	case "serving":
+		w.state.Serving = true
 	case "drained":
 		w.drained()
 		return

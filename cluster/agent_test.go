@@ -45,8 +45,8 @@ const agentHello = `{"cmd":"NODE_NODEINIT","act":"handles","handles":[]}`
 
 var (
 	shedOrder      = map[string]any{"cmd": "NODE_NODEINIT", "act": "shed"}
-	drainOrder     = map[string]any{"cmd": "NODE_NODEINIT", "act": "drain", "last": false}
-	lastDrainOrder = map[string]any{"cmd": "NODE_NODEINIT", "act": "drain", "last": true}
+	drainOrder     = map[string]any{"cmd": "NODE_NODEINIT", "act": "drain", "last": false, "signal": "SIGTERM"}
+	lastDrainOrder = map[string]any{"cmd": "NODE_NODEINIT", "act": "drain", "last": true, "signal": "SIGTERM"}
 	disconnect     = map[string]any{"cmd": "NODE_CLUSTER", "act": "disconnect"}
 )
 
@@ -88,7 +88,7 @@ func TestSingle(t *testing.T) {
 	m.w.Shed()
 	m.hears(shedOrder)
 	m.w.Retire(false)
-	m.w.Drain()
+	m.w.Drain("SIGTERM")
 	m.hears(lastDrainOrder)
 	m.say(`{"cmd":"NODE_NODEINIT","act":"drained"}`)
 	m.until("drained", func(s State) bool { return s.Ended && s.Leaving && s.Fault == nil })
@@ -99,13 +99,13 @@ func TestDrainWithoutAgent(t *testing.T) {
 	t.Parallel()
 	m := newMouth(t, run(t, RR), 0)
 	m.w.Shed()
-	m.w.Drain()
-	m.w.Drain()
+	m.w.Drain("SIGTERM")
+	m.w.Drain("SIGTERM")
 	m.w.Disconnect()
 	m.hears(disconnect)
 	m.say(agentHello) // too late
 	m.until("an agent", func(s State) bool { return s.Agent })
-	m.w.Drain()
+	m.w.Drain("SIGTERM")
 	m.w.Shed()
 	m.hears(shedOrder)
 }
@@ -124,10 +124,10 @@ func TestLastConnections(t *testing.T) {
 		m.until("an agent", func(s State) bool { return s.Agent })
 	}
 	first.w.Retire(false)
-	first.w.Drain()
+	first.w.Drain("SIGTERM")
 	first.hears(drainOrder)
 	second.w.Retire(false)
-	second.w.Drain()
+	second.w.Drain("SIGTERM")
 	second.hears(lastDrainOrder)
 	waiting := dial(t, name)
 	first.say(`{"cmd":"NODE_NODEINIT","act":"drained"}`)
@@ -165,7 +165,7 @@ func TestLastConnectionsOfABusyWorker(t *testing.T) {
 	_, name, _ := m.query(0)
 	m.say(agentHello)
 	m.until("an agent", func(s State) bool { return s.Agent })
-	m.w.Drain()
+	m.w.Drain("SIGTERM")
 	m.hears(drainOrder)
 	var waiting []net.Conn
 	for range maxPending + 2 { // more than it gets unless it answers
@@ -221,7 +221,7 @@ func TestReplacedKeepsWhatIsToCome(t *testing.T) {
 	old.w.Retire(true)
 	old.say(agentHello)
 	old.until("an agent", func(s State) bool { return s.Agent })
-	old.w.Drain()
+	old.w.Drain("SIGTERM")
 	old.hears(drainOrder)
 	c := dial(t, name)
 	old.say(`{"cmd":"NODE_NODEINIT","act":"drained"}`)
@@ -263,7 +263,7 @@ func TestSteersAway(t *testing.T) {
 				m.say(agentHello)
 				m.until("an agent", func(s State) bool { return s.Agent })
 				m.w.Retire(false)
-				m.w.Drain()
+				m.w.Drain("SIGTERM")
 				m.hears(lastDrainOrder)
 				for from := range 64 {
 					d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+from))}}

@@ -22,10 +22,12 @@ type State struct {
 
 	// What follows comes from the agent, the few lines that nodeinit runs inside
 	// the worker. Where there is none, it stays zero.
-	Agent   bool      // it has reported
-	Handles []string  // stop signals that the application handles, such as "SIGTERM"
-	Beat    time.Time // of its last report: the event loop turned then
-	Loop    Loop      // the figures of that report
+	Agent    bool      // it has reported
+	Handles  []string  // stop signals that the application handles itself, such as "SIGTERM"
+	Finished bool      // no request was in hand, after Finish
+	Serving  bool      // it had closed no server when the time for that was up, after Watch
+	Beat     time.Time // of its last report: the event loop turned then
+	Loop     Loop      // the figures of that report
 
 	bun bool // its internal messages begin with bunMark
 }

@@ -3,6 +3,7 @@ package cluster
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -58,14 +59,15 @@ func (w *Worker) Retire(replaced bool) {
 
 // Drain has the agent finish what the worker has and end the channel. Without an
 // agent it is Disconnect, which loses what clients send on connections that they
-// keep.
-func (w *Worker) Drain() {
+// keep. signal is what comes then: where only libraries listen for it, so that it
+// does not end the process, the agent does; "" for none.
+func (w *Worker) Drain(signal string) {
 	w.primary.do(func() {
 		switch {
 		case w.fd < 0 || w.asked:
 		case w.state.Agent:
 			w.asked = true
-			w.say(fmt.Appendf(nil, orderDrain, w.last()))
+			w.say(fmt.Appendf(nil, orderDrain, w.last(), signal))
 		default:
 			w.leave()
 		}
@@ -88,6 +90,29 @@ func (w *Worker) Shed() {
 	w.primary.do(func() {
 		if w.state.Agent {
 			w.say([]byte(orderShed))
+		}
+	})
+}
+
+// Finish is Shed, and has the agent say when no request is in hand, or limit is
+// over: Finished.
+func (w *Worker) Finish(limit time.Duration) {
+	w.primary.do(func() {
+		w.state.Finished = false
+		if w.state.Agent {
+			w.say(fmt.Appendf(nil, orderFinish, limit.Milliseconds()))
+		}
+	})
+}
+
+// Watch has the agent of a worker that has got signal say if all servers still
+// listen when the time is up: Serving. That is soon, or late if the application's
+// handlers look as if they closed servers when they have waited; 0 is never.
+func (w *Worker) Watch(signal string, soon, late time.Duration) {
+	w.primary.do(func() {
+		w.state.Serving = false
+		if w.state.Agent {
+			w.say(fmt.Appendf(nil, orderWatch, signal, soon.Milliseconds(), late.Milliseconds()))
 		}
 	})
 }

@@ -17,6 +17,9 @@ func (p Program) Agent() (ok bool, why string) {
 	if p.Runtime != Node || p.Join == None {
 		return false, ""
 	}
+	if p.Single {
+		return false, "a single executable application takes no --import"
+	}
 	s, name, options := setting{argv: p.Argv, env: p.Env, dir: p.Dir}, "node", ""
 	if p.Join == Direct {
 		name = p.Argv[0]

@@ -23,6 +23,7 @@ type Program struct {
 
 	Runtime Runtime
 	Join    Join
+	Single  bool // Node and the program are one file; see sea.go
 	// Wrapped tells that a process which does not pass signals on stands before
 	// the program: signals go to the process group, and the end is the end of
 	// all descendants. A late join is always wrapped in per-core mode.

@@ -170,6 +170,9 @@ func (s setting) file() Program {
 	}
 	first, _, _ := strings.Cut(string(head(file)), "\n")
 	line, ok := strings.CutPrefix(first, "#!")
+	if !ok && isSEA(file) {
+		return s.single()
+	}
 	if !ok {
 		return s.prefix(from)
 	}

@@ -96,7 +96,7 @@ func WorkerEnv(argv, env []string, w Worker, join Join, fd int, inode uint64) []
 		}
 	}
 	if w.Agent {
-		modules = append(modules, module("channel.js", channelScript), module("agent.js", agentScript))
+		modules = append(modules, module("channel.js", channelScript), module("agent.js", agentScript()))
 	}
 	if len(modules) > 0 {
 		vars["NODEINIT_MODULES"] = strings.Join(modules, " ")
@@ -122,8 +122,6 @@ var (
 	joinScript string
 	//go:embed channel.js
 	channelScript string
-	//go:embed agent.js
-	agentScript string
 )
 
 // module returns a module as start.js reads it. Base64 has nothing in it that a

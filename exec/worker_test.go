@@ -138,9 +138,17 @@ func modulesIn(t *testing.T, variable string) string {
 	for module := range strings.FieldsSeq(variable) {
 		url, encoded, _ := strings.Cut(module, "=")
 		file := strings.TrimPrefix(url, "nodeinit:")
-		want, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
+		var want []byte
+		parts := []string{file}
+		if file == "agent.js" {
+			parts = []string{"handlers.js", "connections.js", file}
+		}
+		for _, part := range parts {
+			text, err := os.ReadFile(part)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, text...)
 		}
 		if got, err := base64.RawURLEncoding.DecodeString(encoded); string(got) != string(want) || err != nil {
 			t.Errorf("%s is %q, %v", url, got, err)

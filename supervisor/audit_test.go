@@ -108,8 +108,17 @@ func (a *audit) happened(e event) {
 	case e.to == "rest":
 	case e.did == "starts", e.did == "not started":
 		a.starting(e)
+	case strings.HasPrefix(e.did, "finish"):
+		if k.asked || k.drained || !a.halting || k.leaving >= 0 {
+			a.t.Errorf("%v: asked %v, drained %v, leaving %v, halting %v", e, k.asked, k.drained, k.leaving, a.halting)
+		}
+	case strings.HasPrefix(e.did, "watch"):
+		if !k.asked || !a.halting || k.leaving >= 0 {
+			a.t.Errorf("%v: asked %v, leaving %v, halting %v", e, k.asked, k.leaving, a.halting)
+		}
 	case e.did == "drain", e.did == "disconnect":
-		if k.drained || (e.did == "disconnect") != k.asked || a.stopAt < 0 && k.leaving < 0 || !a.halting && k.leaving < 0 {
+		late := e.did == "drain" && k.told.Serving // after the signal
+		if k.drained || !late && (e.did == "disconnect") != k.asked || a.stopAt < 0 && k.leaving < 0 || !a.halting && k.leaving < 0 {
 			a.t.Errorf("%v: drained before %v, leaving %v, stop %v", e, k.drained, k.leaving, a.stopAt)
 		}
 		k.drained = true

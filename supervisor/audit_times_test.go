@@ -104,7 +104,7 @@ func (a *audit) order(told cluster.State) string {
 	switch {
 	case a.w.StopOrder == supervisor.SignalFirst, told.Ended:
 		return "signal"
-	case a.w.StopOrder == supervisor.DrainFirst, told.Agent && len(told.Handles) == 0:
+	case a.w.StopOrder == supervisor.DrainFirst, told.Agent: // whatever it handles
 		return "drain"
 	}
 	return "signal"

@@ -232,7 +232,7 @@ var fleetScenarios = []fleetScenario{
 		want: twoStart + "4s 0 released, 5s 1 released, 5s ends 0, of 1 exit, starts 2 crashes 0",
 		logs: `"msg":"worker listening","worker":0,"pid":101,"address":"0.0.0.0:3000"} ... "msg":"worker listening","worker":0,"pid":101,"address":"0.0.0.0:3001"} ... "msg":"worker ended"`},
 	{name: "messages to a primary are told of once", workers: 2, signals: "5s TERM",
-		play: "0 serves@0s calls@1s TERM+0s:0 | 1 serves@0s calls@1s calls@2s TERM+1s:0",
-		want: twoStart + "5s 0 TERM, 5s 1 TERM, 5s 0 CONT, 5s 1 CONT, 5s 0 released, 6s 1 released, 6s ends 0 requested, of 1 exit, starts 2 crashes 0",
+		play: "0 serves@0s calls@1s TERM+0s:0 | 1 serves@0s calls@1500ms calls@2s TERM+1s:0",
+		want: twoStart + "5s 0 TERM, 5s 1 TERM, 5s 0 released, 6s 1 released, 6s ends 0 requested, of 1 exit, starts 2 crashes 0",
 		logs: `"level":"warn","logger":"nodeinit","msg":"message to a primary that is not there","worker":0,"pid":101,"from":"log4js","use":"log4js.configure({ disableClustering: true }): each worker writes its own lines"} ... "level":"info","logger":"nodeinit","msg":"message to a primary that is not there","worker":0,"pid":101,"from":"the application"`},
 }

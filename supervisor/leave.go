@@ -70,12 +70,61 @@ func (s *Supervisor) disconnectIfIdle(l *life) {
 	}
 }
 
+// finish asks a worker, whose application is to shut itself down, over its channel
+// to answer what it has in hand: some handlers end what is left after a second, or
+// at once. It serves on meanwhile. It gets sig when it has, or its time is up.
+func (s *Supervisor) finish(l *life, sig stopSignal, grace time.Duration) {
+	s.about(s.Log.Info(s.called("program finishing", "worker finishing")), l).Send()
+	s.wake(l)
+	limit := mostFinish
+	if grace > 0 {
+		limit = min(grace/3, mostFinish)
+	}
+	l.state, l.deadline, l.stopWith = finishing, time.Now().Add(limit+finishAnswer), sig
+	l.lastCall = lastCall(s.killAt, grace)
+	l.worker.Finish(limit)
+}
+
+const (
+	// mostFinish is how long a worker may take to answer what it has in hand: there
+	// are answers that never end.
+	mostFinish = 3 * time.Second
+	// finishAnswer is how much later its agent may say so: its event loop is busy.
+	finishAnswer = 500 * time.Millisecond
+	// closesBy is when an application that handles the signal, and does not look as
+	// if it waited first, has begun to close its servers.
+	closesBy = 2 * time.Second
+)
+
+// endFinish has a worker get the signal that has finished, or had its time for it.
+func (s *Supervisor) endFinish(l *life) {
+	s.sendStop(l, l.stopWith)
+	s.ask(l)
+	late := time.Duration(0)
+	if !l.lastCall.IsZero() {
+		late = max(time.Until(l.lastCall), time.Millisecond)
+	}
+	l.worker.Watch(l.stopWith.send, closesBy, late)
+}
+
+// drainLate drains a worker that got the signal and goes on serving: what its
+// application does with the signal is no shutdown.
+func (s *Supervisor) drainLate(l *life) {
+	if !l.told.Serving || l.drained {
+		return
+	}
+	l.drained = true
+	s.about(s.Log.Info(s.called("program serves on after the signal", "worker serves on after the signal")), l).Str("order", string(DrainFirst)).Send()
+	l.worker.Retire(false)
+	l.worker.Drain(l.stopWith.send)
+}
+
 // drain asks a worker over its channel to finish and leave. It gets sig when it
 // has, or at lastCall.
 func (s *Supervisor) drain(l *life, sig stopSignal, lastCall time.Time) {
 	s.wake(l)
 	l.state, l.deadline, l.stopWith, l.drained = draining, lastCall, sig, true
-	l.worker.Drain()
+	l.worker.Drain(sig.send)
 }
 
 // endDrain has a worker end that was drained, or had its time for it.
@@ -95,8 +144,8 @@ func (s *Supervisor) retire(l *life, why Why) {
 		l.killAt = time.Now().Add(s.Grace)
 	}
 	sig := s.ownStop()
-	order := SignalFirst
-	if s.drainsFirst(l, sig.send) {
+	order := s.orderFor(l, sig.send)
+	if order == FinishFirst { // others serve on
 		order = DrainFirst
 	}
 	s.about(s.Log.Info("worker leaving"), l).Str("why", string(why)).Str("order", string(order)).

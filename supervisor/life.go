@@ -28,7 +28,8 @@ type life struct {
 
 	drained  bool       // it was asked over its channel to leave
 	leaving  bool       // we want it to end while the others go on
-	stopWith stopSignal // what it gets when it has drained
+	stopWith stopSignal // what it gets when it has finished or drained
+	lastCall time.Time  // when it should have closed its servers; zero: never
 	killAt   time.Time  // when it is to be killed; zero: when all are
 
 	awake time.Time // when it was last seen to be stopped: its silence before proves nothing
@@ -41,18 +42,19 @@ type life struct {
 type lifeState int
 
 const (
-	starting lifeState = iota // to get ready
-	working                   // to work: it has been ready
-	closed                    // to exit by itself: its channel is closed, so it serves nobody
-	draining                  // to finish what it has and leave; the signal comes then
-	asked                     // to exit, because it got the signal
-	hung                      // to die of SIGABRT: its event loop does not turn
-	dying                     // to die of SIGKILL
+	starting  lifeState = iota // to get ready
+	working                    // to work: it has been ready
+	closed                     // to exit by itself: its channel is closed, so it serves nobody
+	finishing                  // to answer what it has in hand; the signal comes then
+	draining                   // to finish what it has and leave; the signal comes then
+	asked                      // to exit, because it got the signal
+	hung                       // to die of SIGABRT: its event loop does not turn
+	dying                      // to die of SIGKILL
 )
 
 // String returns the state as Status and the documentation name it.
 func (s lifeState) String() string {
-	return [...]string{"starting", "ready", "closed", "draining", "stopping", "hung", "killed"}[s]
+	return [...]string{"starting", "ready", "closed", "finishing", "draining", "stopping", "hung", "killed"}[s]
 }
 
 // hangPatience is what SIGABRT gets to end a worker: it may write a core.
@@ -109,6 +111,8 @@ func (s *Supervisor) lifeTimedOut(l *life) {
 		s.notReady(l)
 	case closed:
 		s.kill(l, ChannelClosed)
+	case finishing:
+		s.endFinish(l)
 	case draining:
 		s.endDrain(l)
 	case asked:

@@ -1,6 +1,7 @@
 package supervisor_test
 
 import (
+	"fmt"
 	"os"
 	"time"
 
@@ -22,6 +23,8 @@ type program struct {
 	retired  int            // and to get no new ones
 	replaced bool           // the last time because another one gets them
 	leaves   *time.Duration // so long after it is drained its channel ends
+	finishes *time.Duration // so long after it is to finish it says that it has
+	servesOn string         // after the signal: "soon" or "late"; "" it does not
 	denied   error          // what Signal returns, if not nil
 	exited   chan struct{}
 	begun    time.Duration
@@ -121,7 +124,29 @@ func (p *program) Stopped(bool) (bool, error) {
 	return p.stopped, p.unseen
 }
 
-func (p *program) Drain() { p.leave("drain") }
+func (p *program) Drain(unix.Signal) { p.leave("drain") }
+
+// Finish has the program say after what its script says that it has finished.
+func (p *program) Finish(limit time.Duration) {
+	p.hears(func() {
+		p.shed++
+		p.world.note(event{to: p.name, did: fmt.Sprintf("finish %v", limit)})
+		if p.finishes != nil {
+			time.AfterFunc(*p.finishes, func() { tells("finished")(p) })
+		}
+	})
+}
+
+// Watch has the program say after soon or late, as its script says, that it serves on.
+func (p *program) Watch(_ unix.Signal, soon, late time.Duration) {
+	p.hears(func() {
+		p.world.note(event{to: p.name, did: fmt.Sprintf("watch %v %v", soon, late)})
+		after := map[string]time.Duration{"soon": soon, "late": late}[p.servesOn]
+		if after > 0 {
+			time.AfterFunc(after, func() { tells("serving")(p) })
+		}
+	})
+}
 
 func (p *program) Disconnect() { p.leave("disconnect") }
 

@@ -68,7 +68,7 @@ type Status struct {
 // A WorkerStatus is how a worker is.
 type WorkerStatus struct {
 	Slot, PID int
-	State     string // starting, ready, closed, draining, stopping, hung or killed
+	State     string // starting, ready, closed, finishing, draining, stopping, hung or killed
 	Started   time.Time
 }
 

@@ -29,6 +29,8 @@ type script struct {
 	reaction reaction
 	drained  *ending        // what becomes of it when it is drained; nil: nothing
 	leaves   *time.Duration // so long after it is drained its channel ends
+	finishes *time.Duration // so long after it is to finish it says that it has
+	servesOn string         // "soon" or "late" it says so after the signal
 	denied   error          // what Signal returns, if not nil
 	unseen   error          // what Stopped returns, if not nil
 	acts     []act
@@ -42,7 +44,8 @@ type act struct {
 
 // scriptOf reads a script of words: TERM+1s dies of SIGTERM after a second,
 // TERM+1s:0 exits with 0 then, drain+1s:0 does that when it is drained, leave+1s
-// only leaves its channel then; exit:7@2s and SEGV@2s end it at 2s; binds,
+// only leaves its channel then; finish+1s says then that it has nothing in hand,
+// serveson+soon that it serves on after the signal; exit:7@2s and SEGV@2s end it at 2s; binds,
 // serves, closes, leaves, hangsup, faults, ready, calls, agent, handles and beat @2s are
 // what it tells then; beats:1s@9s beats every second until 9s; rss:5@2s is what
 // it takes from then on; stops and runs @2s are what somebody else does to it then;
@@ -72,6 +75,11 @@ func scriptOf(t *testing.T, text string) script {
 			s.unseen = unix.ENOENT
 		case strings.HasPrefix(word, "fails:"):
 			s.fails = number(t, strings.TrimPrefix(word, "fails:"))
+		case what == "serveson":
+			s.servesOn = rest
+		case what == "finish":
+			after := duration(t, rest)
+			s.finishes = &after
 		case what == "leave":
 			after := duration(t, rest)
 			s.leaves = &after
@@ -151,6 +159,10 @@ func tells(what string) func(*program) {
 		change = func(s *cluster.State) { s.Awaited = nil }
 	case "closes":
 		change = func(s *cluster.State) { s.Servers = max(s.Servers-1, 0) }
+	case "finished":
+		change = func(s *cluster.State) { s.Finished = true }
+	case "serving":
+		change = func(s *cluster.State) { s.Serving = true }
 	case "ready":
 		change = func(s *cluster.State) { s.Ready = true }
 	case "leaves":

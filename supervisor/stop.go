@@ -14,8 +14,9 @@ import (
 type StopOrder string
 
 const (
-	// AutoOrder: the signal first if the application handles it, as its agent
-	// tells, or if there is no agent; else the drain.
+	// AutoOrder: the drain first if others serve on, or if the application does not
+	// handle the signal itself, as its agent tells; else FinishFirst. Without an
+	// agent, SignalFirst.
 	AutoOrder StopOrder = ""
 	// SignalFirst: the drain only when the worker has no server any more, as it
 	// costs nobody anything then.
@@ -23,6 +24,9 @@ const (
 	// DrainFirst: the signal when the channel has ended, or a last call before
 	// the end of the grace.
 	DrainFirst StopOrder = "drain"
+	// FinishFirst: the signal when no request is in hand, or soon; and the drain
+	// after it, if the application then closes no server by itself.
+	FinishFirst StopOrder = "finish"
 )
 
 // A stopSignal is one as it came, and as it is sent on.
@@ -117,33 +121,40 @@ func (s *Supervisor) halt(grace time.Duration) {
 	s.enter(stopping, grace)
 	all := slices.DeleteFunc(s.lives(), func(l *life) bool { return !l.atWork() })
 	for _, l := range all { // they are to hear of it all at once
-		if !s.drainsFirst(l, s.stopWith.send) {
+		if s.orderFor(l, s.stopWith.send) == SignalFirst {
 			l.worker.Shed()
 			s.sendStop(l, s.stopWith)
 		}
 	}
 	for _, l := range all {
-		if s.drainsFirst(l, s.stopWith.send) {
+		switch s.orderFor(l, s.stopWith.send) {
+		case SignalFirst:
+			s.ask(l)
+		case FinishFirst:
+			s.finish(l, s.stopWith, grace)
+		default:
 			s.about(s.Log.Info(s.called("draining the program", "worker draining")), l).Send()
 			l.worker.Retire(false)
 			s.drain(l, s.stopWith, lastCall(s.killAt, grace))
-		} else {
-			s.ask(l)
 		}
 	}
 }
 
-// drainsFirst reports whether l is to be drained before it gets sig.
-func (s *Supervisor) drainsFirst(l *life, sig unix.Signal) bool {
+// orderFor returns in which order l is to be stopped, with sig, if nobody else serves.
+func (s *Supervisor) orderFor(l *life, sig unix.Signal) StopOrder {
 	switch {
 	case l.told.Ended, s.StopOrder == SignalFirst:
-		return false
+		return SignalFirst
 	case !s.PerCore && !l.told.Agent: // there is nobody to hear it
-		return false
+		return SignalFirst
 	case s.StopOrder == DrainFirst:
-		return true
+		return DrainFirst
+	case !l.told.Agent:
+		return SignalFirst
+	case slices.Contains(l.told.Handles, signals.Name(sig)):
+		return FinishFirst
 	}
-	return l.told.Agent && !slices.Contains(l.told.Handles, signals.Name(sig))
+	return DrainFirst
 }
 
 // lastCall is when a worker that drains gets the signal at last: at killAt, the

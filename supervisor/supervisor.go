@@ -48,8 +48,15 @@ type Worker interface {
 	// next one in its slot is there for them. This and what follows does nothing
 	// where there is no channel.
 	Retire(replaced bool)
-	// Drain says that it is to finish what it has and to end its channel.
-	Drain()
+	// Drain says that it is to finish what it has and to end its channel. It gets
+	// sig then.
+	Drain(sig unix.Signal)
+	// Finish says that it is to tell when it has no request in hand, or limit is
+	// over: it gets a signal to end then, so its clients had better go elsewhere.
+	Finish(limit time.Duration)
+	// Watch says that it got sig, and is to tell if it goes on serving: after soon,
+	// or late if it looks as if it wanted to wait; 0 is never.
+	Watch(sig unix.Signal, soon, late time.Duration)
 	// Shed says that it gets a signal to end, so that its clients had better go
 	// elsewhere.
 	Shed()

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -26,7 +27,13 @@ func (t OnTerminal) HasTerminal() bool { return false }
 func (t OnTerminal) Stopping() {}
 
 // Drain does nothing.
-func (t OnTerminal) Drain() {}
+func (t OnTerminal) Drain(unix.Signal) {}
+
+// Finish does nothing.
+func (t OnTerminal) Finish(time.Duration) {}
+
+// Watch does nothing.
+func (t OnTerminal) Watch(_ unix.Signal, _, _ time.Duration) {}
 
 // Retire does nothing.
 func (t OnTerminal) Retire(bool) {}

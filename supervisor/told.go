@@ -31,12 +31,17 @@ func (s *Supervisor) changed(c Change) {
 		}
 	case working:
 		s.channelEnded(l)
+	case finishing:
+		if l.told.Finished || l.told.Ended {
+			s.endFinish(l)
+		}
 	case draining:
 		if l.told.Ended {
 			s.endDrain(l)
 		}
 	case asked:
 		s.disconnectIfIdle(l)
+		s.drainLate(l)
 	case closed, hung, dying: // no more is to be expected of it
 	default:
 		s.unknownState(int(l.state))

@@ -205,6 +205,7 @@ func (w *world) startWorker(slot int) (supervisor.Worker, error) {
 	script := w.script(p.name)
 	p.reaction, p.drained, p.leaves = script.reaction, script.drained, script.leaves
 	p.denied, p.unseen = script.denied, script.unseen
+	p.finishes, p.servesOn = script.finishes, script.servesOn
 	if script.fails > len(w.failed) {
 		w.failed = append(w.failed, p.begun)
 		w.note(event{to: p.name, did: "not started"})

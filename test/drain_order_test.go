@@ -131,3 +131,50 @@ func TestClusterStopOrderFollowsTheHandlers(t *testing.T) {
 		})
 	}
 }
+
+// An application that handles the signal gets it when it has answered what it has
+// in hand: many end what is left soon, or at once. Until then it takes more.
+func TestClusterFinishesBeforeTheSignal(t *testing.T) {
+	t.Parallel()
+	onEach(t, starts(edges(), "fork", "per-core"), func(t *testing.T, s start) {
+		h := s.opens(t, forEver)
+		h.do("handle", "exits at once", nil)
+		h.serves("http", nil)
+		slow := h.visit(nil)
+		slow.asks("/slow")
+		h.expect("asked")
+		h.Signal(unix.SIGTERM)
+		h.untilSaid("finishing")
+		h.isServed()
+		h.do("answer", "/slow", nil)
+		slow.hears("answered\n", true)
+		h.expect("answered", "SIGTERM")
+		h.endsByItself()
+	})
+}
+
+// An application that handles the signal and goes on serving, as if that were a
+// library's handler, is drained after it.
+func TestClusterDrainsWhoServesOnAfterTheSignal(t *testing.T) {
+	t.Parallel()
+	onEach(t, starts(edges(), "fork", "per-core"), func(t *testing.T, s start) {
+		h := s.opens(t, forEver)
+		h.do("handle", "nothing", nil)
+		h.serves("http", nil)
+		slow := h.visit(nil)
+		slow.asks("/stream") // for longer than it may take before the signal comes
+		h.expect("asked")
+		slow.reads("begun\n")
+		h.Signal(unix.SIGTERM)
+		h.expect("SIGTERM")
+		h.isServed()
+		h.untilSaid("serves on after the signal")
+		h.untilRefused()
+		h.do("answer", "/stream", nil)
+		slow.reads("answered\n\r\n0\r\n\r\n")
+		h.expect("answered")
+		if rest := h.ends(0); len(rest) > 0 {
+			t.Errorf("the application reports %q besides", rest)
+		}
+	})
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/nodeinit/nodeinit/cluster"
 	"github.com/nodeinit/nodeinit/exec"
 	"github.com/nodeinit/nodeinit/reaper"
+	"github.com/nodeinit/nodeinit/signals"
 	"github.com/nodeinit/nodeinit/supervisor"
 )
 
@@ -213,7 +214,15 @@ func (w *worker) RSS() (int64, error) {
 }
 
 // Drain asks the worker to finish what it has and to end its channel.
-func (w *worker) Drain() { w.channel.Drain() }
+func (w *worker) Drain(sig unix.Signal) { w.channel.Drain(signals.Name(sig)) }
+
+// Finish has the worker say when it has no request in hand.
+func (w *worker) Finish(limit time.Duration) { w.channel.Finish(limit) }
+
+// Watch has it say if it goes on serving after sig.
+func (w *worker) Watch(sig unix.Signal, soon, late time.Duration) {
+	w.channel.Watch(signals.Name(sig), soon, late)
+}
 
 // Retire has it get no more connections.
 func (w *worker) Retire(replaced bool) { w.channel.Retire(replaced) }

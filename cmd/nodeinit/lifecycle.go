@@ -112,8 +112,11 @@ func (r *run) tend(s *supervisor.Supervisor) {
 	s.Ready, s.ReadyTimeout = supervisor.Ready(c.Ready), time.Duration(c.ReadyTimeout)
 	s.DrainDelay = time.Duration(c.DrainDelay)
 	s.ReloadSignal = c.ReloadSignal.sig()
-	if c.StopOrder != "auto" {
+	switch {
+	case c.StopOrder != "auto":
 		s.StopOrder = supervisor.StopOrder(c.StopOrder)
+	case r.plan.program.Single: // nobody tells what it handles, and the protocol's disconnect is no loss
+		s.StopOrder = supervisor.DrainFirst
 	}
 	if r.plan.agent {
 		s.HangTimeout = time.Duration(c.HangTimeout)

@@ -33,20 +33,27 @@ const handlers = {
   exits: () => server.close(() => process.exit(0)),
   'exits at once': () => process.exit(0),
   closes: () => server.close(),
+  'closes later': () => setTimeout(() => server.close(), 3500),
+  nothing: () => {},
 };
 
 obey({
   // Without a keepAliveTimeout Node does not close idle connections by itself.
-  listen: ({ kind, tls, port }) => new Promise((resolve, reject) => {
+  listen: ({ kind, tls, port, unref }) => new Promise((resolve, reject) => {
     server = Object.assign(kinds[kind](tls), { keepAliveTimeout: 0 });
     server.on('upgrade', (request, socket) => {
       socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n');
       socket.on('error', () => {}).pipe(socket);
     });
     server.on('error', reject).listen(port, '127.0.0.1', () => {
-      clearInterval(waiting);
+      if (!unref) clearInterval(waiting);
       resolve();
     });
+    if (unref) server.unref();
+  }),
+  // A server that does not speak HTTP says back what it hears.
+  listenPlain: ({ port }) => new Promise((resolve) => {
+    require('net').createServer((socket) => socket.on('error', () => {}).pipe(socket)).listen(port, '127.0.0.1', resolve);
   }),
   more: (url) => { held.get(url).write('more\n'); },
   answer: (url) => { held.get(url).end('answered\n'); },
