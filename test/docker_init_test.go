@@ -35,7 +35,7 @@ func TestDockerInitPath(t *testing.T) {
 	engine(t, "load", "--quiet", "--input", image)
 
 	create := func(command ...string) string {
-		args := []string{"run", "--detach", "--init", "--network", "none", "--env", "NODEINIT_GRACE=2s", "nodeinit-test/busybox"}
+		args := []string{"run", "--detach", "--init", "--network", "none", "nodeinit-test/busybox"}
 		return engine(t, append(args, command...)...)
 	}
 	ends := create("sh", "-c", "cat /proc/1/cmdline; echo; echo parent $PPID; exit 7")

@@ -158,7 +158,7 @@ func TestPID1WaitsForWhatTheProgramLeavesBehind(t *testing.T) {
 	for _, sig := range []unix.Signal{unix.SIGUSR1, unix.SIGTERM} {
 		t.Run(unix.SignalName(sig), func(t *testing.T) {
 			t.Parallel()
-			p := underInit("--grace 20s", testproc.Argv("leaver")...).Start(t)
+			p := underInit("--grace 1h", testproc.Argv("leaver")...).Start(t)
 			p.Expect("leftover up")
 			p.Signal(sig)
 			expectAll(t, p, caught("leftover", unix.SIGTERM)...)
@@ -205,7 +205,7 @@ func TestPID1SubreaperEndsItsOwnDescendantsOnly(t *testing.T) {
 	for _, sig := range []unix.Signal{unix.SIGUSR1, unix.SIGTERM} {
 		t.Run(unix.SignalName(sig), func(t *testing.T) {
 			t.Parallel()
-			inner := slices.Concat([]string{nodeinit, "--grace", "100ms", "--"}, testproc.Argv("leaver"))
+			inner := slices.Concat([]string{nodeinit, "--grace", "5s", "--"}, testproc.Argv("leaver"))
 			p := testproc.Command{PID1: true, Argv: testproc.Argv("bystander", inner...)}.Start(t)
 			expectAll(t, p, "bystander up", "leftover up")
 			p.Signal(sig)

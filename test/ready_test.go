@@ -93,7 +93,7 @@ func TestClusterEndsIfItDoesNotComeUp(t *testing.T) {
 
 func TestClusterReplacesCrashesOnceItHasComeUp(t *testing.T) {
 	underEach(t, nodeinits("rr"), func(t *testing.T, p primary) {
-		k := p.start(t, servants(2, "--max-crashes 2"))
+		k := p.start(t, servants(2, "--max-crashes 2 --crash-window 1h"))
 		workers := k.all(2)
 		listenEach(workers, 0)
 		k.untilLogged(2, "worker ready")

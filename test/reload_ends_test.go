@@ -69,7 +69,7 @@ func TestClusterReloadsWhoIgnoresTheDrain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			underEach(t, onNewest(nodeinits(allBalances...)), func(t *testing.T, p primary) {
-				k := p.start(t, servants(2, onHUP+" --grace 2s --stop-order drain"))
+				k := p.start(t, servants(2, onHUP+" --grace 8s --stop-order drain"))
 				workers, port := k.all(2), reservePort(t)
 				for _, w := range workers {
 					w.do("handle", c.handles, nil)

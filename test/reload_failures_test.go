@@ -18,6 +18,7 @@ type mishap struct {
 	newcomer      func(w *worker, port int) // what it does instead of getting ready
 }
 
+// The first workers have to come up in the time that a newcomer is given.
 func mishaps() map[string]mishap {
 	nothing := func(scratch) {}
 	silent := func(*worker, int) {}
@@ -28,11 +29,11 @@ func mishaps() map[string]mishap {
 		},
 		"is not there": {"", "not_started", nil, scratch.removeNode, scratch.linkNode, nil},
 		"never listens": {
-			"--ready listen --ready-timeout 5s", "not_ready", []string{"0b started", "0b ended"}, nothing, nothing, silent,
+			"--ready listen --ready-timeout 20s", "not_ready", []string{"0b started", "0b ended"}, nothing, nothing, silent,
 		},
-		"listens no more": {"--ready-timeout 5s", "not_ready", []string{"0b started", "0b ended"}, nothing, nothing, silent},
+		"listens no more": {"--ready-timeout 20s", "not_ready", []string{"0b started", "0b ended"}, nothing, nothing, silent},
 		"never says so": {
-			"--ready message --ready-timeout 5s", "not_ready", []string{"0b started", "0b listening", "0b ended"}, nothing, nothing,
+			"--ready message --ready-timeout 20s", "not_ready", []string{"0b started", "0b listening", "0b ended"}, nothing, nothing,
 			func(w *worker, port int) { w.listens(listenTo(port, "127.0.0.1")) },
 		},
 	}
