@@ -108,7 +108,7 @@ func TestErrors(t *testing.T) {
 		{path: "testdata/damaged", err: unix.ENOEXEC, code: 126, text: `"app": not an executable for this machine`},
 		{path: "/app", err: unix.ETXTBSY, code: 126, text: `start "app": text file busy`},
 		{path: "/app", err: unix.E2BIG, code: 126, text: `start "app": argument list too long`},
-		{path: "/app", err: unix.EAGAIN, code: 125, text: `start "app": resource temporarily unavailable`},
+		{path: "/app", err: unix.EAGAIN, code: 125, text: `start "app": the process limit is used up (raise docker run --pids-limit, or ulimit -u)`},
 		{path: "/app", err: unix.ENOMEM, code: 125, text: `start "app": cannot allocate memory`},
 		{path: "/app", err: unix.EMFILE, code: 125, text: `start "app": too many open files`},
 		{path: "/app", err: unix.ENFILE, code: 125, text: `start "app": too many open files`},
