@@ -25,6 +25,7 @@ func roles() map[string]func(args []string) {
 		"forbidden":     forbidden,
 		"nobody":        nobody,
 		"usurper":       usurper,
+		"linkup":        linkUp,
 		"arguments":     arguments,
 		"hostile":       hostile,
 		"fewfiles":      fewfiles,
