@@ -231,7 +231,7 @@ func TestDockerfileExample(t *testing.T) {
 		}
 		story = append(story, strings.Join(words, " "))
 	}
-	begin := []string{"info starting", "info worker started", "info worker started", "info worker listening", "info worker ready", "info worker listening", "info worker ready"}
+	begin := []string{"info starting", "info worker started", "info starting the other workers", "info worker started", "info worker listening", "info worker ready", "info worker listening", "info worker ready"}
 	want := slices.Concat(begin,
 		[]string{"error worker ended signal SIGKILL 137", "info stopping", "info worker ended exit  0", "error exit signal SIGKILL 137"},
 		begin,

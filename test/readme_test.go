@@ -62,7 +62,7 @@ func TestReadmeFlags(t *testing.T) {
 func TestReadmeLog(t *testing.T) {
 	t.Parallel()
 	init := testproc.Command{
-		Argv: []string{nodeinit, "--mode", "per-core", "--workers", "2", "--", "node", "../examples/server.js"},
+		Argv: []string{nodeinit, "--workers", "2", "--", "node", "../examples/server.js"},
 		Env:  append(os.Environ(), "PORT=0"),
 	}.Start(t)
 	waitUntil(t, "both workers to listen", func() bool {
