@@ -13,11 +13,10 @@ const lookEvery = 100; // ms, for servers to come and connections to go
 const resolution = 20; // ms, of the event loop's delay
 
 // Worker threads, which run this too, have no channel.
-if (process.env.NODEINIT_CHANNEL) process.once(Symbol.for('nodeinit.joined'), work);
+if (late) process.once(Symbol.for('nodeinit.joined'), work);
 else if (process.connected) work();
 
 function work() {
-  leaveEnvironment();
   const { send } = process; // the application may have its own
   const tell = (act, report) => {
     if (process.connected) send.call(process, { cmd: 'NODE_NODEINIT', act, ...report }, undefined, { swallowErrors: true });
@@ -30,15 +29,6 @@ function work() {
   });
   report((handles) => tell('handles', { handles }));
   reportLoop((loop) => tell('beat', loop));
-}
-
-// What the application starts is no worker. (join.js has done it where it is.)
-function leaveEnvironment() {
-  const { env } = process;
-  delete env.NODEINIT_MODULES;
-  const options = (env.NODE_OPTIONS ?? '').replace(/--import=data:text\/javascript;by=nodeinit;\S+ ?/, '').trim();
-  if (options) env.NODE_OPTIONS = options;
-  else delete env.NODE_OPTIONS;
 }
 
 // In fork mode nobody sees that the application listens; found is told of the

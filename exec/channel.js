@@ -5,7 +5,7 @@
 'use strict';
 
 // Where a wrapper stands before the program, there is none before join.js has it.
-if (process.env.NODEINIT_CHANNEL) process.once(Symbol.for('nodeinit.joined'), () => letGo(0));
+if (late) process.once(Symbol.for('nodeinit.joined'), () => letGo(0));
 else if (process.connected) letGo(process.listenerCount('message') + process.listenerCount('disconnect'));
 
 // counted is how many listeners Node has counted.

@@ -14,7 +14,11 @@ const forked = process.connected; // by a wrapper, or as a helper of the applica
 
 const command = id ? describe() : undefined; // as it is now: the application may change it
 
-if (isMainThread && inode && wasPassed()) (id ? asWorker : asItself)(isTool());
+const tool = isTool();
+// What the application itself starts is no worker, even before it has listened. A
+// tool may be what stands before the application, which then needs these.
+if (!tool) leaveEnvironment();
+if (isMainThread && inode && wasPassed()) (id ? asWorker : asItself)(tool);
 
 // A wrapper may have closed the descriptor, and its number may be another's now.
 function wasPassed() {
@@ -133,15 +137,6 @@ function asForked(f) {
   }
 }
 
-// What the application starts is no worker.
-function leaveEnvironment() {
-  delete env.NODEINIT_CHANNEL;
-  delete env.NODEINIT_MODULES;
-  const options = (env.NODE_OPTIONS ?? '').replace(/--import=data:text\/javascript;by=nodeinit;\S+ ?/, '').trim();
-  if (options) env.NODE_OPTIONS = options;
-  else delete env.NODE_OPTIONS;
-}
-
 // What a process before this one (node migrate.js && node server.js) has not read.
 function forgetPredecessor() {
   try {
@@ -153,7 +148,7 @@ function forgetPredecessor() {
 // that it would not have without us: some then make themselves a relay.
 function isTool() {
   try {
-    return realpathSync(process.argv[1]).includes('/node_modules/');
+    return /\/(node_modules|corepack|\.yarn\/releases)\//.test(realpathSync(process.argv[1]));
   } catch {
     return true; // node -e, or standard input
   }

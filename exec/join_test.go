@@ -19,6 +19,18 @@ import (
 	"github.com/nodeinit/nodeinit/reaper"
 )
 
+// Nothing of nodeinit's reaches the children of an application, before it joins
+// either; only what was installed may be a wrapper.
+func TestLateJoinLeavesChildrenAlone(t *testing.T) {
+	t.Parallel()
+	p := lateWorker(t, "sh", "-c", "node parent.js && node ready.js")
+	if got := p.Line(); !strings.HasPrefix(got, "online ") {
+		t.Fatalf("%q, want online", got) // of the second, with status 0 of the first
+	}
+	p.Expect("said ready", "status 0")
+	p.WaitCode(0)
+}
+
 // The first Node process that listens becomes the worker, and its children are
 // none. What a process has left unread in the channel is not its successor's.
 func TestLateJoin(t *testing.T) {
@@ -28,12 +40,12 @@ func TestLateJoin(t *testing.T) {
 		argv []string
 	}{
 		{"by itself", []string{"node", "server.js"}},
-		{"below a wrapper", []string{"node", "wrapper.js", "server.js"}},
-		{"below two", []string{"node", "wrapper.js", "wrapper.js", "server.js"}},
+		{"below a wrapper", []string{"node", "node_modules/wrapper.js", "server.js"}},
+		{"below two", []string{"node", "node_modules/wrapper.js", "node_modules/wrapper.js", "server.js"}},
 		{"after a migration", []string{"sh", "-c", "node migrate.js && node server.js"}},
 		{"in the background", []string{"sh", "-c", "node migrate.js & node server.js & wait"}},
 		{"in a pipeline", []string{"sh", "-c", "node migrate.js | node server.js | cat"}},
-		{"with a channel of its own", []string{"node", "relay.js", "server.js"}},
+		{"with a channel of its own", []string{"node", "node_modules/relay.js", "server.js"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -82,20 +94,7 @@ func TestLateJoinOneAfterTheOther(t *testing.T) {
 // would pass on.
 func TestLateJoinBelowATool(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	modules := filepath.Join(dir, "node_modules")
-	if err := os.Mkdir(modules, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	tool := filepath.Join(modules, "tool.js")
-	text, err := os.ReadFile("testdata/join/tool.js")
-	if err == nil {
-		err = os.WriteFile(tool, text, 0o644)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := lateWorker(t, "node", tool, filepath.Join(dir, "socket"), "server.js")
+	p := lateWorker(t, "node", "node_modules/tool.js", filepath.Join(t.TempDir(), "socket"), "server.js")
 	if got := p.Line(); !strings.HasPrefix(got, "online ") {
 		t.Fatalf("%q, want online", got)
 	}

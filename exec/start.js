@@ -1,13 +1,24 @@
 // What --import has Node run first: it runs the modules in NODEINIT_MODULES, each
-// a function of require. They are not in the URL itself because one of that
+// a function of require and of what else is passed below. They are not in the URL itself because one of that
 // length costs Node a millisecond, and not ES modules because importing what is
 // built in costs as much.
 const { argv, env, execArgv, features, getBuiltinModule, version } = process;
 const require = getBuiltinModule ?? (await import('node:module')).createRequire('file:///'); // not in 18 and 22.0
 const words = [...execArgv, ...(env.NODE_OPTIONS ?? '').split(' ')];
+const late = env.NODEINIT_CHANNEL !== undefined; // see join.js
 for (const module of env.NODEINIT_MODULES?.split(' ') ?? []) {
   const [filename, source] = module.split('=');
-  require('vm').compileFunction(Buffer.from(source, 'base64url').toString(), ['require'], { filename })(require);
+  require('vm').compileFunction(Buffer.from(source, 'base64url').toString(), ['require', 'late', 'leaveEnvironment'], { filename })(require, late, leaveEnvironment);
+}
+if (!late) leaveEnvironment();
+
+// What the application starts is no worker.
+function leaveEnvironment() {
+  delete env.NODEINIT_CHANNEL;
+  delete env.NODEINIT_MODULES;
+  const options = (env.NODE_OPTIONS ?? '').replace(/--import=data:text\/javascript;by=nodeinit;\S+ ?/, '').trim();
+  if (options) env.NODE_OPTIONS = options;
+  else delete env.NODE_OPTIONS;
 }
 
 // Where there is an --import, Node loads the script as an ES module's, in a

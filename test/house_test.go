@@ -15,14 +15,15 @@ const module = "github.com/nodeinit/nodeinit/"
 // mayImport is the house: each package, and those of ours that it may import.
 // reaper and the leaves import nothing of ours.
 var mayImport = map[string][]string{
-	"cmd/nodeinit":      {"supervisor", "exec", "signals", "reaper", "cgroup", "cluster", "logs"},
+	"cmd/nodeinit":      {"supervisor", "exec", "signals", "reaper", "cgroup", "cluster", "logs", "threads"},
 	"supervisor":        {"exec", "signals", "reaper", "cgroup", "cluster", "logs"},
-	"exec":              {"reaper"},
+	"exec":              {"reaper", "threads"},
 	"signals":           {"reaper"},
 	"reaper":            {},
 	"cgroup":            {},
 	"cluster":           {},
 	"logs":              {},
+	"threads":           {},
 	"internal/testproc": {},
 	"test":              {"internal/testproc"},
 	"test/deploy":       {},
