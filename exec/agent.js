@@ -1,6 +1,6 @@
 // What nodeinit has a Node process run before the application (start.js): it lets the
 // process finish what it has in hand when it is to leave, and tells how it does.
-// docs/lifecycle.md says who tells whom when. It patches nothing. In a process that
+// docs/lifecycle.md says who tells whom when. It replaces no function. In a process that
 // serves it has subscriptions for new servers, connections and requests, listeners
 // for events that are not the application's, and timers that keep nobody alive.
 // What it needs later it loads later, so that Node starts faster. connections.js
