@@ -101,7 +101,7 @@ func (a *app) chooseMode(p *plan) error {
 	case len(program.Argv) > 0 && program.Join == exec.None:
 		fork(program.Why)
 	case p.agentless != "":
-		fork("without the agent a worker that has done its work would not end (try --mode per-core)")
+		fork(p.agentless + ": without the agent a worker that has done its work would not end (try --mode per-core)")
 	case len(program.Argv) > 0 && program.Runtime != exec.Node:
 		fork(fmt.Sprintf("the program is for %s: not all of it works as workers (try --mode per-core)", program.Runtime))
 	default:

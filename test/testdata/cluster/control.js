@@ -36,6 +36,15 @@ function describe(error) {
   return { name, code, errno, syscall, address, port, message };
 }
 
+// stay keeps the process alive until its channel has ended, or the function that
+// is returned is called. nodeinit's channel keeps none alive.
+function stay() {
+  const hold = setInterval(() => {}, 2 ** 31 - 1);
+  const leave = () => clearInterval(hold);
+  process.once('disconnect', leave);
+  return leave;
+}
+
 socket.on('error', () => process.exit(96)); // the test is gone
 
-module.exports = { tell, obey, describe };
+module.exports = { tell, obey, describe, stay };

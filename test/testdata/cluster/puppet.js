@@ -1,12 +1,14 @@
 // An application that does what its test tells it to.
 'use strict';
 const fs = require('fs');
-const { tell, obey } = require('./control.js');
+const { tell, obey, stay } = require('./control.js');
 const { listen, relisten, listenMany, bind, close, servers } = require('./servers.js');
 const ipc = require('./ipc.js');
 
+const leave = stay();
 process.on('SIGTERM', () => {
   tell('SIGTERM');
+  leave();
   if (!process.argv.includes('--only-close')) process.exit(0);
   for (const server of servers.values()) server.close();
 });

@@ -4,12 +4,13 @@
 const cluster = require('cluster');
 const fs = require('fs');
 const http = require('http');
-const { tell, obey } = require('./control.js');
+const { tell, obey, stay } = require('./control.js');
 const { listen, bind, close } = require('./servers.js');
 const { identity } = require('./ipc.js');
 
 const hoard = [];
-if (!cluster.isWorker) setInterval(() => {}, 2 ** 30); // a worker's channel keeps it
+if (cluster.isWorker) stay();
+else setInterval(() => {}, 2 ** 30);
 
 // beat is fulfilled once the agent has reported on the event loop.
 const beat = new Promise((resolve) => {
