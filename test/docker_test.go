@@ -233,9 +233,9 @@ func TestDockerfileExample(t *testing.T) {
 	}
 	begin := []string{"info starting", "info worker started", "info starting the other workers", "info worker started", "info worker listening", "info worker ready", "info worker listening", "info worker ready"}
 	want := slices.Concat(begin,
-		[]string{"error worker ended signal SIGKILL 137", "info stopping", "info worker ended exit  0", "error exit signal SIGKILL 137"},
+		[]string{"error worker ended signal SIGKILL 137", "info stopping", "info worker finishing", "info worker ended exit  0", "error exit signal SIGKILL 137"},
 		begin,
-		[]string{"info stopping", "info worker ended exit  0", "info worker ended exit  0", "info exit exit  0"})
+		[]string{"info stopping", "info worker finishing", "info worker finishing", "info worker ended exit  0", "info worker ended exit  0", "info exit exit  0"})
 	if !slices.Equal(story, want) {
 		t.Errorf("logged\n%q, want\n%q", story, want)
 	}

@@ -48,7 +48,7 @@ func waitReadable(fd int) error {
 	return err
 }
 
-// A nodeinit that is not PID 1, under one that is.
+// A nodeinit that is not PID 1, under a shell that is.
 func TestPID1SubreaperAdoptsOrphans(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -65,7 +65,8 @@ func TestPID1SubreaperAdoptsOrphans(t *testing.T) {
 		t.Run(fmt.Sprint(c.flags, c.env), func(t *testing.T) {
 			t.Parallel()
 			inner := slices.Concat([]string{nodeinit}, c.flags, []string{"--"}, testproc.Argv("orphaner"))
-			p := withEnv(underInit("--log-level off", inner...), "NODEINIT_SUBREAPER="+c.env).Start(t)
+			shell := testproc.Command{PID1: true, Argv: slices.Concat([]string{"/bin/sh", "-c", `"$@"; exit $?`, "sh"}, inner)}
+			p := withEnv(shell, "NODEINIT_LOG_LEVEL=off", "NODEINIT_SUBREAPER="+c.env).Start(t)
 			starter, adopter := numberIn(t, p.Line()), numberIn(t, p.Line())
 			if want := map[bool]int{true: starter, false: 1}[c.adopts]; adopter != want {
 				t.Errorf("adopted by %d, want %d", adopter, want)

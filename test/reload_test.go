@@ -132,7 +132,8 @@ func TestClusterRefusesToReloadOneProcess(t *testing.T) {
 	})
 }
 
-// An application with a handler of its own gets the signal, and ends as it wants.
+// An application with a handler of its own is drained first as well, and then ends
+// as it wants.
 func TestClusterReloadsByTheOwnHandler(t *testing.T) {
 	underEach(t, nodeinits("rr"), func(t *testing.T, p primary) {
 		a := twoPuppets()
@@ -152,8 +153,8 @@ func TestClusterReloadsByTheOwnHandler(t *testing.T) {
 		k.untilLogged(1, "reload done")
 		k.expectStory("reloading", replaced(0, 'a', 'b'), replaced(1, 'a', 'b'))
 		for _, l := range k.logged("worker leaving") {
-			if l.Facts["order"] != "signal" {
-				t.Errorf("logged %v, want the signal first", l.Facts)
+			if l.Facts["order"] != "drain" {
+				t.Errorf("logged %v, want the drain first", l.Facts)
 			}
 		}
 		k.stop()
