@@ -44,7 +44,7 @@ func TestClusterReloadsASecondPort(t *testing.T) {
 // with when its time is up, and somebody is told what is missing.
 func TestClusterReloadsToFewerPorts(t *testing.T) {
 	underEach(t, onNewest(nodeinits("rr")), func(t *testing.T, p primary) {
-		k := p.start(t, servants(1, onHUP))
+		k := p.start(t, servants(1, onHUP+" --ready-timeout 45s"))
 		workers, metrics, service := k.all(1), reservePort(t), reservePort(t)
 		listenEach(workers, service)
 		workers[0].listens(object{"name": "metrics", "args": []any{metrics, "127.0.0.1"}})
