@@ -3,6 +3,7 @@ package test
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"os"
 	"regexp"
 	"strconv"
@@ -129,7 +130,15 @@ func happens(t *testing.T, pid int, crash bool) {
 	if !crash {
 		return
 	}
-	children := strings.Fields(readFile(t, fmt.Sprintf("/proc/%d/task/%d/children", pid, pid)))
+	// Each thread has a list of those that it has forked.
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var children []string
+	for _, list := range lists {
+		children = append(children, strings.Fields(readFile(t, list))...)
+	}
 	for _, child := range children {
 		if id, err := strconv.Atoi(child); err == nil && strings.HasPrefix(readFile(t, fmt.Sprintf("/proc/%d/comm", id)), "node") {
 			_ = unix.Kill(id, unix.SIGKILL) // it may have ended
