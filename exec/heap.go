@@ -2,6 +2,7 @@ package exec
 
 import (
 	"fmt"
+	"math"
 	"math/bits"
 	"strconv"
 	"strings"
@@ -25,7 +26,7 @@ const (
 // limit, stacks, page tables and nodeinit (measured, docs/benchmarks.md). young
 // is what the young generation takes more, from [Program.HeapYoung].
 func HeapSize(limit int64, workers, young int) int {
-	share := int(limit / int64(workers) / mib)
+	share := int(min(limit/int64(workers)/mib, math.MaxInt32))
 	besides := max(min(share/5+4, share/10+56), heapBesides)
 	return max(share-besides-young, heapLeast)
 }
@@ -34,7 +35,7 @@ func HeapSize(limit int64, workers, young int) int {
 // may turn out to be the only one. It may fill limit bytes as a single process
 // may, as long as there is room for the others where they hold little.
 func HeapAlone(limit int64, workers, young int) int {
-	all := int(limit / mib)
+	all := int(min(limit/mib, math.MaxInt32))
 	room := all - all/10 - (workers-1)*heapIdle
 	return max(min(HeapSize(limit, 1, young), room), HeapSize(limit, workers, young))
 }

@@ -43,7 +43,7 @@ func TestHeapSize(t *testing.T) {
 		{1, 1000, 0, 32, 32},
 		{0, 1, 0, 32, 32},
 		{1 << 50, 1, 0, 1<<30 - 1<<30/10 - 56, 1<<30 - 1<<30/10 - 56},
-		{math.MaxInt64, 1, 0, math.MaxInt64/mib - math.MaxInt64/mib/10 - 56, math.MaxInt64/mib - math.MaxInt64/mib/10 - 56},
+		{math.MaxInt64, 1, 0, math.MaxInt32 - math.MaxInt32/10 - 56, math.MaxInt32 - math.MaxInt32/10 - 56},
 	} {
 		each, alone := exec.HeapSize(c.limit, c.workers, c.young), exec.HeapAlone(c.limit, c.workers, c.young)
 		if each != c.each || alone != c.alone {

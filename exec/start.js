@@ -62,6 +62,7 @@ function typeOf(file) {
 // Returns when Node may go on.
 function load() {
   let again = false; // Node has been told to load a script after all, perhaps this one
+  const ends = []; // listeners of Node's own that were taken off, for what it does not load
   const { runMain } = Module; // commands like ts-node's end with it
   Module.runMain = function executeUserEntryPoint(script = process.argv[1]) {
     if (isCommonJS(script)) return Module._load(script, null, true);
@@ -85,10 +86,15 @@ function load() {
     return;
   }
   for (const listener of process.listeners('exit')) {
-    if (listener.name === 'handleProcessExit') process.off('exit', listener);
+    if (listener.name !== 'handleProcessExit') continue;
+    process.off('exit', listener);
+    ends.push(listener);
   }
   return new Promise((resolve, reject) => after(() => setImmediate(() => { // when what the script has put off is done
-    if (again || process.mainModule === undefined) return resolve(); // the script has turned out to be an ES module
+    if (again || process.mainModule === undefined) { // the script has turned out to be an ES module
+      for (const listener of ends) process.on('exit', listener);
+      return resolve();
+    }
     const { emit } = process;
     const own = Object.getOwnPropertyDescriptor(process, 'emit');
     try {

@@ -10,12 +10,6 @@ func inForeground() bool {
 	return err == nil && group == unix.Getpgrp()
 }
 
-// isTerminal reports whether fd is any terminal.
-func isTerminal(fd int) bool {
-	_, err := unix.IoctlGetTermios(fd, unix.TCGETS)
-	return err == nil
-}
-
 // LendForeground gives the terminal to the process group of pid if this process
 // has it, as after fg in a shell.
 func LendForeground(pid int) {

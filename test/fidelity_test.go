@@ -176,10 +176,11 @@ func compareEnds(t *testing.T, args ...string) {
 	})
 }
 
-// above is what Node writes without what is below the script on the stack, and
-// without process IDs.
+// above is what Node writes without what is below the script on the stack, a line
+// of its own that threw, and process IDs.
 func above(stderr string) string {
 	stderr = regexp.MustCompile(`\(node:\d+\)`).ReplaceAllString(stderr, "(node)")
+	stderr = regexp.MustCompile(`(?m)^node:internal/\S+\n.*\n *\^\n`).ReplaceAllString(stderr, "")
 	var lines []string
 	for line := range strings.Lines(stderr) {
 		line = strings.TrimSuffix(strings.TrimRight(line, "\n"), " {")
