@@ -98,7 +98,10 @@ function load() {
         if (own) Object.defineProperty(process, 'emit', own);
       });
     } catch {
-      return resolve(); // another has set it: Node finds the script in its cache
+      // Another has set it. Node is to find the script in its cache, where one that has thrown is not.
+      const { mainModule } = process;
+      Module._cache[mainModule.filename] ??= Object.assign(mainModule, { loaded: true });
+      return resolve();
     }
     const value = (name, ...args) => name !== 'uncaughtExceptionMonitor' && emit.call(process, name, ...args);
     Object.defineProperty(process, 'emit', { value, configurable: true });

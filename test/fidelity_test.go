@@ -118,7 +118,7 @@ func TestReadmeDifferences(t *testing.T) {
 var ends = []string{
 	"at once", "a status", "a status for later", "a status at the exit", "an error", "no error", "an error in a tick",
 	"an error in a promise", "an error at the exit", "an error in the handler", "an error that is handled",
-	"an error that is captured", "more work", "a signal", "a handled signal", "a server closed", "words to a parent",
+	"an error that is captured", "an error that is captured, and more work", "an error in a domain, and more work", "more work", "a signal", "a handled signal", "a server closed", "words to a parent",
 	"the main script removed",
 }
 

@@ -23,6 +23,18 @@ const ways = {
     process.setUncaughtExceptionCaptureCallback((error) => console.log('captured', error.message));
     throw new Error('as the test asked');
   },
+  'an error that is captured, and more work': () => {
+    process.setUncaughtExceptionCaptureCallback((error) => console.log('captured', error.message));
+    setTimeout(() => console.log('done'), 100);
+    throw new Error('as the test asked');
+  },
+  'an error in a domain, and more work': () => {
+    const domain = require('domain').create();
+    domain.on('error', (error) => console.log('in the domain', error.message));
+    domain.enter();
+    setTimeout(() => console.log('done'), 100);
+    throw new Error('as the test asked');
+  },
   'more work': () => process.once('beforeExit', () => setTimeout(() => console.log('done'), 1)),
   'a signal': () => { process.kill(process.pid, 'SIGTERM'); setTimeout(() => {}, 600000); },
   'a handled signal': () => {
