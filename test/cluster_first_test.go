@@ -126,3 +126,24 @@ func TestClusterLearnsTheUser(t *testing.T) {
 	p.Signal(unix.SIGTERM)
 	p.WaitCode(143)
 }
+
+// What a process of another user has told is not done as root, because that has
+// got its number since.
+func TestClusterLearnsNothingOfTheDead(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		t.Fatal("needs root")
+	}
+	c := underInit("--workers 2", "bash", "-c", "bash testdata/first/recycled.bash; node")
+	c.PID1 = true
+	p := c.Start(t)
+	const refused = `"why":"the process that listens has ended"`
+	waitUntil(t, "a decision", func() bool {
+		return strings.Contains(p.Output(), refused) || strings.Contains(p.Output(), "command learned")
+	})
+	p.Signal(unix.SIGKILL)
+	p.Wait()
+	if !strings.Contains(p.Output(), refused) {
+		t.Error("the lie was believed")
+	}
+}

@@ -86,3 +86,11 @@ func (j *joined) told() (int, *cluster.Command) {
 	}
 	return j.pid, j.command
 }
+
+// lives reports whether pid is still the number of that process. What was read of
+// it by its number before is then not of another one, which has got the number since.
+func (j *joined) lives(pid int) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.known() && j.pid == pid && unix.PidfdSendSignal(j.fd, 0, nil, 0) != unix.ESRCH
+}

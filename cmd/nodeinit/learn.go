@@ -46,6 +46,9 @@ func (f *fleet) learn(w *worker) error {
 	if err != nil {
 		return fmt.Errorf("other workers cannot be started as it was: %w", err)
 	}
+	if !w.joined.lives(pid) {
+		return errors.New("the process that listens has ended")
+	}
 	var env []string
 	for key, value := range told.Env {
 		env = append(env, key+"="+value)
