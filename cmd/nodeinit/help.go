@@ -115,7 +115,7 @@ func topic(name string) string {
 	case "stop-signal":
 		return "The signal that the program gets for any stop request, when it is not the one that\narrived. The signal named here is a stop request itself too. Signals are given as 15,\nTERM, SIGTERM or RTMIN+1."
 	case "group":
-		return "Signals go to the program's whole process group instead of to the program only, for\nshells and npm, which do not pass signals on."
+		return "Signals go to the program's whole process group instead of to the program only, for\nshells and others that do not pass signals on. On by itself behind npm and the like."
 	case "rewrite":
 		return "Forwards TO when FROM arrives, for example TERM:INT; 0 as TO drops it. Repeat it, or\nseparate by commas in the environment. SIGKILL, SIGSTOP, SIGURG, SIGPROF, SIGCHLD,\nSIGPIPE, SIGTTIN, SIGTTOU and 32 to 34 are not forwarded and cannot be FROM."
 	case "remap-exit":

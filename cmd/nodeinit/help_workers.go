@@ -15,7 +15,7 @@ func workerTopic(name string) string {
 	case "drain-delay":
 		return "After the first stop signal the program serves on for so long before it is asked to stop,\nso that a load balancer can take it out first. A second stop signal ends the wait. --grace\nbegins after it: docker stop --time must be above both together."
 	case "stop-order":
-		return "What a worker is told first when it is to stop. signal: the stop signal. drain: to finish\nwhat it has; the signal comes when it has done so, or shortly before the grace ends.\nauto: signal if the application handles that signal, else drain."
+		return "What a worker is told first when it is to stop. signal: the stop signal. drain: to finish\nwhat it has; the signal comes when it has done so, or shortly before the grace ends.\nauto: drain, but an application that handles the signal gets it when it has no request in\nhand, after 3 s at most. At a reload: drain."
 	case "reload-signal":
 		return "This signal is not forwarded: it replaces the workers one by one, each when the new one is\nready, and drops no request. SIGHUP is usual. If a new worker does not get ready, the old\none stays and the reload ends. One process (--mode fork) cannot be reloaded."
 	case "max-memory":
@@ -27,7 +27,7 @@ func workerTopic(name string) string {
 	case "resize":
 		return "per-core with --workers auto: when the limits of the container change (docker update, an\nin-place resize of a pod) and stay so for 10 s, workers are started or drained to fit.\nNew workers get a heap for the new limits in any case. --no-resize, or\nNODEINIT_RESIZE=off, keeps the number. One process stays one."
 	case "no-agent":
-		return "nodeinit puts a few lines of JavaScript into Node through NODE_OPTIONS (--import=data:),\nwhich drain a server that has no shutdown code, and report the event loop. This leaves\nthem out: a worker without a handler for the stop signal then drops what it has in hand."
+		return "nodeinit puts some 450 lines of JavaScript into Node through NODE_OPTIONS (--import=data:),\nwhich drain a server that has no shutdown code, and report the event loop. This leaves\nthem out: a worker without a handler for the stop signal then drops what it has in hand."
 	default:
 		return ""
 	}
