@@ -166,6 +166,8 @@ func (s *Supervisor) askReload() {
 		s.Log.Warn("reload refused").Str("why", "one process cannot share its port with the next one").Send()
 	case s.state != running:
 		s.Log.Warn("reload refused").Str("why", "stopping").Send()
+	case s.alone.waiting:
+		s.Log.Warn("reload refused").Str("why", "the program has asked for no server yet: it may be a job, which is to run once (--mode per-core for one that never listens)").Send()
 	case s.reload != nil && s.reload.again: // two in a row are enough for all
 	case s.reload != nil:
 		s.reload.again = true
@@ -211,7 +213,7 @@ func (s *Supervisor) endReload() {
 
 // recycle replaces a worker that is too old or too large.
 func (s *Supervisor) recycle() bool {
-	if !s.pauseUntil.IsZero() {
+	if !s.pauseUntil.IsZero() || s.alone.waiting {
 		return false
 	}
 	for _, slot := range s.slots {

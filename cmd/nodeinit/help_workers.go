@@ -27,7 +27,7 @@ func workerTopic(name string) string {
 	case "resize":
 		return "per-core with --workers auto: when the limits of the container change (docker update, an\nin-place resize of a pod) and stay so for 10 s, workers are started or drained to fit.\nNew workers get a heap for the new limits in any case. --no-resize, or\nNODEINIT_RESIZE=off, keeps the number. One process stays one."
 	case "no-agent":
-		return "nodeinit puts some 450 lines of JavaScript into Node through NODE_OPTIONS (--import=data:),\nwhich drain a server that has no shutdown code, and report the event loop. This leaves\nthem out: a worker without a handler for the stop signal then drops what it has in hand."
+		return "nodeinit puts some 450 lines of JavaScript into Node through NODE_OPTIONS\n(--import=data:), which drain a server that has no shutdown code, and report the event\nloop. This leaves them out: a worker without a handler for the stop signal then drops\nwhat it has in hand. Such a program is one process unless --mode per-core."
 	default:
 		return ""
 	}
