@@ -119,6 +119,20 @@ func TestFullContainer(t *testing.T) {
 	}
 }
 
+// Where the limit has no room for other workers there are none: the first would not
+// have what it needs later.
+func TestSmallProcessLimitIsOneProcess(t *testing.T) {
+	t.Parallel()
+	c := runMounted(t, nodeImage, "--env", "NODEINIT_MODE=auto", "--pids-limit", "20", "--cpus", "2", "--", "node", "server.js")
+	c.waitFor("staying one process")
+	if status := c.stop(); status != 143 && status != 0 {
+		t.Errorf("status %d after docker stop", status)
+	}
+	if n := len(c.logged("worker started")); n != 1 {
+		t.Errorf("%d workers were started", n)
+	}
+}
+
 // happens has much happen to the nodeinit pid, and a worker end if one is to crash.
 func happens(t *testing.T, pid int, crash bool) {
 	t.Helper()

@@ -3,10 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nodeinit/nodeinit/cgroup"
 	"github.com/nodeinit/nodeinit/exec"
 	"github.com/nodeinit/nodeinit/logs"
 	"github.com/nodeinit/nodeinit/supervisor"
@@ -15,6 +17,9 @@ import (
 // grow is asked before the others are started, when w has asked for its first
 // server. It returns why there are to be none.
 func (f *fleet) grow(w supervisor.Worker) string {
+	if why := f.crowded(); why != "" {
+		return why
+	}
 	if f.plan.program.Join != exec.Late || f.learned != nil {
 		return ""
 	}
@@ -22,6 +27,25 @@ func (f *fleet) grow(w supervisor.Worker) string {
 		return err.Error()
 	}
 	return ""
+}
+
+const (
+	// nodeTasks is how many threads a Node process has, with those of its pool, which
+	// it makes when it needs them: without room it ends then (libuv, init_threads).
+	nodeTasks = 11
+	// poolTasks are those of the first worker's pool.
+	poolTasks = 4
+)
+
+// crowded returns why the process limit leaves no room for the other workers, of
+// which nobody has asked for so many; "" if it does.
+func (f *fleet) crowded() string {
+	room, limited := cgroup.ProcessRoom(os.DirFS("/"))
+	need := nodeTasks*(f.wanted()-1) + poolTasks
+	if !limited || room >= need || !f.plan.fromLimits {
+		return ""
+	}
+	return fmt.Sprintf("the process limit leaves room for %d more, and the other workers need %d (raise docker run --pids-limit)", room, need)
 }
 
 // learn finds out how others are started as the process that has joined in w was,

@@ -1,0 +1,38 @@
+package cgroup
+
+import (
+	"io/fs"
+	"strconv"
+	"strings"
+)
+
+// ProcessRoom returns how many processes and threads may be added before the
+// container's limit on them is reached (pids.max less pids.current, at each
+// visible level), false if there is none. The files are the same in v1 and v2
+// (Documentation/admin-guide/cgroup-v2.rst, PID).
+func ProcessRoom(root fs.FS) (room int, limited bool) {
+	r := reader{root: root}
+	cgroups, ok1 := r.read("/proc/self/cgroup", maxFile)
+	mountinfo, ok2 := r.read("/proc/self/mountinfo", maxMountinfo)
+	if !ok1 || !ok2 {
+		return 0, false
+	}
+	memberships, err1 := parseMemberships(cgroups)
+	mounts, err2 := parseMounts(mountinfo)
+	if err1 != nil || err2 != nil {
+		return 0, false
+	}
+	for _, dir := range r.locate("pids", memberships, mounts).levels {
+		limit, err1 := r.pids(dir + "/pids.max") // "max" is none
+		used, err2 := r.pids(dir + "/pids.current")
+		if err1 == nil && err2 == nil && (!limited || limit-used < room) {
+			room, limited = limit-used, true
+		}
+	}
+	return room, limited
+}
+
+func (r *reader) pids(file string) (int, error) {
+	text, _ := r.readIfAny(file)
+	return strconv.Atoi(strings.TrimSpace(text))
+}
