@@ -105,7 +105,8 @@ func sameLimits(pid int) error {
 		}
 		for line := range strings.Lines(string(text)) {
 			if rest, files := strings.CutPrefix(line, "Max open files"); files {
-				line = "Max open files " + strings.Join(strings.Fields(rest)[1:], " ")
+				_, hard, _ := strings.Cut(strings.TrimSpace(rest), " ")
+				line = "Max open files " + strings.Join(strings.Fields(hard), " ")
 			}
 			texts[i] = append(texts[i], strings.TrimSpace(line))
 		}

@@ -14,6 +14,7 @@ import (
 type joined struct {
 	mu    sync.Mutex
 	child *reaper.Child // that stands before it; nil: not started yet
+	over  bool          // what is told from now on comes too late
 	// What the worker has told. It may be a lie; see known.
 	pid     int // 0: nothing
 	group   int // its process group
@@ -32,7 +33,7 @@ func (j *joined) below(child *reaper.Child) {
 func (j *joined) set(told cluster.State) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if told.PID == j.pid {
+	if told.PID == j.pid || j.over {
 		return
 	}
 	j.forget()
@@ -66,6 +67,7 @@ func (j *joined) forget() {
 func (j *joined) close() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.over = true
 	j.forget()
 }
 

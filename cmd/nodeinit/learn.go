@@ -57,6 +57,8 @@ func (f *fleet) learn(w *worker) error {
 		return errors.New("the process that listens is not in the process group of the command")
 	case told == nil:
 		return errors.New("the process that listens did not tell how it was started (its environment is too large?)")
+	case len(told.Argv) == 0:
+		return errors.New("the process that listens told a command without a name")
 	case !told.Script:
 		return errors.New("the process that listens was given no script (node -e, or standard input)")
 	}
