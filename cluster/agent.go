@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// What is said to exec's agent.js. Node keeps messages whose cmd begins with
+// What is said to node's agent.js. Node keeps messages whose cmd begins with
 // NODE_ from the application (lib/internal/child_process.js, isInternal).
 const (
-	orderShed   = `{"cmd":"NODE_NODEINIT","act":"shed"}` + "\n"
-	orderFinish = `{"cmd":"NODE_NODEINIT","act":"finish","limit":%d}` + "\n"
-	orderWatch  = `{"cmd":"NODE_NODEINIT","act":"watch","signal":%q,"soon":%d,"late":%d}` + "\n"
-	orderDrain  = `{"cmd":"NODE_NODEINIT","act":"drain","last":%t,"signal":%q}` + "\n"
-	orderLook   = `{"cmd":"NODE_NODEINIT","act":"look"}` + "\n"
+	orderDisableKeepAlives = `{"cmd":"NODE_NODEINIT","act":"disableKeepAlives"}` + "\n"
+	orderFinish            = `{"cmd":"NODE_NODEINIT","act":"finish","limit":%d}` + "\n"
+	orderWatch             = `{"cmd":"NODE_NODEINIT","act":"watch","signal":%q,"soon":%d,"late":%d}` + "\n"
+	orderDrain             = `{"cmd":"NODE_NODEINIT","act":"drain","last":%t,"signal":%q}` + "\n"
+	orderReportListening   = `{"cmd":"NODE_NODEINIT","act":"reportListening"}` + "\n"
 )
 
 // Bounds on what a worker may say that it handles.
@@ -27,7 +27,7 @@ type report struct {
 
 	Handles []string `json:"handles"` // handles: signals
 
-	// beat
+	// heartbeat
 	Utilization float64 `json:"utilization"` // 0 to 1
 	P50         int64   `json:"p50"`         // us
 	P99         int64   `json:"p99"`
@@ -52,8 +52,8 @@ func (w *Worker) reported(frame []byte) {
 				w.state.Handles = append(w.state.Handles, name)
 			}
 		}
-	case "beat":
-		w.state.Beat = time.Now()
+	case "heartbeat":
+		w.state.Heartbeat = time.Now()
 		w.state.Loop = Loop{
 			Utilisation: min(max(r.Utilization, 0), 1),
 			DelayP50:    time.Duration(r.P50) * time.Microsecond,
@@ -71,15 +71,15 @@ func (w *Worker) reported(frame []byte) {
 		return
 	}
 	w.primary.publish(w)
-	if first && w.single {
-		w.say([]byte(orderLook))
+	if first && w.forkMode {
+		w.say([]byte(orderReportListening))
 	}
 }
 
 // drained ends the channel of a worker that has finished what it had, and is to
 // get nothing more.
 func (w *Worker) drained() {
-	if w.single {
+	if w.forkMode {
 		w.state.Leaving = true
 		w.closeChannel(nil)
 		return

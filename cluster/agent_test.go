@@ -28,13 +28,13 @@ func (m *mouth) until(what string, is func(State) bool) State {
 	m.t.Helper()
 	timeout := time.After(testproc.HangLimit)
 	for {
-		for _, c := range m.w.primary.Changes() {
+		for _, c := range m.w.primary.Reports() {
 			if c.Worker == m.w && is(c.State) {
 				return c.State
 			}
 		}
 		select {
-		case <-m.w.primary.Changed():
+		case <-m.w.primary.Reported():
 		case <-timeout:
 			m.t.Fatalf("never %s", what)
 		}
@@ -44,7 +44,7 @@ func (m *mouth) until(what string, is func(State) bool) State {
 const agentHello = `{"cmd":"NODE_NODEINIT","act":"handles","handles":[]}`
 
 var (
-	shedOrder      = map[string]any{"cmd": "NODE_NODEINIT", "act": "shed"}
+	shedOrder      = map[string]any{"cmd": "NODE_NODEINIT", "act": "disableKeepAlives"}
 	drainOrder     = map[string]any{"cmd": "NODE_NODEINIT", "act": "drain", "last": false, "signal": "SIGTERM"}
 	lastDrainOrder = map[string]any{"cmd": "NODE_NODEINIT", "act": "drain", "last": true, "signal": "SIGTERM"}
 	disconnect     = map[string]any{"cmd": "NODE_CLUSTER", "act": "disconnect"}
@@ -55,19 +55,19 @@ func TestAgentReports(t *testing.T) {
 	t.Parallel()
 	m := newMouth(t, run(t, RR), 0)
 	m.say(`{"cmd":"NODE_NODEINIT","act":"handles","handles":["SIGTERM","%s","SIGINT"]}`, strings.Repeat("X", 17))
-	if s := m.until("an agent", func(s State) bool { return s.Agent }); !slices.Equal(s.Handles, []string{"SIGTERM", "SIGINT"}) || !s.Beat.IsZero() {
+	if s := m.until("an agent", func(s State) bool { return s.Agent }); !slices.Equal(s.Handles, []string{"SIGTERM", "SIGINT"}) || !s.Heartbeat.IsZero() {
 		t.Errorf("%+v", s)
 	}
 	m.say(`{"cmd":"NODE_NODEINIT","act":"handles","handles":[%s"SIGHUP"]}`, strings.Repeat(`"SIGHUP",`, 100))
 	m.until("64 signals", func(s State) bool { return len(s.Handles) == maxHandles })
 	before := time.Now()
-	m.say(`{"cmd":"NODE_NODEINIT","act":"beat","utilization":0.25,"p50":20,"p99":3000,"heap":4096}`)
-	s := m.until("a beat", func(s State) bool { return !s.Beat.IsZero() })
-	if s.Loop != (Loop{0.25, 20 * time.Microsecond, 3 * time.Millisecond, 4096}) || s.Beat.Before(before) {
+	m.say(`{"cmd":"NODE_NODEINIT","act":"heartbeat","utilization":0.25,"p50":20,"p99":3000,"heap":4096}`)
+	s := m.until("a beat", func(s State) bool { return !s.Heartbeat.IsZero() })
+	if s.Loop != (Loop{0.25, 20 * time.Microsecond, 3 * time.Millisecond, 4096}) || s.Heartbeat.Before(before) {
 		t.Errorf("%+v", s)
 	}
-	m.say(`{"cmd":"NODE_NODEINIT","act":"beat","utilization":7,"p50":"x"}`) // rubbish
-	m.say(`{"cmd":"NODE_NODEINIT","act":"beat","utilization":7,"p50":20}`)
+	m.say(`{"cmd":"NODE_NODEINIT","act":"heartbeat","utilization":7,"p50":"x"}`) // rubbish
+	m.say(`{"cmd":"NODE_NODEINIT","act":"heartbeat","utilization":7,"p50":20}`)
 	if s := m.until("a beat", func(s State) bool { return s.Loop.Utilisation > 0.25 }); s.Loop.Utilisation != 1 {
 		t.Errorf("%+v", s.Loop)
 	}
@@ -78,16 +78,16 @@ func TestAgentReports(t *testing.T) {
 func TestSingle(t *testing.T) {
 	t.Parallel()
 	p := run(t, RR)
-	m := newMouthOf(t, p.OpenSingle)
+	m := newMouthOf(t, p.OpenFork)
 	m.say(agentHello)
-	m.hears(map[string]any{"cmd": "NODE_NODEINIT", "act": "look"})
+	m.hears(map[string]any{"cmd": "NODE_NODEINIT", "act": "reportListening"})
 	m.say(`{"cmd":"NODE_NODEINIT","act":"listening","address":"::","port":3000}`)
 	if s := m.until("a listen", func(s State) bool { return len(s.Listening) > 0 }); s.Listening[0] != "[::]:3000" {
 		t.Errorf("%v", s.Listening)
 	}
-	m.w.Shed()
+	m.w.DisableKeepAlives()
 	m.hears(shedOrder)
-	m.w.Retire(false)
+	m.w.StopConnections(false)
 	m.w.Drain("SIGTERM")
 	m.hears(lastDrainOrder)
 	m.say(`{"cmd":"NODE_NODEINIT","act":"drained"}`)
@@ -98,7 +98,7 @@ func TestSingle(t *testing.T) {
 func TestDrainWithoutAgent(t *testing.T) {
 	t.Parallel()
 	m := newMouth(t, run(t, RR), 0)
-	m.w.Shed()
+	m.w.DisableKeepAlives()
 	m.w.Drain("SIGTERM")
 	m.w.Drain("SIGTERM")
 	m.w.Disconnect()
@@ -106,7 +106,7 @@ func TestDrainWithoutAgent(t *testing.T) {
 	m.say(agentHello) // too late
 	m.until("an agent", func(s State) bool { return s.Agent })
 	m.w.Drain("SIGTERM")
-	m.w.Shed()
+	m.w.DisableKeepAlives()
 	m.hears(shedOrder)
 }
 
@@ -123,10 +123,10 @@ func TestLastConnections(t *testing.T) {
 		m.say(agentHello)
 		m.until("an agent", func(s State) bool { return s.Agent })
 	}
-	first.w.Retire(false)
+	first.w.StopConnections(false)
 	first.w.Drain("SIGTERM")
 	first.hears(drainOrder)
-	second.w.Retire(false)
+	second.w.StopConnections(false)
 	second.w.Drain("SIGTERM")
 	second.hears(lastDrainOrder)
 	waiting := dial(t, name)
@@ -151,7 +151,7 @@ func TestLastConnections(t *testing.T) {
 			m.say(`{"cmd":"NODE_NODEINIT","act":"drained"}`)
 		}
 		m.say(`{"cmd":"NODE_NODEINIT","act":"drained"}`) // asked once, it has done what it could
-		m.w.Shed()
+		m.w.DisableKeepAlives()
 		m.hears(shedOrder)
 	}
 }
@@ -171,7 +171,7 @@ func TestLastConnectionsOfABusyWorker(t *testing.T) {
 	for range maxPending + 2 { // more than it gets unless it answers
 		waiting = append(waiting, dial(t, name))
 	}
-	m.w.Retire(false)
+	m.w.StopConnections(false)
 	refused(t, name)
 	for i, c := range waiting {
 		m.say(`{"cmd":"NODE_NODEINIT","act":"drained"}`) // of what it knows
@@ -189,7 +189,7 @@ func TestAsksForWhatGoes(t *testing.T) {
 		p := run(t, RR)
 		leaver, late := newMouth(t, p, 0), newMouth(t, p, 0)
 		old, name, _ := leaver.query(0)
-		leaver.w.Retire(false)
+		leaver.w.StopConnections(false)
 		if closed {
 			refused(t, name)
 		}
@@ -218,7 +218,7 @@ func TestReplacedKeepsWhatIsToCome(t *testing.T) {
 	old := newMouth(t, p, 0)
 	_, name, _ := old.query(0)
 	fresh := newMouth(t, p, 0)
-	old.w.Retire(true)
+	old.w.StopConnections(true)
 	old.say(agentHello)
 	old.until("an agent", func(s State) bool { return s.Agent })
 	old.w.Drain("SIGTERM")
@@ -262,7 +262,7 @@ func TestSteersAway(t *testing.T) {
 				m := mouths[leaver]
 				m.say(agentHello)
 				m.until("an agent", func(s State) bool { return s.Agent })
-				m.w.Retire(false)
+				m.w.StopConnections(false)
 				m.w.Drain("SIGTERM")
 				m.hears(lastDrainOrder)
 				for from := range 64 {

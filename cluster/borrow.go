@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Low is a port that nodeinit may not bind, though the workers may: their
+// A PrivilegedPort is a port that nodeinit may not bind, though the workers may: their
 // executable has the capability (setcap), and nodeinit's has not.
-type Low struct {
+type PrivilegedPort struct {
 	Host     string // "" for any
 	Port     int
 	IPv6Only bool
@@ -25,7 +25,7 @@ type loan struct {
 // whether there is hope of that.
 func (p *Primary) borrow(w *Worker, m *message, err error) bool {
 	q, invalid := m.query()
-	if p.Bind == nil || invalid != nil || !errors.Is(err, unix.EACCES) || q.family != tcp || q.fd >= 0 || !w.bindsLow(m) {
+	if p.BindPrivileged == nil || invalid != nil || !errors.Is(err, unix.EACCES) || q.family != tcp || q.fd >= 0 || !w.bindsLow(m) {
 		return false
 	}
 	sender, id := w.sender, q.identity()
@@ -45,9 +45,9 @@ func (p *Primary) borrow(w *Worker, m *message, err error) bool {
 	}
 	l := &loan{fd: -1, waiting: []func(error){again}}
 	p.loans[id] = l
-	low := Low{Host: q.address, Port: int(q.port), IPv6Only: q.flags&flagIPv6Only != 0, Backlog: q.backlog}
+	low := PrivilegedPort{Host: q.address, Port: int(q.port), IPv6Only: q.flags&flagIPv6Only != 0, Backlog: q.backlog}
 	go func() {
-		fd, err := p.Bind(low)
+		fd, err := p.BindPrivileged(low)
 		p.do(func() { p.lent(id, l, fd, err) })
 	}()
 	return true

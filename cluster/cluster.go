@@ -40,13 +40,13 @@ const (
 // A Primary is the other end of all workers' channels. Make it with New; its
 // methods may be called by any goroutine.
 type Primary struct {
-	// Patience is how long a worker may take, from its first server on, to ask for
+	// ReopenTimeout is how long a worker may take, from its first server on, to ask for
 	// all that its predecessor in the slot had: 10 s, or this if it is more. Set it
 	// before Run.
-	Patience time.Duration
-	// Bind, if set, returns a socket that listens on a port which nodeinit may not
+	ReopenTimeout time.Duration
+	// BindPrivileged, if set, returns a socket that listens on a port which nodeinit may not
 	// bind, or an errno. It is called by a goroutine of its own. Set it before Run.
-	Bind func(Low) (fd int, err error)
+	BindPrivileged func(PrivilegedPort) (fd int, err error)
 
 	balance Balance
 	poll    poller
@@ -182,9 +182,9 @@ func (p *Primary) makeCalls() {
 // worker's end of it is returned too: pass it to the process and close it.
 func (p *Primary) Open(slot int) (w *Worker, end int, err error) { return p.open(&Worker{Slot: slot}) }
 
-// OpenSingle is Open for a program that runs as one process and is no worker of
+// OpenFork is Open for a program that runs as one process and is no worker of
 // Node's cluster. It has a channel for its agent, and for process.send.
-func (p *Primary) OpenSingle() (w *Worker, end int, err error) { return p.open(&Worker{single: true}) }
+func (p *Primary) OpenFork() (w *Worker, end int, err error) { return p.open(&Worker{forkMode: true}) }
 
 func (p *Primary) open(w *Worker) (_ *Worker, end int, err error) {
 	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -204,25 +204,25 @@ func (p *Primary) open(w *Worker) (_ *Worker, end int, err error) {
 	return w, ends[1], nil
 }
 
-// A Change is a worker and what it has told so far.
-type Change struct {
+// A Report is a worker and what it has told so far.
+type Report struct {
 	Worker *Worker
 	State  State
 }
 
-// Changed gets a value when Changes has something to return.
-func (p *Primary) Changed() <-chan struct{} { return p.changed }
+// Reported gets a value when Changes has something to return.
+func (p *Primary) Reported() <-chan struct{} { return p.changed }
 
-// Changes returns the workers whose State is another than at the last call, in
+// Reports returns the workers whose State is another than at the last call, in
 // the order in which they changed. However much a worker says, it is there
 // once: nobody can make this list long.
-func (p *Primary) Changes() []Change {
+func (p *Primary) Reports() []Report {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	list := make([]Change, 0, len(p.dirty))
+	list := make([]Report, 0, len(p.dirty))
 	for _, w := range p.dirty {
 		w.dirty = false
-		list = append(list, Change{w, w.public})
+		list = append(list, Report{w, w.public})
 	}
 	p.dirty = nil
 	return list

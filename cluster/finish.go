@@ -10,7 +10,7 @@ import (
 
 // lastArrivals is for how long a server that is to go takes what comes of
 // handshakes that have begun. The agent closes listening sockets as late
-// (exec/agent.js, lookEvery).
+// (node/preload/agent.js, lookEvery).
 const lastArrivals = 100 * time.Millisecond
 
 // lastTaken is for how long after that they wait for memory or descriptors.
@@ -133,7 +133,7 @@ func (s *server) acceptAll() bool {
 
 // last reports whether w has a socket that nobody else will accept from.
 func (w *Worker) last() bool {
-	if w.single {
+	if w.forkMode {
 		return true
 	}
 	for _, s := range w.holds {

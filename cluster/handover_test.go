@@ -196,11 +196,11 @@ func TestWorkerThatDoesNotRead(t *testing.T) {
 	}
 	for fault := error(nil); fault == nil; {
 		select {
-		case <-p.Changed():
+		case <-p.Reported():
 		case <-time.After(testproc.HangLimit):
 			t.Fatal("no fault is told")
 		}
-		for _, c := range p.Changes() {
+		for _, c := range p.Reports() {
 			if c.Worker == deaf.w && c.State.Ended {
 				fault = c.State.Fault
 			}

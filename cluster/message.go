@@ -25,7 +25,7 @@ type message struct {
 	// close
 	Key string `json:"key"`
 
-	// online, from a worker that joined late (exec/join.js): its process ID, and
+	// online, from a worker that joined late (node/preload/join.js): its process ID, and
 	// how it was started
 	PID     int      `json:"pid"`
 	Command *Command `json:"command"`

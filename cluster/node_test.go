@@ -80,8 +80,8 @@ func (s *site) until(w *cluster.Worker, what string, ok func(cluster.State) bool
 			return s.states[w]
 		}
 		select {
-		case <-s.Changed():
-			for _, c := range s.Changes() {
+		case <-s.Reported():
+			for _, c := range s.Reports() {
 				s.states[c.Worker] = c.State
 			}
 		case <-timeout:

@@ -57,7 +57,7 @@ func (s *server) reserve(slot int, atOnce bool) {
 }
 
 func (s *server) limit(slot int) {
-	patience := max(s.primary.Patience, listenPatience)
+	patience := max(s.primary.ReopenTimeout, listenPatience)
 	if s.kept.limit(slot, time.Now().Add(patience)) {
 		s.primary.poll.tickIn(patience)
 	}
@@ -128,7 +128,7 @@ const mostAwaited = 8
 // reckon publishes what the workers of slot are still to ask for.
 func (p *Primary) reckon(slot int) {
 	for w := range p.workers {
-		if w.Slot != slot || w.single {
+		if w.Slot != slot || w.forkMode {
 			continue
 		}
 		if awaited := p.awaited(w); !slices.Equal(awaited, w.state.Awaited) {

@@ -128,7 +128,7 @@ func TestReservedStaysOpen(t *testing.T) {
 			port := freePort(t)
 			key, name, _ := old.query(port)
 			_, first, _ := fresh.query(freePort(t)) // of two
-			old.w.Retire(true)
+			old.w.StopConnections(true)
 			done(p)
 			old.say(`{"cmd":"NODE_CLUSTER","act":"close","key":%q,"seq":1}`, key)
 			old.knows("no server", func(s State) bool { return s.Servers == 0 })

@@ -11,7 +11,7 @@ func (w *Worker) got(frame []byte, whole bool) {
 		return // given up in the middle of what it wrote
 	}
 	if len(frame) > 0 && frame[0] == bunMark {
-		frame, w.state.bun = frame[1:], true
+		frame, w.state.bunMarked = frame[1:], true
 	}
 	switch kindOf(frame) {
 	case ready:
@@ -84,12 +84,12 @@ func (w *Worker) online(pid int, command *Command) {
 		return
 	}
 	w.forget()
-	w.state = State{Online: true, PID: pid, Command: command, Awaited: w.state.Awaited, bun: w.state.bun}
+	w.state = State{Online: true, PID: pid, Command: command, Awaited: w.state.Awaited, bunMarked: w.state.bunMarked}
 	w.primary.publish(w)
 	if pid != 0 {
 		w.watch(pid)
 	}
-	if w.asked && !w.single {
+	if w.asked && !w.forkMode {
 		w.disconnect() // who was asked before was another
 	}
 }

@@ -16,20 +16,20 @@ type State struct {
 	Ended     bool     // the channel is closed
 	Fault     error    // why nodeinit closed it; nil: the worker did
 	Senders   []string // of messages to a primary that is not there: libraries, OtherSender
-	PID       int      // of the process that joined late (exec's join.js), else 0
+	PID       int      // of the process that joined late (node's join.js), else 0
 	Command   *Command // how that process was started; nil: it did not tell. It never changes
 	Refused   Refusal  // the first server that nodeinit could not make, though the worker might have
 
 	// What follows comes from the agent, the few lines that nodeinit runs inside
 	// the worker. Where there is none, it stays zero.
-	Agent    bool      // it has reported
-	Handles  []string  // stop signals that the application handles itself, such as "SIGTERM"
-	Finished bool      // no request was in hand, after Finish
-	Serving  bool      // it had closed no server when the time for that was up, after Watch
-	Beat     time.Time // of its last report: the event loop turned then
-	Loop     Loop      // the figures of that report
+	Agent     bool      // it has reported
+	Handles   []string  // stop signals that the application handles itself, such as "SIGTERM"
+	Finished  bool      // no request was in hand, after Finish
+	Serving   bool      // it had closed no server when the time for that was up, after Watch
+	Heartbeat time.Time // of its last report: the event loop turned then
+	Loop      Loop      // the figures of that report
 
-	bun bool // its internal messages begin with bunMark
+	bunMarked bool // its internal messages begin with bunMark
 }
 
 // A Command is how a process that joined late says that it was started. It comes

@@ -12,8 +12,8 @@ type Worker struct {
 	// Slot is the worker's number, from 0. A replacement has the same.
 	Slot int
 
-	primary *Primary
-	single  bool // no worker of Node's cluster: fork mode
+	primary  *Primary
+	forkMode bool // no worker of Node's cluster: fork mode
 
 	// Guarded by Primary.mu.
 	public State
@@ -32,7 +32,7 @@ type Worker struct {
 	passed   int                            // descriptors that came and belong to no frame yet
 	holds    map[string]*server             // by key
 	retired  bool                           // it gets no more connections
-	replaced bool                           // Retire was called: what it had is reserved, or another has it
+	replaced bool                           // StopConnections was called: what it had is reserved, or another has it
 	asked    bool                           // to leave
 	left     bool                           // and it has nothing left to do
 	queue    []outgoing
@@ -50,9 +50,9 @@ type Worker struct {
 	round     int64      // of Primary.distribute in which its answers were read
 }
 
-// Retire takes the worker out of rotation. If it was replaced, the next worker
+// StopConnections takes the worker out of rotation. If it was replaced, the next worker
 // of its slot is there, and may still come to listen on all that this one has.
-func (w *Worker) Retire(replaced bool) {
+func (w *Worker) StopConnections(replaced bool) {
 	w.primary.do(func() { w.retire(replaced) })
 }
 
@@ -83,17 +83,17 @@ func (w *Worker) Disconnect() {
 	})
 }
 
-// Shed has each answer of the worker be the last on its connection, if it has an
+// DisableKeepAlives has each answer of the worker be the last on its connection, if it has an
 // agent.
-func (w *Worker) Shed() {
+func (w *Worker) DisableKeepAlives() {
 	w.primary.do(func() {
 		if w.state.Agent {
-			w.say([]byte(orderShed))
+			w.say([]byte(orderDisableKeepAlives))
 		}
 	})
 }
 
-// Finish is Shed, and has the agent say when no request is in hand, or limit is
+// Finish is DisableKeepAlives, and has the agent say when no request is in hand, or limit is
 // over: Finished.
 func (w *Worker) Finish(limit time.Duration) {
 	w.primary.do(func() {
@@ -118,7 +118,7 @@ func (w *Worker) Watch(signal string, soon, late time.Duration) {
 
 func (w *Worker) leave() {
 	w.retired, w.asked = true, true
-	if !w.single {
+	if !w.forkMode {
 		w.disconnect()
 	}
 }
@@ -201,7 +201,7 @@ func (w *Worker) waitFor() {
 
 // say sends an internal message without a descriptor.
 func (w *Worker) say(frame []byte) {
-	if w.state.bun {
+	if w.state.bunMarked {
 		frame = append([]byte{bunMark}, frame...)
 	}
 	w.send(frame, -1)

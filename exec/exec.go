@@ -68,7 +68,7 @@ func (c Command) Start(r *reaper.Reaper) (*reaper.Child, error) {
 		if err != nil {
 			return 0, &Error{Name: c.Argv[0], Path: c.Path, Err: err}
 		}
-		preferAsVictim(pid)
+		raiseOOMScore(pid)
 		return pid, nil
 	})
 }
@@ -185,10 +185,10 @@ func defaultSignals() (undo func(), err error) {
 	return undo, nil
 }
 
-// preferAsVictim raises the child's OOM score a little above this process's, so
+// raiseOOMScore raises the child's OOM score a little above this process's, so
 // that the kernel never picks PID 1, whose end would hide the reason. Raising
 // needs no privilege; where it does not work nothing is lost.
-func preferAsVictim(pid int) {
+func raiseOOMScore(pid int) {
 	const more, most = 10, 1000 // proc_pid_oom_score_adj(5)
 	if !reaper.ProcIsOurs() {
 		return

@@ -135,4 +135,4 @@ func missing(file string) string {
 
 // head returns the first bytes of file, as many as the kernel looks at itself
 // (BINPRM_BUF_SIZE, include/uapi/linux/binfmts.h); none if it cannot be read.
-func head(file string) []byte { return beginning(file, 256) }
+func head(file string) []byte { return ReadHead(file, 256) }

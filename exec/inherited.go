@@ -4,7 +4,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -35,9 +34,9 @@ func Inherited() []int {
 	return fds
 }
 
-// Leave closes inherited and goes to /, so that this process keeps nobody's
+// CloseInherited closes inherited and goes to /, so that this process keeps nobody's
 // socket open and no mount busy. Call it once no more children are to start.
-func Leave(inherited []int) {
+func CloseInherited(inherited []int) {
 	for _, fd := range inherited {
 		_ = unix.Close(fd)
 	}
@@ -50,15 +49,4 @@ func Leave(inherited []int) {
 func DropListenPID(env []string) []string {
 	own := "LISTEN_PID=" + strconv.Itoa(os.Getpid())
 	return slices.DeleteFunc(slices.Clone(env), func(kv string) bool { return kv == own })
-}
-
-// Lookup returns the value of key in env, of the first one as getenv(3) does,
-// "" if there is none.
-func Lookup(env []string, key string) string {
-	for _, kv := range env {
-		if value, ok := strings.CutPrefix(kv, key+"="); ok {
-			return value
-		}
-	}
-	return ""
 }

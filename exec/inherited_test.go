@@ -18,7 +18,7 @@ func TestLookup(t *testing.T) {
 	for key, want := range map[string]string{
 		"A": "1", "EMPTY": "", "PATH": "/a:/b", "X": "y=z", "B": "", "NOTHING": "", "": "C=4", "PAT": "",
 	} {
-		if got := exec.Lookup(env, key); got != want {
+		if got := exec.Getenv(env, key); got != want {
 			t.Errorf("Lookup(%q) = %q, want %q", key, got, want)
 		}
 	}
@@ -67,7 +67,7 @@ func leaver([]string) {
 	slices.Sort(after)
 	slices.Sort(want)
 	testproc.Say("has one more: %v", slices.Equal(after, want))
-	exec.Leave([]int{shared})
+	exec.CloseInherited([]int{shared})
 	_, err = unix.FcntlInt(uintptr(shared), unix.F_GETFD, 0)
 	testproc.Say("closed it: %v", err)
 	dir, err := os.Getwd()

@@ -10,11 +10,11 @@ import (
 
 var errNotRegular = errors.New("not a regular file")
 
-// openRegular opens a file that somebody else named in order to look into it. It
+// OpenRegular opens a file that somebody else named in order to look into it. It
 // neither waits nor takes anything from the program: what is no regular file (a
 // FIFO, as of bash <(...), the standard input, a terminal) is not even opened,
 // which would let those go on who wait for its reader.
-func openRegular(path string) (*os.File, error) {
+func OpenRegular(path string) (*os.File, error) {
 	var stat unix.Stat_t
 	if err := unix.Stat(path, &stat); err != nil {
 		return nil, &os.PathError{Op: "stat", Path: path, Err: err}
@@ -33,31 +33,16 @@ func openRegular(path string) (*os.File, error) {
 	return f, nil
 }
 
-// beginning returns up to so many bytes of a regular file, none if it cannot be
+// ReadHead returns up to so many bytes of a regular file, none if it cannot be
 // read.
-func beginning(path string, most int64) []byte {
-	f, err := openRegular(path)
+func ReadHead(path string, most int64) []byte {
+	f, err := OpenRegular(path)
 	if err != nil {
 		return nil
 	}
 	defer f.Close()
 	text, _ := io.ReadAll(io.LimitReader(f, most))
 	return text
-}
-
-// isStream reports whether the file at path can be read once only, as it comes
-// from another process or is what this one was given as a descriptor.
-func isStream(path string) bool {
-	var stat unix.Stat_t
-	if unix.Stat(path, &stat) != nil {
-		return false
-	}
-	switch stat.Mode & unix.S_IFMT {
-	case unix.S_IFREG, unix.S_IFDIR:
-		return path == "/dev/stdin" || path == "/dev/fd/0" || path == "/proc/self/fd/0"
-	default:
-		return true
-	}
 }
 
 // WorkingDir returns the path of the directory in which this process is, "" if

@@ -28,12 +28,8 @@ func TestMain(m *testing.M) {
 		"burdened":  burdened,
 		"facts":     facts,
 		"leaver":    leaver,
-		"hirer":     hirer,
-		"employee":  employee,
 		"landlord":  landlord,
 		"tenant":    tenant,
-		"primary":   primary,
-		"closer":    closer,
 	})
 	os.Exit(m.Run())
 }

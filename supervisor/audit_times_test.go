@@ -74,7 +74,7 @@ func (a *audit) checkLeaving(k *tracked, l entry) {
 		a.t.Errorf("nobody else serves: %s", l.text)
 	}
 	_, told := k.at(l.at)
-	switch supervisor.Why(l.Why) {
+	switch supervisor.ChangeReason(l.Why) {
 	case supervisor.ForReload:
 		if a.reload < 0 || k.nth >= a.mark {
 			a.t.Errorf("the reload is since %v, it is number %d of %d: %s", a.reload, k.nth, a.mark, l.text)
@@ -113,8 +113,8 @@ func (a *audit) order(told cluster.State) string {
 // checkHang checks that k was silent for so long, and not longer.
 func (a *audit) checkHang(k *tracked, l entry) {
 	before, _ := k.at(l.at)
-	beat := before.Beat.Sub(a.w.start)
-	if a.w.HangTimeout == 0 || before.Beat.IsZero() || l.at < beat+a.w.HangTimeout || l.at >= beat+a.w.HangTimeout*9/8+2 {
+	beat := before.Heartbeat.Sub(a.w.start)
+	if a.w.HangTimeout == 0 || before.Heartbeat.IsZero() || l.at < beat+a.w.HangTimeout || l.at >= beat+a.w.HangTimeout*9/8+2 {
 		a.t.Errorf("last beat at %v, then %s", beat, l.text)
 	}
 	if k.leaving >= 0 || k.hung >= 0 || k.killed >= 0 || a.halting {
@@ -144,7 +144,7 @@ func (a *audit) checkSilence(k *tracked) {
 		if i+1 < len(k.telling) {
 			next = min(next, k.telling[i+1].at)
 		}
-		if beat := told.state.Beat; !beat.IsZero() && next-beat.Sub(a.w.start) > a.w.HangTimeout*9/8+2 && next <= until {
+		if beat := told.state.Heartbeat; !beat.IsZero() && next-beat.Sub(a.w.start) > a.w.HangTimeout*9/8+2 && next <= until {
 			a.t.Errorf("%s was silent from %v to %v", k.name, beat.Sub(a.w.start), next)
 		}
 	}
@@ -154,7 +154,7 @@ func (a *audit) checkSilence(k *tracked) {
 func (a *audit) checkKill(k *tracked, l entry) {
 	_, told := k.at(l.at)
 	ok := false
-	switch supervisor.Kill(l.Why) {
+	switch supervisor.KillReason(l.Why) {
 	case supervisor.GraceExceeded:
 		ok = a.w.Grace > 0 && k.leaving >= 0 && l.at == k.leaving+a.w.Grace || l.at == a.kill
 	case supervisor.StopRepeated:

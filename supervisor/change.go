@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// A Why is why a worker comes or goes that did not have to.
-type Why string
+// A ChangeReason is why a worker comes or goes that did not have to.
+type ChangeReason string
 
 // The reasons, as the log gives them.
 const (
-	ForReload Why = "reload"
-	ForMemory Why = "max_memory"
-	ForAge    Why = "max_age"
-	ForScale  Why = "scale"
+	ForReload ChangeReason = "reload"
+	ForMemory ChangeReason = "max_memory"
+	ForAge    ChangeReason = "max_age"
+	ForScale  ChangeReason = "scale"
 )
 
 // A change is what is being done to a slot of our own accord: a newcomer takes
 // the place of its worker, a first one comes, or the last one goes. There is one
 // at a time, and it takes nothing away before there is something better.
 type change struct {
-	why   Why
+	why   ChangeReason
 	slot  *slot
 	state changeState
 }
@@ -56,7 +56,7 @@ func (s *Supervisor) proceed() {
 }
 
 // arrive begins a change with a newcomer for slot.
-func (s *Supervisor) arrive(slot *slot, why Why) {
+func (s *Supervisor) arrive(slot *slot, why ChangeReason) {
 	s.change = &change{why: why, slot: slot}
 	if err := s.start(slot, &slot.next); err != nil {
 		s.notStarted(slot, err)
@@ -65,7 +65,7 @@ func (s *Supervisor) arrive(slot *slot, why Why) {
 }
 
 // comesFor returns why a worker comes that is started for slot now; "": it has to.
-func (s *Supervisor) comesFor(slot *slot) Why {
+func (s *Supervisor) comesFor(slot *slot) ChangeReason {
 	if s.change == nil || s.change.slot != slot {
 		return ""
 	}

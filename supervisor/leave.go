@@ -115,7 +115,7 @@ func (s *Supervisor) drainLate(l *life) {
 	}
 	l.drained = true
 	s.about(s.Log.Info(s.called("program serves on after the signal", "worker serves on after the signal")), l).Str("order", string(DrainFirst)).Send()
-	l.worker.Retire(false)
+	l.worker.StopConnections(false)
 	l.worker.Drain(l.stopWith.send)
 }
 
@@ -135,7 +135,7 @@ func (s *Supervisor) endDrain(l *life) {
 
 // retire asks a worker to end while the others go on. One that is about to be
 // ended for a fault of its own has crashed all the same.
-func (s *Supervisor) retire(l *life, why Why) {
+func (s *Supervisor) retire(l *life, why ChangeReason) {
 	if !l.atWork() {
 		return
 	}
@@ -150,12 +150,12 @@ func (s *Supervisor) retire(l *life, why Why) {
 	}
 	s.about(s.Log.Info("worker leaving"), l).Str("why", string(why)).Str("order", string(order)).
 		Int64("grace_ms", s.Grace.Milliseconds()).Send()
-	l.worker.Retire(l.slot.old == l && l.slot.life != nil)
+	l.worker.StopConnections(l.slot.old == l && l.slot.life != nil)
 	if order == DrainFirst {
 		s.drain(l, sig, lastCall(l.killAt, s.Grace))
 		return
 	}
-	l.worker.Shed()
+	l.worker.DisableKeepAlives()
 	s.sendStop(l, sig)
 	s.ask(l)
 }

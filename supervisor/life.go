@@ -23,8 +23,8 @@ type life struct {
 	wasReady bool
 	readyAt  time.Time     // since when it is; zero: it never was
 	waited   time.Duration // so long its slot was empty before it
-	came     Why           // why it came, if it did not have to
-	killed   Kill
+	came     ChangeReason  // why it came, if it did not have to
+	killed   KillReason
 
 	drained  bool       // it was asked over its channel to leave
 	leaving  bool       // we want it to end while the others go on
@@ -32,10 +32,10 @@ type life struct {
 	lastCall time.Time  // when it should have closed its servers; zero: never
 	killAt   time.Time  // when it is to be killed; zero: when all are
 
-	awake time.Time // when it was last seen to be stopped: its silence before proves nothing
-	oldAt time.Time // when it is too old; zero: never, or tired already
-	above int       // so many samples of its memory in a row were too much
-	tired Why       // why it is to be replaced; "": it is not
+	awake time.Time    // when it was last seen to be stopped: its silence before proves nothing
+	oldAt time.Time    // when it is too old; zero: never, or tired already
+	above int          // so many samples of its memory in a row were too much
+	tired ChangeReason // why it is to be replaced; "": it is not
 }
 
 // A lifeState is what a worker is expected to do.
@@ -128,7 +128,7 @@ func (s *Supervisor) lifeTimedOut(l *life) {
 	}
 }
 
-func (s *Supervisor) kill(l *life, why Kill) {
+func (s *Supervisor) kill(l *life, why KillReason) {
 	if l.state == dying {
 		return
 	}

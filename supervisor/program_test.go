@@ -150,9 +150,9 @@ func (p *program) Watch(_ unix.Signal, soon, late time.Duration) {
 
 func (p *program) Disconnect() { p.leave("disconnect") }
 
-func (p *program) Shed() { p.hears(func() { p.shed++ }) }
+func (p *program) DisableKeepAlives() { p.hears(func() { p.shed++ }) }
 
-func (p *program) Retire(replaced bool) {
+func (p *program) StopConnections(replaced bool) {
 	p.hears(func() { p.retired, p.replaced = p.retired+1, replaced })
 }
 
@@ -170,7 +170,7 @@ func (p *program) leave(how string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	p.late = p.late || p.observed || p.released > 0
-	if w.Changes == nil {
+	if w.Reports == nil {
 		return // it has no channel
 	}
 	w.note(event{to: p.name, did: how})
@@ -206,7 +206,7 @@ func (p *program) tell(change func(*cluster.State)) {
 	}
 	change(&p.told)
 	p.telling = append(p.telling, telling{time.Since(w.start), p.told})
-	w.changes <- supervisor.Change{Worker: p, State: p.told}
+	w.changes <- supervisor.Report{Worker: p, State: p.told}
 }
 
 func (p *program) end(status unix.WaitStatus) {
@@ -219,7 +219,7 @@ func (p *program) end(status unix.WaitStatus) {
 	p.ended, p.endedAt, p.status = true, time.Since(w.start), status
 	if w.script != nil { // the kernel closes its channel
 		p.told.Ended = true
-		w.changes <- supervisor.Change{Worker: p, State: p.told}
+		w.changes <- supervisor.Report{Worker: p, State: p.told}
 	}
 	close(p.exited)
 	w.announceEmpty()

@@ -26,7 +26,7 @@ const DefaultReadyTimeout = 30 * time.Second
 // expectReady makes a worker that has just been started get ready.
 func (s *Supervisor) expectReady(l *life) {
 	switch limit := s.readyTimeout(); {
-	case s.Ready == ReadyNone || s.Changes == nil: // there is nothing to wait for
+	case s.Ready == ReadyNone || s.Reports == nil: // there is nothing to wait for
 		s.nowReady(l)
 	case limit > 0:
 		l.deadline = l.started.Add(limit)
@@ -91,7 +91,7 @@ func (s *Supervisor) nowReady(l *life) {
 	l.state, l.deadline, l.wasReady, l.readyAt = working, time.Time{}, true, time.Now()
 	l.slot.wasReady = true
 	l.slot.listened = l.slot.listened || len(l.told.Listening) > 0
-	if s.PerCore || s.Changes != nil {
+	if s.PerCore || s.Reports != nil {
 		s.about(s.Log.Info(s.called("program ready", "worker ready")), l).Int64("ready_ms", time.Since(l.started).Milliseconds()).Send()
 	}
 	s.checkUp()

@@ -13,9 +13,9 @@ import (
 // An Exit is how a worker ended, and with Run's the container.
 type Exit struct {
 	Status    unix.WaitStatus
-	Survived  bool // it outlived SIGKILL: Status means nothing
-	Requested bool // a stop had been asked for
-	Killed    Kill // whether, and why, nodeinit killed it
+	Survived  bool       // it outlived SIGKILL: Status means nothing
+	Requested bool       // a stop had been asked for
+	Killed    KillReason // whether, and why, nodeinit killed it
 	Cause     Cause
 	Uptime    time.Duration
 	MaxRSS    int64 // bytes, of the largest process
@@ -26,17 +26,17 @@ type Exit struct {
 	Starts  int  // workers started
 }
 
-// Kill is why a worker was sent SIGKILL, or SIGABRT before that.
-type Kill string
+// KillReason is why a worker was sent SIGKILL, or SIGABRT before that.
+type KillReason string
 
 // The reasons to kill, as the log gives them; "" is none.
 const (
-	GraceExceeded Kill = "grace_exceeded"
-	StopRepeated  Kill = "stop_repeated"  // a third stop signal came
-	ChannelClosed Kill = "channel_closed" // it closed its channel, and lived on
-	ChannelFault  Kill = "channel_fault"  // what came over its channel could not be right
-	NotReady      Kill = "not_ready"      // it did not get ready in time
-	Hang          Kill = "hang"           // its event loop did not turn; SIGABRT comes first
+	GraceExceeded KillReason = "grace_exceeded"
+	StopRepeated  KillReason = "stop_repeated"  // a third stop signal came
+	ChannelClosed KillReason = "channel_closed" // it closed its channel, and lived on
+	ChannelFault  KillReason = "channel_fault"  // what came over its channel could not be right
+	NotReady      KillReason = "not_ready"      // it did not get ready in time
+	Hang          KillReason = "hang"           // its event loop did not turn; SIGABRT comes first
 )
 
 // A Cause is why a worker ended.

@@ -56,10 +56,10 @@ func (s *Supervisor) answer() {
 
 // A Status is how things stand.
 type Status struct {
-	State   string // running, lingering, stopping, killing, sweeping, purging or ended
-	Ready   int    // workers that serve; 0 once a stop has begun
-	Want    int    // slots there are to be
-	Change  Why    // what is being done of our own accord; "": nothing
+	State   string       // running, lingering, stopping, killing, sweeping, purging or ended
+	Ready   int          // workers that serve; 0 once a stop has begun
+	Want    int          // slots there are to be
+	Change  ChangeReason // what is being done of our own accord; "": nothing
 	Starts  int
 	Crashes int
 	Workers []WorkerStatus // by slot; in a slot the one who came first is first

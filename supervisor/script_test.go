@@ -145,7 +145,7 @@ func tells(what string) func(*program) {
 		change = func(s *cluster.State) { s.Agent, s.Handles = true, []string{"SIGTERM"} }
 	case "beat":
 		change = func(s *cluster.State) {
-			s.Agent, s.Beat = true, time.Now()
+			s.Agent, s.Heartbeat = true, time.Now()
 			s.Loop = cluster.Loop{Utilisation: 0.5, DelayP50: 1500 * time.Microsecond, DelayP99: 20 * time.Millisecond, Heap: 4096}
 		}
 	case "serves":

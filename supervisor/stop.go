@@ -122,7 +122,7 @@ func (s *Supervisor) halt(grace time.Duration) {
 	all := slices.DeleteFunc(s.lives(), func(l *life) bool { return !l.atWork() })
 	for _, l := range all { // they are to hear of it all at once
 		if s.orderFor(l, s.stopWith.send) == SignalFirst {
-			l.worker.Shed()
+			l.worker.DisableKeepAlives()
 			s.sendStop(l, s.stopWith)
 		}
 	}
@@ -134,7 +134,7 @@ func (s *Supervisor) halt(grace time.Duration) {
 			s.finish(l, s.stopWith, grace)
 		default:
 			s.about(s.Log.Info(s.called("draining the program", "worker draining")), l).Send()
-			l.worker.Retire(false)
+			l.worker.StopConnections(false)
 			s.drain(l, s.stopWith, lastCall(s.killAt, grace))
 		}
 	}
@@ -166,7 +166,7 @@ func lastCall(killAt time.Time, grace time.Duration) time.Time {
 	return killAt.Add(-min(grace/4, 2*time.Second))
 }
 
-func (s *Supervisor) killAll(why Kill) {
+func (s *Supervisor) killAll(why KillReason) {
 	s.enter(killing, 0)
 	for _, l := range s.lives() {
 		s.kill(l, why)

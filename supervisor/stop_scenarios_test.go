@@ -80,7 +80,7 @@ var stopScenarios = []fleetScenario{
 	{name: "a second stop ends the drain delay, a third the grace", set: delayed, workers: 1, signals: "5s TERM, 6s INT, 7s TERM",
 		play: "0 serves@0s KILL+0s",
 		want: "0s 0 starts, 6s 0 INT, 7s 0 TERM, 7s 0 KILL, 7s 0 released, 7s ends 137 requested stop_repeated, of 0 stop_repeated, starts 1 crashes 0"},
-	{name: "the death of the parent is no second stop", set: func(w *world) { delayed(w); w.Parental = unix.SIGUSR1 }, rules: rewrites("USR1:TERM"), workers: 1, signals: "5s USR1, 6s USR1",
+	{name: "the death of the parent is no second stop", set: func(w *world) { delayed(w); w.ParentDeathSignal = unix.SIGUSR1 }, rules: rewrites("USR1:TERM"), workers: 1, signals: "5s USR1, 6s USR1",
 		play: "0 serves@0s TERM+1s:0",
 		want: "0s 0 starts, 8s 0 TERM, 9s 0 released, 9s ends 0 requested, of 0 exit, starts 1 crashes 0"},
 	{name: "nobody is replaced in the drain delay", set: delayed, crashes: 9, signals: "5s TERM",

@@ -44,10 +44,10 @@ type Worker interface {
 	// Stopping says that it is being asked to end: from now on its end is that of
 	// all it has started, where it is known that another process stands before it.
 	Stopping()
-	// Retire says that it is to get no more connections. If it was replaced, the
+	// StopConnections says that it is to get no more connections. If it was replaced, the
 	// next one in its slot is there for them. This and what follows does nothing
 	// where there is no channel.
-	Retire(replaced bool)
+	StopConnections(replaced bool)
 	// Drain says that it is to finish what it has and to end its channel. It gets
 	// sig then.
 	Drain(sig unix.Signal)
@@ -57,9 +57,9 @@ type Worker interface {
 	// Watch says that it got sig, and is to tell if it goes on serving: after soon,
 	// or late if it looks as if it wanted to wait; 0 is never.
 	Watch(sig unix.Signal, soon, late time.Duration)
-	// Shed says that it gets a signal to end, so that its clients had better go
+	// DisableKeepAlives says that it gets a signal to end, so that its clients had better go
 	// elsewhere.
-	Shed()
+	DisableKeepAlives()
 	// Disconnect says that it is to end its channel, as it has no use for it.
 	Disconnect()
 	// Release is called once, when the supervisor has done with it: it was seen
@@ -68,8 +68,8 @@ type Worker interface {
 	Release(kept bool)
 }
 
-// Rest is what remains in the container when the workers have ended.
-type Rest interface {
+// LeftoverProcesses is what remains in the container when the workers have ended.
+type LeftoverProcesses interface {
 	// SignalRest sends sig to all of it.
 	SignalRest(sig unix.Signal) error
 	// WakeRest continues what of it is stopped.
@@ -78,8 +78,8 @@ type Rest interface {
 	Empty() <-chan struct{}
 }
 
-// A Change is what a worker, as Start returned it, has told so far.
-type Change struct {
+// A Report is what a worker, as Start returned it, has told so far.
+type Report struct {
 	Worker Worker
 	State  cluster.State
 }
@@ -88,16 +88,16 @@ type Change struct {
 // the last process that they leave behind. Set the fields, then call Run once.
 // Reload, Scale and Status may be called by any goroutine at any time.
 type Supervisor struct {
-	Log     *logs.Logger
-	Signals <-chan unix.Signal
-	Rules   signals.Rules
-	Rest    Rest
-	Group   bool // signals go to the process groups
-	Wrapped bool // they do from the second stop signal on
-	// Parental is the signal that comes when the parent dies, 0 for none. The
+	Log       *logs.Logger
+	Signals   <-chan unix.Signal
+	Rules     signals.Rules
+	Leftovers LeftoverProcesses
+	Group     bool // signals go to the process groups
+	Wrapped   bool // they do from the second stop signal on
+	// ParentDeathSignal is the signal that comes when the parent dies, 0 for none. The
 	// kernel sends it again for each thread of the parent that ends (prctl(2),
 	// PR_SET_PDEATHSIG), so it is one stop request however often it comes.
-	Parental unix.Signal
+	ParentDeathSignal unix.Signal
 
 	// Workers is how many there are to be, each in a slot; 0 is one.
 	Workers int
@@ -114,9 +114,9 @@ type Supervisor struct {
 	// Listens, if set, reports whether a worker that has asked for no server has a
 	// socket that listens. It must not take long.
 	Listens func(Worker) bool
-	// Changes brings what workers tell. It is never closed. It is nil in fork mode
+	// Reports brings what workers tell. It is never closed. It is nil in fork mode
 	// where the program has no channel either.
-	Changes <-chan Change
+	Reports <-chan Report
 
 	// Ready is when a worker is ready, and ReadyTimeout how long that may take; 0:
 	// for ever, but see [ReadyAuto].
@@ -217,7 +217,7 @@ func (s *Supervisor) Run() (Exit, error) {
 			if slices.Contains(l.slot.lives(), l) { // not given up before
 				s.lifeEnded(l, false)
 			}
-		case c := <-s.Changes:
+		case c := <-s.Reports:
 			s.changed(c)
 		case <-s.requests.made():
 			s.answer()
@@ -240,7 +240,7 @@ func (s *Supervisor) arrived(sig unix.Signal) {
 		s.Log.Debug("signal dropped").Str("signal", signals.Name(sig)).Send()
 		return
 	}
-	if stop && (sig != s.Parental || s.stops == 0) {
+	if stop && (sig != s.ParentDeathSignal || s.stops == 0) {
 		s.stops++
 	}
 	switch s.state {

@@ -35,11 +35,11 @@ func (t OnTerminal) Finish(time.Duration) {}
 // Watch does nothing.
 func (t OnTerminal) Watch(_ unix.Signal, _, _ time.Duration) {}
 
-// Retire does nothing.
-func (t OnTerminal) Retire(bool) {}
+// StopConnections does nothing.
+func (t OnTerminal) StopConnections(bool) {}
 
-// Shed does nothing.
-func (t OnTerminal) Shed() {}
+// DisableKeepAlives does nothing.
+func (t OnTerminal) DisableKeepAlives() {}
 
 // Disconnect does nothing.
 func (t OnTerminal) Disconnect() {}

@@ -9,7 +9,7 @@ import (
 )
 
 // changed takes note of what a worker has told.
-func (s *Supervisor) changed(c Change) {
+func (s *Supervisor) changed(c Report) {
 	lives := s.lives()
 	i := slices.IndexFunc(lives, func(l *life) bool { return l.worker == c.Worker })
 	if i < 0 {

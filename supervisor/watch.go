@@ -76,13 +76,13 @@ func (s *Supervisor) oldAt() time.Time {
 // listenTo finds out whether the event loop of l has stopped turning. Only who
 // has beaten once, and still can, is expected to.
 func (s *Supervisor) listenTo(l *life, now time.Time) {
-	if l.state != starting && l.state != working || l.told.Beat.IsZero() || l.told.Ended {
+	if l.state != starting && l.state != working || l.told.Heartbeat.IsZero() || l.told.Ended {
 		return
 	}
 	if stopped, err := l.worker.Stopped(s.Group); err == nil && stopped { // that is no hang
 		l.awake = now
 	}
-	last := l.told.Beat
+	last := l.told.Heartbeat
 	for _, awake := range []time.Time{s.watch.awake, l.awake} {
 		if last.Before(awake) {
 			last = awake

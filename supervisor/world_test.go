@@ -30,7 +30,7 @@ type world struct {
 
 	// In per-core mode: what the worker of that name is like.
 	script  func(name string) script
-	changes chan supervisor.Change
+	changes chan supervisor.Report
 	limit   int64 // of a worker's memory, 0: none
 
 	mu      sync.Mutex // guards what is below, and programs and rest once they run
@@ -158,9 +158,9 @@ func newWorld() *world {
 	w.program = program{world: w, name: "program", reaction: reaction{}, exited: make(chan struct{})}
 	w.rest = rest{world: w, reaction: reaction{}, gone: true}
 	w.Supervisor = supervisor.Supervisor{
-		Log:     logs.New(w, logs.JSON, zerolog.TraceLevel),
-		Signals: w.signals,
-		Rest:    &w.rest,
+		Log:       logs.New(w, logs.JSON, zerolog.TraceLevel),
+		Signals:   w.signals,
+		Leftovers: &w.rest,
 		Start: func(int) (supervisor.Worker, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -176,8 +176,8 @@ var errStart = errors.New("fork: out of processes")
 // newFleet makes a world of so many workers in per-core mode.
 func newFleet(workers int, script func(name string) script) *world {
 	w := newWorld()
-	w.script, w.changes = script, make(chan supervisor.Change, 1000)
-	w.Workers, w.Changes, w.Start, w.PerCore = workers, w.changes, w.startWorker, true
+	w.script, w.changes = script, make(chan supervisor.Report, 1000)
+	w.Workers, w.Reports, w.Start, w.PerCore = workers, w.changes, w.startWorker, true
 	w.Ready = supervisor.ReadyNone
 	w.Before = cgroup.Stats{OOM: known(5), OOMKill: known(5)}
 	w.stats = w.Before

@@ -15,8 +15,11 @@ const module = "github.com/nodeinit/nodeinit/"
 // mayImport is the house: each package, and those of ours that it may import.
 // reaper and the leaves import nothing of ours.
 var mayImport = map[string][]string{
-	"cmd/nodeinit":      {"supervisor", "exec", "signals", "reaper", "cgroup", "cluster", "logs", "threads"},
+	"cmd/nodeinit":      {"config", "plan", "node", "supervisor", "exec", "signals", "reaper", "cgroup", "cluster", "logs", "threads"},
 	"supervisor":        {"exec", "signals", "reaper", "cgroup", "cluster", "logs"},
+	"config":            {"signals"},
+	"plan":              {"config", "node", "cgroup", "logs"},
+	"node":              {"exec"},
 	"exec":              {"reaper", "threads"},
 	"signals":           {"reaper"},
 	"reaper":            {},

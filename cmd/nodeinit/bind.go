@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/nodeinit/nodeinit/node"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/cluster"
@@ -27,7 +29,7 @@ const bindScript = `const s=require("net").createServer();` +
 
 // bind has the program's own Node bind a port: its file may have a capability that
 // nodeinit has not.
-func (f *fleet) bind(low cluster.Low) (int, error) {
+func (f *fleet) bind(low cluster.PrivilegedPort) (int, error) {
 	conn, end, err := channelPair()
 	if err != nil {
 		return -1, err
@@ -50,7 +52,7 @@ func (f *fleet) bind(low cluster.Low) (int, error) {
 }
 
 // startBinder starts Node with the channel end, which it closes.
-func (f *fleet) startBinder(low cluster.Low, end int) (process, error) {
+func (f *fleet) startBinder(low cluster.PrivilegedPort, end int) (process, error) {
 	defer unix.Close(end)
 	path, err := find(f.log, f.plan)
 	if err != nil {
@@ -65,7 +67,7 @@ func (f *fleet) startBinder(low cluster.Low, end int) (process, error) {
 		return nil, err
 	}
 	program := f.plan.program
-	at := exec.ChannelFD(program.Join, f.inherited)
+	at := node.ChannelFD(program.Join, f.inherited)
 	env := append(slices.Clone(program.Env), "NODE_CHANNEL_FD="+strconv.Itoa(at), "NODE_CHANNEL_SERIALIZATION_MODE=json")
 	command := exec.Command{
 		Path: path, Argv: []string{program.Argv[0], "-e", bindScript, string(argument)}, Env: env, Dir: program.Dir,

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nodeinit/nodeinit/node"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/cluster"
@@ -25,12 +27,12 @@ const endPatience = 3 * time.Second
 type fleet struct {
 	*run
 	primary *cluster.Primary
-	changes chan supervisor.Change
+	changes chan supervisor.Report
 
 	// What follows belongs to the goroutine that starts workers.
 	lastID  int           // of a worker, as cluster.worker.id
 	reader  *worker       // has standard input; nil: nobody
-	learned *exec.Program // how workers are started without what wraps them; nil: not known
+	learned *node.Program // how workers are started without what wraps them; nil: not known
 
 	starting sync.Mutex // one process at a time
 
@@ -67,11 +69,11 @@ func newFleet(r *run) (*fleet, error) {
 	}
 	f := &fleet{
 		run: r, primary: primary,
-		changes: make(chan supervisor.Change),
+		changes: make(chan supervisor.Report),
 		known:   make(map[*cluster.Worker]*worker),
 	}
-	if p := r.plan.program; p.Runtime == exec.Node && p.Join == exec.Direct {
-		primary.Bind = f.bind
+	if p := r.plan.program; p.Runtime == node.RuntimeNode && p.Join == node.JoinDirect {
+		primary.BindPrivileged = f.bind
 	}
 	return f, nil
 }
@@ -101,11 +103,11 @@ func (f *fleet) serving(ctx context.Context, run func() (supervisor.Exit, error)
 func (f *fleet) tell(ctx context.Context) {
 	for {
 		select {
-		case <-f.primary.Changed():
+		case <-f.primary.Reported():
 		case <-ctx.Done():
 			return
 		}
-		for _, c := range f.primary.Changes() {
+		for _, c := range f.primary.Reports() {
 			f.mu.Lock()
 			w, ok := f.known[c.Worker]
 			f.mu.Unlock()
@@ -114,7 +116,7 @@ func (f *fleet) tell(ctx context.Context) {
 			}
 			w.joined.set(c.State)
 			select {
-			case f.changes <- supervisor.Change{Worker: w, State: c.State}:
+			case f.changes <- supervisor.Report{Worker: w, State: c.State}:
 			case <-ctx.Done():
 				return
 			}
@@ -130,7 +132,7 @@ func (f *fleet) start(slot int) (supervisor.Worker, error) {
 		return nil, err
 	}
 	now := f.planNow(slot, f.learned)
-	w, err := f.fork(now, exec.Worker{ID: f.lastID, Slot: slot, Workers: now.workers, Agent: now.agent, Alone: f.getsInput(slot)}, channel, end)
+	w, err := f.fork(now, node.Slot{ID: f.lastID, Slot: slot, Workers: now.workers, Agent: now.agent, Alone: f.getsInput(slot)}, channel, end)
 	if err != nil {
 		return nil, err
 	}
@@ -148,11 +150,11 @@ func (f *fleet) getsInput(slot int) bool {
 
 // startSingle starts the program in fork mode.
 func (f *fleet) startSingle(int) (supervisor.Worker, error) {
-	channel, end, err := f.primary.OpenSingle()
+	channel, end, err := f.primary.OpenFork()
 	if err != nil {
 		return nil, err
 	}
-	w, err := f.fork(f.plan, exec.Worker{Agent: true, Alone: true}, channel, end)
+	w, err := f.fork(f.plan, node.Slot{Agent: true, Alone: true}, channel, end)
 	if err != nil {
 		return nil, err
 	}
@@ -164,9 +166,9 @@ func (f *fleet) startSingle(int) (supervisor.Worker, error) {
 }
 
 // fork starts the program of p with a channel whose other end is end.
-func (f *fleet) fork(p plan, as exec.Worker, channel *cluster.Worker, end int) (_ *worker, err error) {
+func (f *fleet) fork(p plan, as node.Slot, channel *cluster.Worker, end int) (_ *worker, err error) {
 	defer unix.Close(end)
-	w := &worker{channel: channel, fleet: f, heap: p.oldSpace, late: p.program.Join == exec.Late}
+	w := &worker{channel: channel, fleet: f, heap: p.oldSpace, late: p.program.Join == node.JoinLate}
 	f.mu.Lock()
 	f.known[channel] = w
 	f.mu.Unlock()
@@ -179,7 +181,7 @@ func (f *fleet) fork(p plan, as exec.Worker, channel *cluster.Worker, end int) (
 	if err != nil {
 		return nil, err
 	}
-	command, err := p.program.Worker(path, as, end, f.inherited)
+	command, err := p.program.Command(path, as, end, f.inherited)
 	if err != nil {
 		return nil, err
 	}
@@ -224,11 +226,11 @@ func (w *worker) Watch(sig unix.Signal, soon, late time.Duration) {
 	w.channel.Watch(signals.Name(sig), soon, late)
 }
 
-// Retire has it get no more connections.
-func (w *worker) Retire(replaced bool) { w.channel.Retire(replaced) }
+// StopConnections has it get no more connections.
+func (w *worker) StopConnections(replaced bool) { w.channel.StopConnections(replaced) }
 
-// Shed has its clients go elsewhere.
-func (w *worker) Shed() { w.channel.Shed() }
+// DisableKeepAlives has its clients go elsewhere.
+func (w *worker) DisableKeepAlives() { w.channel.DisableKeepAlives() }
 
 // Disconnect asks the worker to end its channel.
 func (w *worker) Disconnect() { w.channel.Disconnect() }

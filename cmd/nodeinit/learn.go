@@ -6,10 +6,11 @@ import (
 	"os"
 	"slices"
 
+	"github.com/nodeinit/nodeinit/node"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/cgroup"
-	"github.com/nodeinit/nodeinit/exec"
 	"github.com/nodeinit/nodeinit/logs"
 	"github.com/nodeinit/nodeinit/supervisor"
 )
@@ -20,7 +21,7 @@ func (f *fleet) grow(w supervisor.Worker) string {
 	if why := f.crowded(); why != "" {
 		return why
 	}
-	if f.plan.program.Join != exec.Late || f.learned != nil {
+	if f.plan.program.Join != node.JoinLate || f.learned != nil {
 		return ""
 	}
 	if err := f.learn(w.(*worker)); err != nil {
@@ -62,13 +63,13 @@ func (f *fleet) learn(w *worker) error {
 	case !told.Script:
 		return errors.New("the process that listens was given no script (node -e, or standard input)")
 	}
-	if watcher := exec.Watcher(pid, w.child.PID); watcher != "" {
+	if watcher := node.Watcher(pid, w.child.PID); watcher != "" {
 		return fmt.Errorf("%q starts the program again, or others beside it, and so has to live (name the program itself: node server.js)", logs.Clip(watcher))
 	}
 	if err := sameFiles(told.Files); err != nil {
 		return err
 	}
-	user, err := exec.Surroundings(pid)
+	user, err := node.CompareProcess(pid)
 	if err != nil {
 		return fmt.Errorf("other workers cannot be started as it was: %w", err)
 	}
@@ -80,9 +81,9 @@ func (f *fleet) learn(w *worker) error {
 		env = append(env, key+"="+value)
 	}
 	slices.Sort(env)
-	f.learned = &exec.Program{
-		Argv: told.Argv, Env: exec.Unadded(env, w.env, f.plan.environ), Dir: told.Dir,
-		File: told.Path, Credential: user, Runtime: exec.Node, Join: exec.Direct,
+	f.learned = &node.Program{
+		Argv: told.Argv, Env: node.WithoutAdded(env, w.env, f.plan.environ), Dir: told.Dir,
+		File: told.Path, Credential: user, Runtime: node.RuntimeNode, Join: node.JoinDirect,
 	}
 	f.log.Info("command learned").Str("file", logs.Clip(told.Path)).
 		Str("argv", logs.Clip(fmt.Sprintf("%q", told.Argv))).Str("dir", logs.Clip(told.Dir)).Send()
@@ -102,7 +103,7 @@ func sameFiles(its []string) error {
 		if i > 0 {
 			err = unix.Fstat(i, &stat)
 		}
-		if err == nil && exec.SameFile(stat) != its[i] {
+		if err == nil && node.FileID(stat) != its[i] {
 			return fmt.Errorf("its %s is another one (a pipe to another command, or a file)", name)
 		}
 	}

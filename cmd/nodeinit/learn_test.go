@@ -4,10 +4,11 @@ import (
 	"os"
 	"testing"
 
+	"github.com/nodeinit/nodeinit/node"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/cluster"
-	"github.com/nodeinit/nodeinit/exec"
 	"github.com/nodeinit/nodeinit/reaper"
 )
 
@@ -23,7 +24,7 @@ func joinedSelf(t *testing.T, command cluster.Command) *worker {
 		if err != nil {
 			t.Fatal(err)
 		}
-		command.Files = append(command.Files, exec.SameFile(stat))
+		command.Files = append(command.Files, node.FileID(stat))
 	}
 	w := &worker{child: &reaper.Child{PID: unix.Getpgrp()}}
 	w.joined.below(w.child)

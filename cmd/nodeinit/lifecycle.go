@@ -5,8 +5,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nodeinit/nodeinit/node"
+
 	"github.com/nodeinit/nodeinit/cgroup"
-	"github.com/nodeinit/nodeinit/exec"
 	"github.com/nodeinit/nodeinit/supervisor"
 )
 
@@ -20,7 +21,7 @@ func (a *app) findAgent(p *plan) {
 // hiresUnknown reports whether p has workers of a command that may be anything:
 // the Node that becomes a worker is one that can have the agent.
 func (a *app) hiresUnknown(p plan) bool {
-	return !bool(a.config.NoAgent) && p.mode == "per-core" && p.program.Runtime == exec.Other && p.program.Join == exec.Late
+	return !bool(a.config.NoAgent) && p.mode == "per-core" && p.program.Runtime == node.RuntimeOther && p.program.Join == node.JoinLate
 }
 
 // withoutAgent returns why p has no agent, and whether that is known at all.
@@ -32,7 +33,7 @@ func (a *app) withoutAgent(p plan) (why string, ok bool) {
 		return "", false
 	case p.agentless != "":
 		return p.agentless, true
-	case p.program.Runtime == exec.Node:
+	case p.program.Runtime == node.RuntimeNode:
 		return p.program.Why, true
 	default:
 		return "only where the program is Node", true

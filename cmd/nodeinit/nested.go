@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/nodeinit/nodeinit/node"
+
 	"github.com/rs/zerolog"
 
 	"github.com/nodeinit/nodeinit/exec"
@@ -26,7 +28,7 @@ import (
 // Where there is something in between, such as a shell, the first one has made
 // up its mind by now and waits for this process, or one below it, to join.
 func (a *app) nested(args []string) {
-	joining := exec.Joining(a.environ)
+	joining := node.BelowNodeinit(a.environ)
 	if !joining && !slices.ContainsFunc(args, isNodeinit) {
 		return
 	}
@@ -68,7 +70,7 @@ func isNodeinit(word string) bool {
 
 // become executes argv in the place of this process, and says why.
 func (a *app) become(argv []string, say func(*logs.Logger, string) *zerolog.Event, why string) {
-	file, err := exec.Find(argv[0], exec.Lookup(a.environ, "PATH"))
+	file, err := exec.Find(argv[0], exec.Getenv(a.environ, "PATH"))
 	if err != nil {
 		return
 	}

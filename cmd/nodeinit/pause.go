@@ -23,7 +23,7 @@ func (a *app) pause(args []string) int {
 	if err := a.adopt(); err != nil {
 		log.Warn("not a subreaper").Err(err).Send()
 	}
-	exec.Leave(exec.Inherited())
+	exec.CloseInherited(exec.Inherited())
 	log.Info("pausing").Int("pid", os.Getpid()).Send()
 
 	ctx, stop := context.WithCancel(context.Background())

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"math"
 
+	"github.com/nodeinit/nodeinit/node"
+
 	"github.com/nodeinit/nodeinit/cgroup"
 	"github.com/nodeinit/nodeinit/exec"
 )
@@ -23,7 +25,7 @@ type plan struct {
 	oneFirst   bool   // one worker is started, and the others when it listens
 	reason     string // why that mode
 	balance    balance
-	program    exec.Program // what to run; its environment is what it gets
+	program    node.Program // what to run; its environment is what it gets
 	environ    []string     // that environment without what nodeinit added
 	envAdded   []string     // what nodeinit added
 	agent      bool         // the program is Node and gets the agent
@@ -42,7 +44,7 @@ type plan struct {
 // says why it cannot be run as the user wants it.
 func (a *app) makePlan(limits cgroup.Limits, argv []string) (plan, error) {
 	p := plan{limits: limits, warnings: limits.Warnings}
-	p.program = exec.Identify(argv, exec.DropListenPID(a.environ), exec.WorkingDir())
+	p.program = node.Identify(argv, exec.DropListenPID(a.environ), exec.WorkingDir())
 	p.environ = p.program.Env
 	a.countWorkers(&p)
 	a.findAgent(&p)
@@ -63,7 +65,7 @@ func (a *app) makePlan(limits cgroup.Limits, argv []string) (plan, error) {
 // countWorkers finds how many workers there are to be if there are several.
 func (a *app) countWorkers(p *plan) {
 	asked := a.config.Workers
-	concurrency := exec.Lookup(a.environ, "WEB_CONCURRENCY")
+	concurrency := exec.Getenv(a.environ, "WEB_CONCURRENCY")
 	switch {
 	case asked.fixed > 0:
 		p.allowed, p.arithmetic = asked.fixed, fmt.Sprintf("--workers %d", asked.fixed)
@@ -90,19 +92,19 @@ func (a *app) chooseMode(p *plan) error {
 	switch {
 	case a.config.Mode == "fork":
 		fork("--mode fork")
-	case a.config.Mode == "per-core" && program.Join == exec.None && len(program.Argv) > 0:
+	case a.config.Mode == "per-core" && program.Join == node.JoinNone && len(program.Argv) > 0:
 		return fmt.Errorf("--mode per-core: %s", program.Why)
 	case a.config.Mode == "per-core":
 		p.mode, p.reason = "per-core", "--mode per-core"
 	case p.allowed == 1:
 		fork("the limits allow one process")
-	case len(program.Argv) > 0 && program.Runtime == exec.Other:
+	case len(program.Argv) > 0 && program.Runtime == node.RuntimeOther:
 		fork("the program is not Node")
-	case len(program.Argv) > 0 && program.Join == exec.None:
+	case len(program.Argv) > 0 && program.Join == node.JoinNone:
 		fork(program.Why)
 	case p.agentless != "":
 		fork(p.agentless + ": without the agent a worker that has done its work would not end (try --mode per-core)")
-	case len(program.Argv) > 0 && program.Runtime != exec.Node:
+	case len(program.Argv) > 0 && program.Runtime != node.RuntimeNode:
 		fork(fmt.Sprintf("the program is for %s: not all of it works as workers (try --mode per-core)", program.Runtime))
 	default:
 		p.mode, p.oneFirst = "per-core", true
@@ -116,15 +118,15 @@ func (a *app) chooseBalance(p *plan) {
 	p.balance = a.config.Balance
 	switch {
 	case p.balance != "":
-	case exec.Lookup(a.environ, "NODE_CLUSTER_SCHED_POLICY") == "none":
+	case exec.Getenv(a.environ, "NODE_CLUSTER_SCHED_POLICY") == "none":
 		p.balance = "shared"
 	default:
 		p.balance = "rr"
 	}
 	switch p.program.Runtime { // seen in Bun 1.4 and Deno 2.9
-	case exec.Bun:
+	case node.RuntimeBun:
 		p.caveat = "Bun binds its port by itself in each worker: --balance has no effect, and Bun.serve does not tell that it listens"
-	case exec.Deno:
+	case node.RuntimeDeno:
 		p.balance = "rr"
 		p.caveat = "Deno takes connections by --balance rr only, and only for node:http; Deno.serve needs reusePort"
 	}
@@ -145,13 +147,13 @@ func (p plan) start() string {
 // wrapped reports whether another process stands before the program, so that
 // signals are for the process group.
 func (p plan) wrapped() bool {
-	return p.program.Wrapped || p.mode == "per-core" && p.program.Join == exec.Late
+	return p.program.Wrapped || p.mode == "per-core" && p.program.Join == node.JoinLate
 }
 
 // sizeHeap gives Node a heap that fits the memory limit unless the user has
 // given it one.
 func (a *app) sizeHeap(p *plan) {
-	size, given := exec.HeapGiven(p.program.Argv, p.program.Env)
+	size, given := node.HeapGiven(p.program.Argv, p.program.Env)
 	limit := heapBudget(p.limits)
 	least := size // in a worker of any slot
 	switch {
@@ -166,12 +168,12 @@ func (a *app) sizeHeap(p *plan) {
 	default:
 		return
 	}
-	if len(p.program.Argv) > 0 && limit > 0 && !exec.HeapFits(least, limit, p.workers) {
+	if len(p.program.Argv) > 0 && limit > 0 && !node.HeapFits(least, limit, p.workers) {
 		p.warnings = append(p.warnings, fmt.Sprintf("%d MiB of heap do not fit in %d MiB: the kernel may kill before V8 gives up (more memory, fewer --workers, or --heap)", least*p.workers, limit/mib))
 	}
 	p.oldSpace = int64(size) * mib
-	p.program.Env = exec.AddNodeOption(p.program.Env, exec.HeapOption(size))
-	p.envAdded = append(p.envAdded, "NODE_OPTIONS="+exec.Lookup(p.program.Env, "NODE_OPTIONS"))
+	p.program.Env = node.AddNodeOption(p.program.Env, node.HeapOption(size))
+	p.envAdded = append(p.envAdded, "NODE_OPTIONS="+exec.Getenv(p.program.Env, "NODE_OPTIONS"))
 }
 
 // heapOf returns the old space in MiB of a worker of p's slot, and that of any
@@ -179,11 +181,11 @@ func (a *app) sizeHeap(p *plan) {
 // then it may have what plain node could. V8 takes no other limit later.
 func (a *app) heapOf(p *plan, limit int64) (size, least int) {
 	young := p.program.HeapYoung(limit, p.workers, p.limits.MemoryVersion)
-	least = exec.HeapSize(limit, p.workers, young)
+	least = node.HeapSize(limit, p.workers, young)
 	size = least
 	p.heapSums = fmt.Sprintf("%d MiB", least)
 	if p.workers > 1 && p.mode == "per-core" && a.config.Mode != "per-core" {
-		alone := exec.HeapAlone(limit, p.workers, p.program.HeapYoung(limit, 1, p.limits.MemoryVersion))
+		alone := node.HeapAlone(limit, p.workers, p.program.HeapYoung(limit, 1, p.limits.MemoryVersion))
 		p.heapSums = fmt.Sprintf("%d MiB in worker 0, which may stay alone, %d MiB in the others", alone, least)
 		if p.slot == 0 {
 			size, p.othersHeap = alone, int64(least)*mib
@@ -213,7 +215,7 @@ type task struct {
 // time: that takes a while. Below an explicit root there is none to ask for.
 func (a *app) readLimits(group *cgroup.Group, affinity int, t *task) cgroup.Limits {
 	l := group.Limits(affinity)
-	uri := exec.Lookup(a.environ, "ECS_CONTAINER_METADATA_URI_V4")
+	uri := exec.Getenv(a.environ, "ECS_CONTAINER_METADATA_URI_V4")
 	unknown := l.CPU == 0 && a.config.CPUs == 0 || l.Memory == 0 && a.config.Memory == 0
 	if t != nil && !t.asked && uri != "" && unknown {
 		ctx, cancel := context.WithTimeout(context.Background(), cgroup.ECSTimeout)

@@ -8,10 +8,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nodeinit/nodeinit/node"
+
 	"github.com/rs/zerolog"
 
 	"github.com/nodeinit/nodeinit/cgroup"
-	"github.com/nodeinit/nodeinit/exec"
 	"github.com/nodeinit/nodeinit/logs"
 )
 
@@ -234,7 +235,7 @@ func TestStartLine(t *testing.T) {
 	t.Parallel()
 	p := plan{
 		limits:  cgroup.Limits{CPU: 1.5, CPUFrom: "/cpu", Memory: 512, MemoryFrom: "/mem", MemoryHigh: 256, Affinity: 4},
-		workers: 2, arithmetic: "sums", mode: "fork", reason: "because", program: exec.Program{Argv: []string{"node", "a b"}},
+		workers: 2, arithmetic: "sums", mode: "fork", reason: "because", program: node.Program{Argv: []string{"node", "a b"}},
 		oldSpace: 128, warnings: []string{"one", "two"},
 	}
 	want := `"level":"warn","msg":"check the limits","warning":"one"}
@@ -243,7 +244,7 @@ func TestStartLine(t *testing.T) {
 	if got := logged(p.log); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	bare := plan{limits: cgroup.Limits{Affinity: 1}, mode: "fork", program: exec.Program{Argv: []string{"node"}}}
+	bare := plan{limits: cgroup.Limits{Affinity: 1}, mode: "fork", program: node.Program{Argv: []string{"node"}}}
 	want = `"level":"info","msg":"starting","version":"` + version + `","mode":"fork","reason":"","workers":0,"arithmetic":"","affinity":1,"argv":"node"}`
 	if got := logged(bare.log); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

@@ -3,14 +3,15 @@ package main
 import (
 	"slices"
 
+	"github.com/nodeinit/nodeinit/node"
+
 	"github.com/nodeinit/nodeinit/cgroup"
-	"github.com/nodeinit/nodeinit/exec"
 )
 
 // planNow returns the plan for a worker of slot that is started now. It is that
 // of the start, with a heap for the limits as they are by now and for as many workers
 // as there are to be by now. Only the supervisor's goroutine may call it.
-func (r *run) planNow(slot int, learned *exec.Program) plan {
+func (r *run) planNow(slot int, learned *node.Program) plan {
 	p := r.plan
 	p.limits = r.limitsNow()
 	p.workers = r.wanted()

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nodeinit/nodeinit/node"
+
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
@@ -102,7 +104,7 @@ func (r *run) all(ctx context.Context) int {
 // status to exit with.
 func (r *run) pre(command command) (code int, ok bool) {
 	p := r.plan
-	p.program = exec.Program{Argv: command, Env: exec.DropListenPID(r.environ)}
+	p.program = node.Program{Argv: command, Env: exec.DropListenPID(r.environ)}
 	p.workers, p.envAdded, p.oldSpace, p.othersHeap, p.agent = 1, nil, 0, 0, false
 	r.sizeHeap(&p)
 	pid := 0
@@ -151,11 +153,11 @@ func (r *run) program(ctx context.Context) (supervisor.Exit, error) {
 }
 
 // asOne runs the program in fork mode.
-func (r *run) asOne(start func(int) (supervisor.Worker, error), changes chan supervisor.Change) (supervisor.Exit, error) {
+func (r *run) asOne(start func(int) (supervisor.Worker, error), changes chan supervisor.Report) (supervisor.Exit, error) {
 	pid := 0
 	s := r.supervisor(r.plan)
 	r.tend(s)
-	s.Changes = changes
+	s.Reports = changes
 	s.Start = func(slot int) (supervisor.Worker, error) {
 		w, err := start(slot)
 		if err != nil {
@@ -163,7 +165,7 @@ func (r *run) asOne(start func(int) (supervisor.Worker, error), changes chan sup
 		}
 		pid = w.PID()
 		r.log.Info("program started").Int("pid", pid).Send()
-		exec.Leave(r.inherited)
+		exec.CloseInherited(r.inherited)
 		r.reap()
 		return w, nil
 	}
@@ -193,12 +195,12 @@ func (r *run) workers(ctx context.Context) (supervisor.Exit, error) {
 	r.reap()
 	s := r.supervisor(r.plan)
 	r.tendWorkers(s)
-	s.Start, s.Changes = fleet.start, fleet.changes
+	s.Start, s.Reports = fleet.start, fleet.changes
 	if r.plan.oneFirst {
 		s.Grow, s.Listens = fleet.grow, listens
 	}
 	if s.Ready != supervisor.ReadyNone { // what a worker is awaited to ask for stays open as long
-		fleet.primary.Patience = max(s.ReadyTimeout, supervisor.DefaultReadyTimeout)
+		fleet.primary.ReopenTimeout = max(s.ReadyTimeout, supervisor.DefaultReadyTimeout)
 	}
 	return fleet.serving(ctx, s.Run)
 }
@@ -207,11 +209,11 @@ func (r *run) workers(ctx context.Context) (supervisor.Exit, error) {
 // plainly.
 func (r *run) supervisor(p plan) *supervisor.Supervisor {
 	return &supervisor.Supervisor{
-		Log: r.log, Signals: r.signals, Rules: r.config.rules(), Rest: &r.reaper,
+		Log: r.log, Signals: r.signals, Rules: r.config.rules(), Leftovers: &r.reaper,
 		Group: bool(r.config.Group), Wrapped: p.wrapped(), Grace: r.config.grace(),
-		Parental: r.config.Pdeathsig.sig(),
-		Workers:  p.workers,
-		Before:   r.before, Stats: r.group.Stats,
+		ParentDeathSignal: r.config.Pdeathsig.sig(),
+		Workers:           p.workers,
+		Before:            r.before, Stats: r.group.Stats,
 	}
 }
 

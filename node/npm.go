@@ -1,16 +1,17 @@
-package exec
+package node
 
 import (
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/nodeinit/nodeinit/exec"
 )
 
-// managed is what a package manager is asked to do.
-type managed struct {
+// pmArgs is what a package manager is asked to do.
+type pmArgs struct {
 	script string   // the script of package.json to run, "" for none
 	args   []string // and what follows it
 	dir    string   // where the manager is to look
@@ -21,19 +22,19 @@ type managed struct {
 const noCommand = "without a command"
 
 // Options that change nothing about what is run.
-var quietOptions = strings.Fields("-s --silent -q --quiet -d --if-present --no-update-notifier --no-fund --no-audit --foreground-scripts")
+var harmlessOptions = strings.Fields("-s --silent -q --quiet -d --if-present --no-update-notifier --no-fund --no-audit --foreground-scripts")
 
 // Commands that run something that is no script, perhaps a server.
 var running = strings.Fields("exec x dlx node workspace workspaces")
 
 // readManaged takes the command line of a package manager apart.
-func readManaged(name string, argv []string) managed {
-	var m managed
+func readManaged(name string, argv []string) pmArgs {
+	var m pmArgs
 	i := 1
 	for ; i < len(argv) && strings.HasPrefix(argv[i], "-"); i++ {
 		option, value, joined := strings.Cut(argv[i], "=")
 		switch {
-		case slices.Contains(quietOptions, argv[i]):
+		case slices.Contains(harmlessOptions, argv[i]):
 		case slices.Contains([]string{"--prefix", "-C", "--cwd", "--dir"}, option):
 			if !joined && i+1 < len(argv) {
 				i++
@@ -52,7 +53,7 @@ func readManaged(name string, argv []string) managed {
 	i++
 	switch {
 	case slices.Contains([]string{"run", "run-script", "rum", "urn"}, command):
-		for i < len(argv) && slices.Contains(quietOptions, argv[i]) {
+		for i < len(argv) && slices.Contains(harmlessOptions, argv[i]) {
 			i++
 		}
 		if i == len(argv) {
@@ -81,7 +82,7 @@ var builtin = strings.Fields(`
 	unlink un uninstall up update upgrade upgrade-interactive version versions why`)
 
 // readArgs reads what follows the name of a script.
-func (m *managed) readArgs(name string, words []string) {
+func (m *pmArgs) readArgs(name string, words []string) {
 	if name != "npm" { // they pass on all of it, but disagree about --
 		m.args, m.unsure = words, m.unsure || slices.Contains(words, "--")
 		return
@@ -91,7 +92,7 @@ func (m *managed) readArgs(name string, words []string) {
 		case word == "--":
 			m.args = append(m.args, words[i+1:]...)
 			return
-		case slices.Contains(quietOptions, word):
+		case slices.Contains(harmlessOptions, word):
 		case strings.HasPrefix(word, "-"):
 			m.unsure = true
 		default:
@@ -101,13 +102,13 @@ func (m *managed) readArgs(name string, words []string) {
 }
 
 // manager is a command line of a package manager.
-func (s setting) manager(name string) Program {
+func (s commandLine) manager(name string) Program {
 	m := readManaged(name, s.argv)
 	if slices.Contains(running, m.other) || m.unsure && m.script == "" && m.other != noCommand {
 		return s.late() // in doubt the command was the value of an option
 	}
 	if m.other != "" {
-		p := s.none(Node, "%s %s runs no server (write node server.js, or %[1]s start)", name, m.other)
+		p := s.none(RuntimeNode, "%s %s runs no server (write node server.js, or %[1]s start)", name, m.other)
 		p.Wrapped = true
 		return p
 	}
@@ -122,7 +123,7 @@ func (s setting) manager(name string) Program {
 	switch {
 	case !ok:
 		return s.late() // yarn and pnpm run installed commands so
-	case m.unsure, pkg.hooked(m.script), pkg.configured(s.env):
+	case m.unsure, pkg.hasHooks(m.script), pkg.customRunner(s.env):
 		return s.lateScript(script)
 	}
 	list, plain := words(script)
@@ -130,31 +131,31 @@ func (s setting) manager(name string) Program {
 		return s.lateScript(script)
 	}
 	env := pkg.env(s.env, s.dir, m.script, script)
-	inner := setting{slices.Concat(list, m.args), env, pkg.dir, s.depth + 1}.identify()
-	return s.within(inner, fmt.Sprintf("%s runs %q", strings.Join(s.argv, " "), script))
+	inner := commandLine{slices.Concat(list, m.args), env, pkg.dir, s.depth + 1}.identify()
+	return s.unwrap(inner, fmt.Sprintf("%s runs %q", strings.Join(s.argv, " "), script))
 }
 
 // lateScript is a script that a shell must run.
-func (s setting) lateScript(script string) Program {
+func (s commandLine) lateScript(script string) Program {
 	p := s.late(script)
 	if list, plain := words(script); plain {
-		inner := setting{list, s.env, s.dir, s.depth + 1}.identify()
-		if inner.Join == None {
-			p.Join, p.Why = None, inner.Why
+		inner := commandLine{list, s.env, s.dir, s.depth + 1}.identify()
+		if inner.Join == JoinNone {
+			p.Join, p.Why = JoinNone, inner.Why
 		}
 	}
 	return p
 }
 
 // nodeRun is node --run, which knows neither hooks nor other settings.
-func (s setting) nodeRun(line nodeLine) Program {
+func (s commandLine) nodeRun(line nodeLine) Program {
 	pkg, ok := findPackage(s.dir)
 	if !ok {
 		return s.late()
 	}
 	script, ok := pkg.Scripts[line.run]
 	if !ok {
-		return s.none(Node, "there is no script %q in %s", line.run, pkg.file())
+		return s.none(RuntimeNode, "there is no script %q in %s", line.run, pkg.file())
 	}
 	list, plain := words(script)
 	rest := s.argv[line.runAt:]
@@ -167,27 +168,14 @@ func (s setting) nodeRun(line nodeLine) Program {
 	if !plain || line.runAt > 3 || s.argv[1] != "--run" && line.runAt > 2 {
 		return s.lateScript(script)
 	}
-	env := withVariables(s.env, map[string]string{
+	env := exec.Setenv(s.env, map[string]string{
 		"PATH":                       pkg.path(s.env),
 		"PWD":                        pkg.dir,
 		"NODE_RUN_SCRIPT_NAME":       line.run,
 		"NODE_RUN_PACKAGE_JSON_PATH": pkg.file(),
 	})
-	inner := setting{slices.Concat(list, rest), env, pkg.dir, s.depth + 1}.identify()
-	return s.within(inner, fmt.Sprintf("%s runs %q", strings.Join(s.argv, " "), script))
-}
-
-// withVariables returns env with vars instead of what it has of these names.
-func withVariables(env []string, vars map[string]string) []string {
-	kept := slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
-		key, _, _ := strings.Cut(kv, "=")
-		_, replaced := vars[key]
-		return replaced
-	})
-	for _, key := range slices.Sorted(maps.Keys(vars)) {
-		kept = append(kept, key+"="+vars[key])
-	}
-	return kept
+	inner := commandLine{slices.Concat(list, rest), env, pkg.dir, s.depth + 1}.identify()
+	return s.unwrap(inner, fmt.Sprintf("%s runs %q", strings.Join(s.argv, " "), script))
 }
 
 // exists reports whether there is something at the path of parts.

@@ -1,4 +1,4 @@
-package exec
+package node
 
 import (
 	"bufio"
@@ -18,11 +18,11 @@ import (
 // several at once: what they have started cannot do without them.
 var watchers = []string{"nodemon", "ts-node-dev", "tsnd", "concurrently", "npm-run-all", "run-p", "pm2", "pm2-runtime", "forever", "supervisor"}
 
-// Surroundings compares what a descendant of this process was given by the
-// commands between the two with what [Command.Start] gives a child. The
+// CompareProcess compares what a descendant of this process was given by the
+// commands between the two with what [exec.Command.Start] gives a child. The
 // descendant's user is returned if it is another one, for Command.Credential. An
 // error says what Start could not give.
-func Surroundings(pid int) (*syscall.Credential, error) {
+func CompareProcess(pid int) (*syscall.Credential, error) {
 	own, err := readStatus(os.Getpid())
 	if err != nil {
 		return nil, err
@@ -178,6 +178,6 @@ func watches(argv []string) bool {
 	return false
 }
 
-// SameFile describes the file that a path or descriptor stands for as join.js
+// FileID describes the file that a path or descriptor stands for as join.js
 // does: its device and inode.
-func SameFile(stat unix.Stat_t) string { return fmt.Sprintf("%d %d", stat.Dev, stat.Ino) }
+func FileID(stat unix.Stat_t) string { return fmt.Sprintf("%d %d", stat.Dev, stat.Ino) }

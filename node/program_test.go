@@ -1,4 +1,4 @@
-package exec_test
+package node_test
 
 import (
 	"os"
@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/nodeinit/nodeinit/node"
 
 	"github.com/nodeinit/nodeinit/exec"
 	"github.com/nodeinit/nodeinit/internal/testproc"
@@ -18,9 +20,9 @@ func TestIdentify(t *testing.T) {
 	for _, c := range commandLines {
 		line, want := strings.ReplaceAll(c.line, "$W", top), strings.ReplaceAll(c.want, "$W", top)
 		argv := fields(line)
-		p := exec.Identify(argv, env, filepath.Join(top, c.dir))
+		p := node.Identify(argv, env, filepath.Join(top, c.dir))
 		got := p.Join.String()
-		if p.Runtime != exec.Other {
+		if p.Runtime != node.RuntimeOther {
 			got += " " + string(p.Runtime)
 		}
 		want, why, reasoned := strings.Cut(want, ": ")
@@ -32,13 +34,13 @@ func TestIdentify(t *testing.T) {
 			t.Errorf("in %s, %s: %s %q (%s), want %s %q", c.dir, c.line, got, p.Argv, p.Why, want, fields(resolved))
 			continue
 		}
-		if (p.Join == exec.None) != (p.Why != "") || reasoned && !strings.Contains(p.Why, why) {
+		if (p.Join == node.JoinNone) != (p.Why != "") || reasoned && !strings.Contains(p.Why, why) {
 			t.Errorf("%s: %s because of %q", c.line, p.Join, p.Why)
 		}
 		if changed != (p.Note != "") {
 			t.Errorf("%s: became %q, with the note %q", c.line, p.Argv, p.Note)
 		}
-		if p.Wrapped && p.Join == exec.Direct || !p.Wrapped && p.Join == exec.Late && p.Runtime == exec.Node {
+		if p.Wrapped && p.Join == node.JoinDirect || !p.Wrapped && p.Join == node.JoinLate && p.Runtime == node.RuntimeNode {
 			t.Errorf("%s: %s, wrapped: %v", c.line, p.Join, p.Wrapped)
 		}
 	}
@@ -50,13 +52,13 @@ func TestResolvedScriptRunsAsUnderNPM(t *testing.T) {
 	top := makeWorld(t)
 	bin, app, sub := filepath.Join(top, "bin"), filepath.Join(top, "app"), filepath.Join(top, "app/sub")
 	env := []string{"PATH=" + bin, "A=1", "npm_package_name=other", "PWD=" + sub}
-	p := exec.Identify([]string{"npm", "start"}, env, sub)
+	p := node.Identify([]string{"npm", "start"}, env, sub)
 	if p.Dir != app || p.Note != `npm start runs "node server.js"` {
 		t.Errorf("in %s, %s", p.Dir, p.Note)
 	}
-	path, ok := strings.CutPrefix(exec.Lookup(p.Env, "PATH"), app+"/node_modules/.bin:"+top+"/node_modules/.bin:")
+	path, ok := strings.CutPrefix(exec.Getenv(p.Env, "PATH"), app+"/node_modules/.bin:"+top+"/node_modules/.bin:")
 	if !ok || !strings.HasSuffix(path, ":/node_modules/.bin:"+bin) {
-		t.Errorf("PATH=%s", exec.Lookup(p.Env, "PATH"))
+		t.Errorf("PATH=%s", exec.Getenv(p.Env, "PATH"))
 	}
 	for key, want := range map[string]string{
 		"A": "1", "PWD": app, "INIT_CWD": sub,
@@ -65,7 +67,7 @@ func TestResolvedScriptRunsAsUnderNPM(t *testing.T) {
 		"npm_package_engines_node": ">=18", "npm_package_config_port": "80", "npm_package_config_deep_on": "true",
 		"npm_package_config_deep_off": "", "npm_package_config_deep_list_0": "a",
 	} {
-		if got := exec.Lookup(p.Env, key); got != want {
+		if got := exec.Getenv(p.Env, key); got != want {
 			t.Errorf("%s=%s, want %s", key, got, want)
 		}
 	}
@@ -78,8 +80,8 @@ func TestResolvedScriptRunsAsUnderNPM(t *testing.T) {
 	if file, err := p.Find(); err != nil || file != filepath.Join(bin, "node") {
 		t.Errorf("found %s, %v", file, err)
 	}
-	p = exec.Identify([]string{"node", "--run", "start"}, env, sub)
-	if p.Dir != app || exec.Lookup(p.Env, "NODE_RUN_SCRIPT_NAME") != "start" || exec.Lookup(p.Env, "NODE_RUN_PACKAGE_JSON_PATH") != app+"/package.json" {
+	p = node.Identify([]string{"node", "--run", "start"}, env, sub)
+	if p.Dir != app || exec.Getenv(p.Env, "NODE_RUN_SCRIPT_NAME") != "start" || exec.Getenv(p.Env, "NODE_RUN_PACKAGE_JSON_PATH") != app+"/package.json" {
 		t.Errorf("node --run: in %s with %q", p.Dir, p.Env)
 	}
 }
@@ -93,12 +95,12 @@ func TestFindFromTheDirectory(t *testing.T) {
 		{"tool", "node_modules/.bin", "app/node_modules/.bin/tool"},
 		{filepath.Join(top, "app/main"), "", "app/main"},
 	} {
-		p := exec.Program{Argv: []string{c.name}, Env: []string{"PATH=" + c.path}, Dir: filepath.Join(top, "app")}
+		p := node.Program{Argv: []string{c.name}, Env: []string{"PATH=" + c.path}, Dir: filepath.Join(top, "app")}
 		if got, err := p.Find(); err != nil || got != filepath.Join(top, c.want) {
 			t.Errorf("%s: found %s, %v", c.name, got, err)
 		}
 	}
-	_, err := exec.Program{Argv: []string{"./nothing"}, Dir: top}.Find()
+	_, err := node.Program{Argv: []string{"./nothing"}, Dir: top}.Find()
 	if err == nil || !strings.HasPrefix(err.Error(), `"./nothing": no such file`) || exec.ExitCode(err) != 127 {
 		t.Errorf("nothing there: %v, status %d", err, exec.ExitCode(err))
 	}
@@ -109,13 +111,13 @@ func TestLateNeedsNode18(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		header string
-		want   exec.Join
+		want   node.Join
 	}{
-		{"", exec.Late},
-		{"#define NODE_MAJOR_VERSION 18\n#define NODE_MINOR_VERSION 17\n", exec.None},
-		{"#define NODE_MAJOR_VERSION 18\n#define NODE_MINOR_VERSION 18\n", exec.Late},
-		{"#define NODE_MAJOR_VERSION 26\n#define NODE_MINOR_VERSION 10\n", exec.Late},
-		{"rubbish", exec.Late},
+		{"", node.JoinLate},
+		{"#define NODE_MAJOR_VERSION 18\n#define NODE_MINOR_VERSION 17\n", node.JoinNone},
+		{"#define NODE_MAJOR_VERSION 18\n#define NODE_MINOR_VERSION 18\n", node.JoinLate},
+		{"#define NODE_MAJOR_VERSION 26\n#define NODE_MINOR_VERSION 10\n", node.JoinLate},
+		{"rubbish", node.JoinLate},
 	} {
 		top := makeWorld(t)
 		if c.header != "" {
@@ -128,8 +130,8 @@ func TestLateNeedsNode18(t *testing.T) {
 			}
 		}
 		env := []string{"PATH=" + filepath.Join(top, "bin"), "NODE_VERSION=16.20.2"}
-		p := exec.Identify([]string{"npm", "run", "and"}, env, filepath.Join(top, "app"))
-		if p.Join != c.want || (p.Join == exec.None) != strings.Contains(p.Why, "takes no --import in NODE_OPTIONS") {
+		p := node.Identify([]string{"npm", "run", "and"}, env, filepath.Join(top, "app"))
+		if p.Join != c.want || (p.Join == node.JoinNone) != strings.Contains(p.Why, "takes no --import in NODE_OPTIONS") {
 			t.Errorf("%q: %v %s", c.header, p.Join, p.Why)
 		}
 	}
@@ -152,7 +154,7 @@ func TestNodeOptionsAreNodes(t *testing.T) {
 			continue
 		}
 		seen++
-		if p := exec.Identify([]string{"node", name, "server.js"}, nil, t.TempDir()); p.Join != exec.None {
+		if p := node.Identify([]string{"node", name, "server.js"}, nil, t.TempDir()); p.Join != node.JoinNone {
 			t.Errorf("node %s server.js runs %v %s", name, p.Join, p.Runtime)
 		}
 	}

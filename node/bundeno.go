@@ -1,4 +1,4 @@
-package exec
+package node
 
 import (
 	"os"
@@ -14,34 +14,34 @@ var (
 )
 
 // bun is a command line of bun's: bun [run] server.ts.
-func (s setting) bun() Program {
+func (s commandLine) bun() Program {
 	at := nextWord(s.argv, 1, bunValues)
 	named := at < len(s.argv) && s.argv[at] == "run"
 	if named {
 		at = nextWord(s.argv, at+1, bunValues)
 	}
 	if at < len(s.argv) && s.isScript(s.argv[at]) {
-		return s.direct(Bun)
+		return s.direct(RuntimeBun)
 	}
-	return s.none(Bun, "bun passes the channel on to no process below it (name the script instead: bun server.ts)")
+	return s.none(RuntimeBun, "bun passes the channel on to no process below it (name the script instead: bun server.ts)")
 }
 
 // deno is a command line of deno's: deno [run] server.ts.
-func (s setting) deno() Program {
+func (s commandLine) deno() Program {
 	at := nextWord(s.argv, 1, denoValues)
 	if at < len(s.argv) && s.argv[at] == "run" {
 		at = nextWord(s.argv, at+1, denoValues)
 		if at < len(s.argv) {
-			return s.direct(Deno)
+			return s.direct(RuntimeDeno)
 		}
 	}
 	if at < len(s.argv) && s.isScript(s.argv[at]) {
-		return s.direct(Deno)
+		return s.direct(RuntimeDeno)
 	}
 	if at < len(s.argv) && s.argv[at] == "serve" {
-		return s.none(Deno, "deno serve does not know cluster workers (write deno serve --parallel, in fork mode)")
+		return s.none(RuntimeDeno, "deno serve does not know cluster workers (write deno serve --parallel, in fork mode)")
 	}
-	return s.none(Deno, "deno passes the channel on to no process below it (write deno run server.ts)")
+	return s.none(RuntimeDeno, "deno passes the channel on to no process below it (write deno run server.ts)")
 }
 
 // nextWord returns the index of the first word from i on that is no option.
@@ -60,7 +60,7 @@ func nextWord(argv []string, i int, values []string) int {
 
 // isScript reports whether word is a file to run and no subcommand or name of a
 // script in package.json.
-func (s setting) isScript(word string) bool {
+func (s commandLine) isScript(word string) bool {
 	if strings.Contains(word, "://") {
 		return true
 	}
@@ -69,7 +69,7 @@ func (s setting) isScript(word string) bool {
 }
 
 // join returns path as seen from the directory of s.
-func (s setting) join(path string) string {
+func (s commandLine) join(path string) string {
 	if filepath.IsAbs(path) {
 		return path
 	}

@@ -1,4 +1,4 @@
-package exec
+package node
 
 import (
 	"bufio"
@@ -9,19 +9,21 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/nodeinit/nodeinit/exec"
 )
 
 // Agent reports whether the program's Node runs nodeinit's agent (agent.js), and
 // if not why, for one log line; "" where there is no Node to run it.
 func (p Program) Agent() (ok bool, why string) {
-	if p.Runtime != Node || p.Join == None {
+	if p.Runtime != RuntimeNode || p.Join == JoinNone {
 		return false, ""
 	}
 	if p.Single {
 		return false, "a single executable application takes no --import"
 	}
-	s, name, options := setting{argv: p.Argv, env: p.Env, dir: p.Dir}, "node", ""
-	if p.Join == Direct {
+	s, name, options := commandLine{argv: p.Argv, env: p.Env, dir: p.Dir}, "node", ""
+	if p.Join == JoinDirect {
 		name = p.Argv[0]
 		if script := readNodeLine(p.Argv).script; isNode(filepath.Base(name)) && script > 0 {
 			options = strings.Join(p.Argv[1:script], " ")
@@ -30,7 +32,7 @@ func (p Program) Agent() (ok bool, why string) {
 	if why := s.refusesImport(options); why != "" {
 		return false, why
 	}
-	if major, minor, known := s.nodeVersion(name); known && !takesImport(major, minor) {
+	if major, minor, known := s.nodeVersion(name); known && !supportsImport(major, minor) {
 		return false, fmt.Sprintf("Node %d.%d takes no --import in NODE_OPTIONS (Node 18.18 and later do)", major, minor)
 	}
 	return true, ""
@@ -48,8 +50,8 @@ var againstImport = map[string]string{
 
 // refusesImport returns why there can be no --import of nodeinit's with what is
 // in the text of a command, or in NODE_OPTIONS; "" if there can be.
-func (s setting) refusesImport(text string) string {
-	for _, word := range strings.FieldsFunc(text+" "+Lookup(s.env, "NODE_OPTIONS"), endsWord) {
+func (s commandLine) refusesImport(text string) string {
+	for _, word := range strings.FieldsFunc(text+" "+exec.Getenv(s.env, "NODE_OPTIONS"), endsWord) {
 		option, _, _ := strings.Cut(word, "=")
 		option = strings.ReplaceAll(option, "_", "-")
 		if why, ok := againstImport[option]; ok {
@@ -59,14 +61,14 @@ func (s setting) refusesImport(text string) string {
 	return ""
 }
 
-// takesImport reports whether that Node takes --import in NODE_OPTIONS. With an
+// supportsImport reports whether that Node takes --import in NODE_OPTIONS. With an
 // option there that it does not know, it ends at once, with 9.
-func takesImport(major, minor int) bool { return major > 18 || major == 18 && minor >= 18 }
+func supportsImport(major, minor int) bool { return major > 18 || major == 18 && minor >= 18 }
 
 // nodeVersion returns the version of the node that is called name, as it is
 // written in the file, or where Node is a library besides, in its headers.
 // NODE_VERSION, which official images set, may be that of another node.
-func (s setting) nodeVersion(name string) (major, minor int, ok bool) {
+func (s commandLine) nodeVersion(name string) (major, minor int, ok bool) {
 	s.argv = []string{name}
 	file, err := s.find()
 	if err != nil {
@@ -82,7 +84,7 @@ func (s setting) nodeVersion(name string) (major, minor int, ok bool) {
 }
 
 func versionInHeader(path string) (major, minor int, ok bool) {
-	lines := bufio.NewScanner(bytes.NewReader(beginning(path, 64<<10)))
+	lines := bufio.NewScanner(bytes.NewReader(exec.ReadHead(path, 64<<10)))
 	for lines.Scan() {
 		words := strings.Fields(lines.Text())
 		if len(words) != 3 || words[0] != "#define" {
@@ -114,7 +116,7 @@ func parseVersion(text string) (major, minor int, ok bool) {
 // versionInBinary looks for what Node 18 to 26 have in their read-only data
 // (src/tracing: "node.js/v18.17.1"), less than 1 MB from its beginning, as seen.
 func versionInBinary(path string) (major, minor int, ok bool) {
-	file, err := openRegular(path)
+	file, err := exec.OpenRegular(path)
 	if err != nil {
 		return 0, 0, false
 	}

@@ -1,4 +1,4 @@
-package exec_test
+package node_test
 
 import (
 	"os"

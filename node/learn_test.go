@@ -1,10 +1,10 @@
-package exec_test
+package node_test
 
 import (
 	"slices"
 	"testing"
 
-	"github.com/nodeinit/nodeinit/exec"
+	"github.com/nodeinit/nodeinit/node"
 )
 
 // What nodeinit gave a worker is taken out of what a process below it tells, and
@@ -21,7 +21,7 @@ func TestUnadded(t *testing.T) {
 		{told: []string{"NODE_OPTIONS=--title='a  b'"}, want: []string{"NODE_OPTIONS=--title='a  b'"}},
 		{told: []string{"NODEINIT_WORKER=7", "NODE_CHANNEL_FD=3", "NODE_UNIQUE_ID=1"}, want: []string{"NODEINIT_WORKER=7"}},
 	} {
-		if got := exec.Unadded(c.told, given, before); !sameVariables(got, c.want) {
+		if got := node.WithoutAdded(c.told, given, before); !sameVariables(got, c.want) {
 			t.Errorf("%q: %q, want %q", c.told, got, c.want)
 		}
 	}

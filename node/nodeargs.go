@@ -1,4 +1,4 @@
-package exec
+package node
 
 import (
 	"slices"
@@ -90,24 +90,24 @@ func readNodeLine(argv []string) nodeLine {
 }
 
 // node is a command line of node's.
-func (s setting) node() Program {
+func (s commandLine) node() Program {
 	line := readNodeLine(s.argv)
 	switch {
 	case line.run != "":
 		return s.nodeRun(line)
 	case line.other == "inspect":
-		return s.none(Node, "node inspect is a debugger (write node --inspect and the script)")
+		return s.none(RuntimeNode, "node inspect is a debugger (write node --inspect and the script)")
 	case line.other == "--test":
-		return s.none(Node, "node --test starts processes of its own")
+		return s.none(RuntimeNode, "node --test starts processes of its own")
 	case line.other != "" && line.other != "-":
-		return s.none(Node, "node %s runs no script (write node server.js)", line.other)
+		return s.none(RuntimeNode, "node %s runs no script (write node server.js)", line.other)
 	case line.script == 0:
-		return s.none(Node, "node reads its script from standard input, of which there is one (write node server.js)")
+		return s.none(RuntimeNode, "node reads its script from standard input, of which there is one (write node server.js)")
 	case isStream(s.join(s.argv[line.script])):
-		return s.none(Node, "node reads its script from %s, which can be read once only (write node server.js)", s.argv[line.script])
+		return s.none(RuntimeNode, "node reads its script from %s, which can be read once only (write node server.js)", s.argv[line.script])
 	case line.watch:
 		return s.late()
 	default:
-		return s.direct(Node)
+		return s.direct(RuntimeNode)
 	}
 }

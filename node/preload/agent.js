@@ -23,12 +23,12 @@ function work() {
   };
   const { handlersOf, report } = trackHandlers();
   const { known, orders } = trackConnections(tell, handlersOf);
-  orders.look = () => lookForServers(known, (address) => tell('listening', address));
+  orders.reportListening = () => lookForServers(known, (address) => tell('listening', address));
   process.on('internalMessage', (order) => {
     if (order.cmd === 'NODE_NODEINIT') orders[order.act]?.(order);
   });
   report((handles) => tell('handles', { handles }));
-  reportLoop((loop) => tell('beat', loop));
+  reportLoop((loop) => tell('heartbeat', loop));
 }
 
 // In fork mode nobody sees that the application listens; found is told of the

@@ -69,7 +69,7 @@ function trackConnections(tell, handlersOf) {
   };
 
   // Each client is told with its next answer to take its next request elsewhere.
-  const shed = () => {
+  const disableKeepAlives = () => {
     if (shedding) return;
     shedding = true;
     for (const server of known()) {
@@ -87,7 +87,7 @@ function trackConnections(tell, handlersOf) {
   // Nothing is closed. The application is to get the signal when it has no request
   // in hand, or when limit is over.
   const finish = ({ limit }) => {
-    shed();
+    disableKeepAlives();
     const since = process.uptime();
     const look = () => {
       const inHand = [...servers].some((server) => answering(server).length) || [...sessions.values()].some(Boolean);
@@ -112,7 +112,7 @@ function trackConnections(tell, handlersOf) {
   // last: nobody else accepts from the sockets that this process has, so they must
   // not be closed while a connection waits in them.
   const drain = ({ last, signal }) => {
-    shed();
+    disableKeepAlives();
     const since = process.uptime();
     let stayUntil = since;
     let busy = false;
@@ -158,7 +158,7 @@ function trackConnections(tell, handlersOf) {
     process.removeAllListeners(signal);
     process.kill(process.pid, signal);
   };
-  return { known, orders: { shed, finish, watch, drain } };
+  return { known, orders: { disableKeepAlives, finish, watch, drain } };
 }
 
 // The sockets on which a request is being answered, or waits for that.

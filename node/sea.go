@@ -1,4 +1,4 @@
-package exec
+package node
 
 import (
 	"bytes"
@@ -92,8 +92,8 @@ func readAt(f io.ReaderAt, at int64, to any) error {
 
 // single is a single executable application. It takes the channel as any Node
 // does, but no --import: nothing can be said to it but the protocol's disconnect.
-func (s setting) single() Program {
-	p := s.direct(Node)
+func (s commandLine) single() Program {
+	p := s.direct(RuntimeNode)
 	p.Single = true
 	return p
 }

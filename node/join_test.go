@@ -1,4 +1,4 @@
-package exec_test
+package node_test
 
 import (
 	"bufio"
@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/nodeinit/nodeinit/node"
 
 	"golang.org/x/sys/unix"
 
@@ -152,7 +154,7 @@ func TestLateJoinTooLate(t *testing.T) {
 
 // closer becomes args[1:] without the channel, or with another in its place.
 func closer(args []string) {
-	fd := exec.ChannelFD(exec.Late, nil)
+	fd := node.ChannelFD(node.JoinLate, nil)
 	if args[0] == "another" {
 		ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 		if err == nil {
@@ -198,13 +200,13 @@ func primary(args []string) {
 	if err != nil {
 		fail(err)
 	}
-	p := exec.Identify(args, os.Environ(), dir)
-	p.Join = exec.Late
+	p := node.Identify(args, os.Environ(), dir)
+	p.Join = node.JoinLate
 	path, err := p.Find()
 	if err != nil {
 		fail(err)
 	}
-	command, err := p.Worker(path, exec.Worker{ID: 7, Workers: 1}, ends[1], exec.Inherited())
+	command, err := p.Command(path, node.Slot{ID: 7, Workers: 1}, ends[1], exec.Inherited())
 	if err != nil {
 		fail(err)
 	}

@@ -1,21 +1,23 @@
-package exec
+package node
 
 import (
 	"slices"
 	"strings"
+
+	"github.com/nodeinit/nodeinit/exec"
 )
 
-// Unadded returns the environment told of a process below a worker as it was to
+// WithoutAdded returns the environment told of a process below a worker as it was to
 // be without nodeinit. given is what nodeinit started the worker with, before
 // what that was before nodeinit added to it. What others have changed since
 // stays changed.
-func Unadded(told, given, before []string) []string {
+func WithoutAdded(told, given, before []string) []string {
 	var env []string
 	for _, kv := range told {
 		key, value, _ := strings.Cut(kv, "=")
 		switch {
 		case key == "NODE_OPTIONS":
-			if value = withoutWords(value, addedWords(Lookup(given, key), Lookup(before, key))); value != "" {
+			if value = withoutWords(value, addedWords(exec.Getenv(given, key), exec.Getenv(before, key))); value != "" {
 				env = append(env, key+"="+value)
 			}
 		case slices.Contains(ownVariables, key):

@@ -1,4 +1,4 @@
-package exec
+package node
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"math/bits"
 	"strconv"
 	"strings"
+
+	"github.com/nodeinit/nodeinit/exec"
 )
 
 const (
@@ -80,14 +82,14 @@ func (p Program) HeapYoung(limit int64, workers, cgroupVersion int) int {
 }
 
 func (p Program) isNode18() bool {
-	if p.Runtime != Node {
+	if p.Runtime != RuntimeNode {
 		return false
 	}
 	name := "node"
-	if p.Join == Direct {
+	if p.Join == JoinDirect {
 		name = p.Argv[0]
 	}
-	major, _, known := setting{argv: p.Argv, env: p.Env, dir: p.Dir}.nodeVersion(name)
+	major, _, known := commandLine{argv: p.Argv, env: p.Env, dir: p.Dir}.nodeVersion(name)
 	return known && major == 18
 }
 
@@ -95,7 +97,7 @@ func (p Program) isNode18() bool {
 // returns its number, 0 where it has none.
 func nodeOption(argv, env []string, flag string) (number int, given bool) {
 	// The last one counts, and the command line after NODE_OPTIONS.
-	text := Lookup(env, "NODE_OPTIONS") + " " + strings.Join(argv, " ")
+	text := exec.Getenv(env, "NODE_OPTIONS") + " " + strings.Join(argv, " ")
 	text = strings.ReplaceAll(text, "_", "-") // V8 takes both
 	at := strings.LastIndex(text, flag)
 	if at < 0 {
@@ -114,7 +116,7 @@ func nodeOption(argv, env []string, flag string) (number int, given bool) {
 
 // AddNodeOption returns env with option at the end of its NODE_OPTIONS.
 func AddNodeOption(env []string, option string) []string {
-	if options := Lookup(env, "NODE_OPTIONS"); options != "" {
+	if options := exec.Getenv(env, "NODE_OPTIONS"); options != "" {
 		option = options + " " + option
 	}
 	added := make([]string, 0, len(env)+1)

@@ -1,4 +1,4 @@
-package exec_test
+package node_test
 
 import (
 	"fmt"
@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/nodeinit/nodeinit/node"
 
 	"golang.org/x/sys/unix"
 
@@ -51,19 +53,19 @@ func TestIdentifyLeavesStreamsAlone(t *testing.T) {
 		}
 	}
 	descriptor := fmt.Sprintf("/dev/fd/%d", read.Fd())
-	for line, join := range map[string]exec.Join{
-		"sh " + descriptor:        exec.Late, // it may run anything
-		"bash " + path("script"):  exec.Late,
-		path("script"):            exec.Late,
-		"node " + descriptor:      exec.None, // two of it cannot read it
-		"node " + path("script"):  exec.None,
-		"npm start":               exec.Late,
-		"npm --prefix fifo start": exec.Late,
-		"npm --prefix app start":  exec.Direct,
-		"node --run start":        exec.Late,
+	for line, join := range map[string]node.Join{
+		"sh " + descriptor:        node.JoinLate, // it may run anything
+		"bash " + path("script"):  node.JoinLate,
+		path("script"):            node.JoinLate,
+		"node " + descriptor:      node.JoinNone, // two of it cannot read it
+		"node " + path("script"):  node.JoinNone,
+		"npm start":               node.JoinLate,
+		"npm --prefix fifo start": node.JoinLate,
+		"npm --prefix app start":  node.JoinDirect,
+		"node --run start":        node.JoinLate,
 	} {
-		done := make(chan exec.Program)
-		go func() { done <- exec.Identify(strings.Fields(line), []string{"PATH=/usr/bin:/bin"}, dir) }()
+		done := make(chan node.Program)
+		go func() { done <- node.Identify(strings.Fields(line), []string{"PATH=/usr/bin:/bin"}, dir) }()
 		p := within(t, line, done)
 		if p.Join != join {
 			t.Errorf("%q joins %v, want %v", line, p.Join, join)
@@ -100,7 +102,7 @@ func TestWorkingDir(t *testing.T) {
 	if got := exec.WorkingDir(); got != inner {
 		t.Errorf("it is %q, want %q", got, inner)
 	}
-	if p := exec.Identify([]string{"node", "server.js"}, nil, inner); p.Dir != "" {
+	if p := node.Identify([]string{"node", "server.js"}, nil, inner); p.Dir != "" {
 		t.Errorf("the program would change to %q, in which it is", p.Dir)
 	}
 	if err := os.Rename(inner, inner+"2"); err != nil {

@@ -1,4 +1,4 @@
-package exec
+package node
 
 import (
 	_ "embed"
@@ -11,11 +11,13 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/nodeinit/nodeinit/exec"
+
 	"golang.org/x/sys/unix"
 )
 
-// A Worker is one process of those that a program is started as.
-type Worker struct {
+// A Slot is one process of those that a program is started as.
+type Slot struct {
 	ID      int // cluster.worker.id: from 1, another for each that is started; 0 in fork mode
 	Slot    int // from 0; a replacement has that of its predecessor
 	Workers int // how many there are to be
@@ -24,39 +26,39 @@ type Worker struct {
 	Alone bool
 }
 
-// Worker returns the command that starts p, which is at path, as w. channel is
+// Command returns the command that starts p, which is at path, as w. channel is
 // the worker's end of its channel; close it once the command has started.
 // inherited is what Inherited returned when this process started.
-func (p Program) Worker(path string, w Worker, channel int, inherited []int) (Command, error) {
+func (p Program) Command(path string, w Slot, channel int, inherited []int) (exec.Command, error) {
 	var stat unix.Stat_t
 	if err := unix.Fstat(channel, &stat); err != nil {
-		return Command{}, fmt.Errorf("channel of worker %d: %w", w.Slot, os.NewSyscallError("fstat", err))
+		return exec.Command{}, fmt.Errorf("channel of worker %d: %w", w.Slot, os.NewSyscallError("fstat", err))
 	}
 	// The late join reads what is in the channel before Node takes it over.
 	if err := unix.SetNonblock(channel, true); err != nil {
-		return Command{}, fmt.Errorf("channel of worker %d: %w", w.Slot, os.NewSyscallError("fcntl", err))
+		return exec.Command{}, fmt.Errorf("channel of worker %d: %w", w.Slot, os.NewSyscallError("fcntl", err))
 	}
 	fd := ChannelFD(p.Join, inherited)
-	argv, env := inspectorOf(w.Slot, p.Argv, p.Env)
-	return Command{
+	argv, env := withInspectPort(w.Slot, p.Argv, p.Env)
+	return exec.Command{
 		Path: path, Argv: argv, Env: WorkerEnv(argv, env, w, p.Join, fd, stat.Ino), Dir: p.Dir,
 		Channel: channel, ChannelAt: fd, Inherited: inherited, Background: !w.Alone, Credential: p.Credential,
 	}, nil
 }
 
-// lateFD is where the channel of a late join begins to look for a number. Node
+// lateChannelFD is where the channel of a late join begins to look for a number. Node
 // closes on exec what it was started with, up to the first gap from 16 on
 // (uv_disable_stdio_inheritance, libuv 1.44 to 1.52), so that what is above a
 // gap comes through npm. Shells use 10 to 19 and 255 for themselves, people who
 // write scripts 200.
-const lateFD = 173
+const lateChannelFD = 173
 
 // ChannelFD returns the number that the channel has in the child: one that no
 // descriptor passed to this process has.
 func ChannelFD(join Join, inherited []int) int {
 	fd := 3
-	if join == Late {
-		fd = lateFD
+	if join == JoinLate {
+		fd = lateChannelFD
 	}
 	for slices.Contains(inherited, fd) {
 		fd++
@@ -70,7 +72,7 @@ var ownVariables = []string{"NODE_UNIQUE_ID", "NODE_CHANNEL_FD", "NODE_CHANNEL_S
 
 // WorkerEnv returns env as worker w gets it, which runs argv, with a channel that
 // is open as fd and has that inode.
-func WorkerEnv(argv, env []string, w Worker, join Join, fd int, inode uint64) []string {
+func WorkerEnv(argv, env []string, w Slot, join Join, fd int, inode uint64) []string {
 	kept := slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
 		key, _, _ := strings.Cut(kv, "=")
 		return slices.Contains(ownVariables, key)
@@ -85,7 +87,7 @@ func WorkerEnv(argv, env []string, w Worker, join Join, fd int, inode uint64) []
 	}
 	var modules []string
 	switch join {
-	case Late:
+	case JoinLate:
 		vars["NODEINIT_CHANNEL"] = fmt.Sprintf("%d:%d:%d", fd, inode, w.ID)
 		modules = append(modules, module("join.js", joinScript)) // first, so that no other has loaded cluster
 	default:
@@ -100,9 +102,9 @@ func WorkerEnv(argv, env []string, w Worker, join Join, fd int, inode uint64) []
 	}
 	if len(modules) > 0 {
 		vars["NODEINIT_MODULES"] = strings.Join(modules, " ")
-		vars["NODE_OPTIONS"] = strings.TrimSpace(importStart() + " " + Lookup(env, "NODE_OPTIONS"))
+		vars["NODE_OPTIONS"] = strings.TrimSpace(importStart() + " " + exec.Getenv(env, "NODE_OPTIONS"))
 	}
-	return withVariables(kept, vars)
+	return exec.Setenv(kept, vars)
 }
 
 // takesInstance reports whether NODE_APP_INSTANCE may be set: the user has not,
@@ -116,11 +118,11 @@ func takesInstance(env, argv []string) bool {
 
 // What Node is to run before the program.
 var (
-	//go:embed start.js
+	//go:embed preload/start.js
 	startScript string
-	//go:embed join.js
+	//go:embed preload/join.js
 	joinScript string
-	//go:embed channel.js
+	//go:embed preload/channel.js
 	channelScript string
 )
 
@@ -145,13 +147,13 @@ func importStart() string {
 // inspectorOptions name the inspector's port or start it.
 var inspectorOptions = []string{"--inspect", "--inspect-brk", "--inspect-wait", "--inspect-port", "--debug-port"}
 
-// inspectorOf gives the worker in slot a port of its own for the inspector if
+// withInspectPort gives the worker in slot a port of its own for the inspector if
 // argv or NODE_OPTIONS ask for that: the one asked for and those above it, as
 // Node's own primary does (which takes the first itself). Port 0 is any free
 // one already.
-func inspectorOf(slot int, argv, env []string) ([]string, []string) {
+func withInspectPort(slot int, argv, env []string) ([]string, []string) {
 	host, port := "", 9229
-	options := strings.Fields(Lookup(env, "NODE_OPTIONS"))
+	options := strings.Fields(exec.Getenv(env, "NODE_OPTIONS"))
 	inEnv := readInspector(options, &host, &port)
 	script := 0
 	if isNode(filepath.Base(argv[0])) {
@@ -205,12 +207,12 @@ func readInspector(words []string, host *string, port *int) (found bool) {
 	return found
 }
 
-// Joining reports whether this process stands between another nodeinit and a
+// BelowNodeinit reports whether this process stands between another nodeinit and a
 // worker of that, which is to join late: it has the channel for it.
-func Joining(env []string) bool {
+func BelowNodeinit(env []string) bool {
 	var fd, id int
 	var inode uint64
-	if _, err := fmt.Sscanf(Lookup(env, "NODEINIT_CHANNEL"), "%d:%d:%d", &fd, &inode, &id); err != nil {
+	if _, err := fmt.Sscanf(exec.Getenv(env, "NODEINIT_CHANNEL"), "%d:%d:%d", &fd, &inode, &id); err != nil {
 		return false
 	}
 	var stat unix.Stat_t

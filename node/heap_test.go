@@ -1,4 +1,4 @@
-package exec_test
+package node_test
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nodeinit/nodeinit/exec"
+	"github.com/nodeinit/nodeinit/node"
 )
 
 const mib = 1 << 20
@@ -45,7 +45,7 @@ func TestHeapSize(t *testing.T) {
 		{1 << 50, 1, 0, 1<<30 - 1<<30/10 - 56, 1<<30 - 1<<30/10 - 56},
 		{math.MaxInt64, 1, 0, math.MaxInt32 - math.MaxInt32/10 - 56, math.MaxInt32 - math.MaxInt32/10 - 56},
 	} {
-		each, alone := exec.HeapSize(c.limit, c.workers, c.young), exec.HeapAlone(c.limit, c.workers, c.young)
+		each, alone := node.HeapSize(c.limit, c.workers, c.young), node.HeapAlone(c.limit, c.workers, c.young)
 		if each != c.each || alone != c.alone {
 			t.Errorf("%d MiB, %d workers, %d MiB young: %d each, %d alone, want %d and %d", c.limit/mib, c.workers, c.young, each, alone, c.each, c.alone)
 		}
@@ -58,11 +58,11 @@ func TestHeapsFit(t *testing.T) {
 	t.Parallel()
 	for limit := int64(64); limit <= 1<<16; limit += 7 {
 		for workers := 1; int64(workers)*256 <= max(limit, 256); workers *= 2 {
-			each, alone := exec.HeapSize(limit*mib, workers, 0), exec.HeapAlone(limit*mib, workers, 0)
-			if !exec.HeapFits(each, limit*mib, workers) || exec.HeapFits(int(limit)-23, limit*mib, 1) {
+			each, alone := node.HeapSize(limit*mib, workers, 0), node.HeapAlone(limit*mib, workers, 0)
+			if !node.HeapFits(each, limit*mib, workers) || node.HeapFits(int(limit)-23, limit*mib, 1) {
 				t.Errorf("%d MiB, %d workers: %d MiB each do not fit, or all of it does", limit, workers, each)
 			}
-			if single := exec.HeapSize(limit*mib, 1, 0); alone > single || workers <= 4 && alone != single || each > alone {
+			if single := node.HeapSize(limit*mib, 1, 0); alone > single || workers <= 4 && alone != single || each > alone {
 				t.Errorf("%d MiB, %d workers: %d MiB alone, %d each, %d for a single process", limit, workers, alone, each, single)
 			}
 		}
@@ -83,11 +83,11 @@ func TestHeapYoung(t *testing.T) {
 		"--min-semi-space-size=64":       0,
 		"--max-semi-space-size=99999999": 128,
 	} {
-		inOptions := exec.Program{Argv: []string{"node", "a.js"}, Env: []string{"NODE_OPTIONS=--no-warnings " + text}}
+		inOptions := node.Program{Argv: []string{"node", "a.js"}, Env: []string{"NODE_OPTIONS=--no-warnings " + text}}
 		if got := inOptions.HeapYoung(1024*mib, 2, 1); got != want {
 			t.Errorf("NODE_OPTIONS %q: %d, want %d", text, got, want)
 		}
-		inArgv := exec.Program{Argv: append(append([]string{"node"}, strings.Fields(text)...), "a.js")}
+		inArgv := node.Program{Argv: append(append([]string{"node"}, strings.Fields(text)...), "a.js")}
 		if got := inArgv.HeapYoung(1024*mib, 2, 1); got != want {
 			t.Errorf("%q: %d, want %d", inArgv.Argv, got, want)
 		}
@@ -124,7 +124,7 @@ func TestHeapYoungOfNode18(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		p := exec.Identify(strings.Fields(c.argv), []string{"PATH=" + filepath.Join(dir, "bin") + ":" + os.Getenv("PATH")}, dir)
+		p := node.Identify(strings.Fields(c.argv), []string{"PATH=" + filepath.Join(dir, "bin") + ":" + os.Getenv("PATH")}, dir)
 		if got := p.HeapYoung(c.limit*mib, 1, c.cgroup); got != c.want {
 			t.Errorf("Node %d, %q, cgroup v%d: %d, want %d", c.major, c.argv, c.cgroup, got, c.want)
 		}
@@ -162,7 +162,7 @@ func TestHeapGiven(t *testing.T) {
 		{"", "", none},
 	} {
 		env := []string{"A=--max-old-space-size=1", "NODE_OPTIONS=" + c.options}
-		size, given := exec.HeapGiven(strings.Split(c.argv, "|"), env)
+		size, given := node.HeapGiven(strings.Split(c.argv, "|"), env)
 		if given != (c.want != none) || size != max(c.want, 0) {
 			t.Errorf("HeapGiven(%q, %q) = %d, %v, want %d", c.argv, c.options, size, given, c.want)
 		}
@@ -174,15 +174,15 @@ func FuzzHeapGiven(f *testing.F) {
 	f.Add("--max-old-space-size 99999999999999999999", "x=--max_old_space_size")
 	f.Fuzz(func(t *testing.T, word, options string) {
 		env := []string{"NODE_OPTIONS=" + options}
-		size, given := exec.HeapGiven([]string{"node", word}, env)
+		size, given := node.HeapGiven([]string{"node", word}, env)
 		if size < 0 || size > 0 && !given {
 			t.Fatalf("HeapGiven(%q, %q) = %d, %v", word, options, size, given)
 		}
 		if given {
 			return
 		}
-		added := exec.AddNodeOption(env, exec.HeapOption(77))
-		if size, given := exec.HeapGiven([]string{"node", word}, added); size != 77 || !given {
+		added := node.AddNodeOption(env, node.HeapOption(77))
+		if size, given := node.HeapGiven([]string{"node", word}, added); size != 77 || !given {
 			t.Fatalf("of %q it finds %d, %v", added, size, given)
 		}
 	})
@@ -190,7 +190,7 @@ func FuzzHeapGiven(f *testing.F) {
 
 func TestAddNodeOption(t *testing.T) {
 	t.Parallel()
-	option := exec.HeapOption(114)
+	option := node.HeapOption(114)
 	for _, c := range []struct{ env, want []string }{
 		{nil, []string{"NODE_OPTIONS=" + option}},
 		{[]string{"NODE_OPTIONS="}, []string{"NODE_OPTIONS=" + option}},
@@ -199,7 +199,7 @@ func TestAddNodeOption(t *testing.T) {
 		{[]string{"NODE_OPTIONS=-r ./a b", "MY_NODE_OPTIONS=x", "NODE_OPTIONS=second"}, []string{"MY_NODE_OPTIONS=x", "NODE_OPTIONS=-r ./a b " + option}},
 	} {
 		before := fmt.Sprint(c.env)
-		if got := exec.AddNodeOption(c.env, option); !slices.Equal(got, c.want) {
+		if got := node.AddNodeOption(c.env, option); !slices.Equal(got, c.want) {
 			t.Errorf("AddNodeOption(%q) = %q, want %q", c.env, got, c.want)
 		}
 		if after := fmt.Sprint(c.env); after != before {

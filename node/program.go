@@ -1,4 +1,4 @@
-package exec
+package node
 
 import (
 	"fmt"
@@ -36,12 +36,12 @@ type Program struct {
 // A Runtime is what executes the program.
 type Runtime string
 
-// The runtimes. Other is also what cannot be told from outside.
+// The runtimes. RuntimeOther is also what cannot be told from outside.
 const (
-	Other Runtime = ""
-	Node  Runtime = "node"
-	Bun   Runtime = "bun"
-	Deno  Runtime = "deno"
+	RuntimeOther Runtime = ""
+	RuntimeNode  Runtime = "node"
+	RuntimeBun   Runtime = "bun"
+	RuntimeDeno  Runtime = "deno"
 )
 
 // A Join is how a program becomes a worker of Node's cluster protocol.
@@ -49,9 +49,9 @@ type Join int
 
 // The ways to join.
 const (
-	None   Join = iota // not at all; Why says why
-	Direct             // the process that is started is the worker
-	Late               // a Node process below it becomes the worker; see join.js
+	JoinNone   Join = iota // not at all; Why says why
+	JoinDirect             // the process that is started is the worker
+	JoinLate               // a Node process below it becomes the worker; see join.js
 )
 
 // String returns the name of j for logs.
@@ -62,7 +62,7 @@ func (p Program) Find() (string, error) {
 	if p.File != "" {
 		return p.File, nil
 	}
-	return setting{argv: p.Argv, env: p.Env, dir: p.Dir}.find()
+	return commandLine{argv: p.Argv, env: p.Env, dir: p.Dir}.find()
 }
 
 // Identify tells what argv runs in the environment env and the directory of this
@@ -70,15 +70,15 @@ func (p Program) Find() (string, error) {
 // (package.json, the first line of a script) but starts nothing. In doubt the join
 // is late, which works for whatever starts Node at some time.
 func Identify(argv, env []string, dir string) Program {
-	p := setting{argv: argv, env: env, dir: dir}.identify()
+	p := commandLine{argv: argv, env: env, dir: dir}.identify()
 	if p.Dir == dir { // it is inherited, whatever leads or does not lead there by then
 		p.Dir = ""
 	}
 	return p
 }
 
-// A setting is a command line where it would run.
-type setting struct {
+// A commandLine is a command line where it would run.
+type commandLine struct {
 	argv, env []string
 	dir       string
 	depth     int // how many others it was found in
@@ -137,9 +137,9 @@ func startsSeveral(text string) bool {
 // options and variables.
 func endsWord(r rune) bool { return strings.ContainsRune(" \t\n;&|(`\"'", r) }
 
-func (s setting) identify() Program {
+func (s commandLine) identify() Program {
 	if len(s.argv) == 0 || s.depth > maxDepth {
-		return s.unknown()
+		return s.undetermined()
 	}
 	name := filepath.Base(s.argv[0])
 	switch {
@@ -154,7 +154,7 @@ func (s setting) identify() Program {
 	case slices.Contains(fetcherNames, name):
 		return s.late()
 	case slices.Contains(daemonNames, name):
-		return s.none(Node, "%s starts and watches processes itself, as nodeinit does (name the script instead: node server.js)", name)
+		return s.none(RuntimeNode, "%s starts and watches processes itself, as nodeinit does (name the script instead: node server.js)", name)
 	case slices.Contains(initNames, name):
 		return s.otherInit(name)
 	case slices.Contains(shellNames, name):
@@ -165,60 +165,60 @@ func (s setting) identify() Program {
 }
 
 // direct: the process becomes the worker.
-func (s setting) direct(runtime Runtime) Program {
-	return Program{Argv: s.argv, Env: s.env, Dir: s.dir, Runtime: runtime, Join: Direct}
+func (s commandLine) direct(runtime Runtime) Program {
+	return Program{Argv: s.argv, Env: s.env, Dir: s.dir, Runtime: runtime, Join: JoinDirect}
 }
 
 // none: there is no worker in it, for a reason.
-func (s setting) none(runtime Runtime, why string, args ...any) Program {
+func (s commandLine) none(runtime Runtime, why string, args ...any) Program {
 	return Program{Argv: s.argv, Env: s.env, Dir: s.dir, Runtime: runtime, Why: fmt.Sprintf(why, args...)}
 }
 
 // late: a Node process below it becomes the worker, unless that is known to
 // fail. text is what it is known to run.
-func (s setting) late(text ...string) Program {
-	p := Program{Argv: s.argv, Env: s.env, Dir: s.dir, Runtime: Node, Join: Late, Wrapped: true}
+func (s commandLine) late(text ...string) Program {
+	p := Program{Argv: s.argv, Env: s.env, Dir: s.dir, Runtime: RuntimeNode, Join: JoinLate, Wrapped: true}
 	for _, t := range append(text, strings.Join(s.argv, " ")) {
 		if startsSeveral(t) {
-			p.Join, p.Why = None, "it starts several programs at once, and one command is one worker (a container for each, or name one of them)"
+			p.Join, p.Why = JoinNone, "it starts several programs at once, and one command is one worker (a container for each, or name one of them)"
 		}
 		if why := s.refusesImport(t); why != "" {
-			p.Join, p.Why = None, "nodeinit reaches a program below another by --import, and "+why
+			p.Join, p.Why = JoinNone, "nodeinit reaches a program below another by --import, and "+why
 		}
 		if resetsOptions(t) {
-			p.Join, p.Why = None, `it sets NODE_OPTIONS, through which nodeinit reaches the program below it (set it for the container, or write NODE_OPTIONS="$NODE_OPTIONS ...")`
+			p.Join, p.Why = JoinNone, `it sets NODE_OPTIONS, through which nodeinit reaches the program below it (set it for the container, or write NODE_OPTIONS="$NODE_OPTIONS ...")`
 		}
 	}
-	if major, minor, ok := s.nodeVersion("node"); ok && !takesImport(major, minor) {
-		p.Join, p.Why = None, fmt.Sprintf("Node %d.%d takes no --import in NODE_OPTIONS, through which nodeinit reaches a program below %q (name the script instead: node server.js; or use Node 18.18 or later)", major, minor, s.argv[0])
+	if major, minor, ok := s.nodeVersion("node"); ok && !supportsImport(major, minor) {
+		p.Join, p.Why = JoinNone, fmt.Sprintf("Node %d.%d takes no --import in NODE_OPTIONS, through which nodeinit reaches a program below %q (name the script instead: node server.js; or use Node 18.18 or later)", major, minor, s.argv[0])
 	}
 	return p
 }
 
-// unknown: it may run Node or not. Where the user says that it does, it joins
+// undetermined: it may run Node or not. Where the user says that it does, it joins
 // late.
-func (s setting) unknown() Program {
-	return Program{Argv: s.argv, Env: s.env, Dir: s.dir, Join: Late}
+func (s commandLine) undetermined() Program {
+	return Program{Argv: s.argv, Env: s.env, Dir: s.dir, Join: JoinLate}
 }
 
-// within returns what s comes to when it runs argv, which inner identified. A
+// unwrap returns what s comes to when it runs argv, which inner identified. A
 // worker that can be started without s is; else s is what inner makes of it.
-func (s setting) within(inner Program, note string) Program {
-	if inner.Join == Direct {
+func (s commandLine) unwrap(inner Program, note string) Program {
+	if inner.Join == JoinDirect {
 		inner.Note = strings.TrimSuffix(note+"; "+inner.Note, "; ")
 		return inner
 	}
 	p := s.late(strings.Join(inner.Argv, " "))
 	p.Runtime = inner.Runtime
-	p.Wrapped = inner.Runtime != Other
-	if inner.Join == None {
-		p.Join, p.Why = None, inner.Why
+	p.Wrapped = inner.Runtime != RuntimeOther
+	if inner.Join == JoinNone {
+		p.Join, p.Why = JoinNone, inner.Why
 	}
 	return p
 }
 
 // otherInit is an init below nodeinit. What it would do, nodeinit does.
-func (s setting) otherInit(name string) Program {
+func (s commandLine) otherInit(name string) Program {
 	rest := s.argv[1:]
 	for len(rest) > 0 && slices.Contains([]string{"-s", "-v", "-w", "--"}, rest[0]) {
 		rest = rest[1:]
@@ -227,21 +227,21 @@ func (s setting) otherInit(name string) Program {
 		}
 	}
 	if len(rest) == 0 || strings.HasPrefix(rest[0], "-") {
-		return s.prefix(1)
+		return s.findNodeAfter(1)
 	}
-	inner := setting{rest, s.env, s.dir, s.depth + 1}.identify()
+	inner := commandLine{rest, s.env, s.dir, s.depth + 1}.identify()
 	inner.Note = strings.TrimSuffix(fmt.Sprintf("nodeinit does what %s would; %s", name, inner.Note), "; ")
 	return inner
 }
 
-// prefix is a command of which later words are a command too, as of env or
+// findNodeAfter is a command of which later words are a command too, as of env or
 // doppler run. from is the first word that may be one.
-func (s setting) prefix(from int) Program {
+func (s commandLine) findNodeAfter(from int) Program {
 	for i := from; i < len(s.argv); i++ {
 		name := filepath.Base(s.argv[i])
 		if slices.Contains(wrapperNames, name) || isNode(name) && i+1 < len(s.argv) {
 			return s.late()
 		}
 	}
-	return s.unknown()
+	return s.undetermined()
 }

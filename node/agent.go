@@ -1,14 +1,14 @@
-package exec
+package node
 
 import _ "embed"
 
 // The agent, in three parts. agent.js runs it, so that comes last.
 var (
-	//go:embed handlers.js
+	//go:embed preload/handlers.js
 	handlersScript string
-	//go:embed connections.js
+	//go:embed preload/connections.js
 	connectionsScript string
-	//go:embed agent.js
+	//go:embed preload/agent.js
 	agentPart string
 )
 

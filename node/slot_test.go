@@ -1,9 +1,8 @@
-package exec_test
+package node_test
 
 import (
 	"context"
 	"encoding/base64"
-	"fmt"
 	"os"
 	"regexp"
 	"runtime"
@@ -11,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/nodeinit/nodeinit/node"
 
 	"golang.org/x/sys/unix"
 
@@ -22,19 +23,19 @@ import (
 func TestChannelFD(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		join      exec.Join
+		join      node.Join
 		inherited []int
 		want      int
 	}{
-		{exec.Direct, nil, 3},
-		{exec.Direct, []int{3}, 4},
-		{exec.Direct, []int{5, 3, 4}, 6},
-		{exec.Direct, []int{4, 5}, 3},
-		{exec.Late, nil, 173},
-		{exec.Late, []int{3, 4}, 173},
-		{exec.Late, []int{174, 173}, 175},
+		{node.JoinDirect, nil, 3},
+		{node.JoinDirect, []int{3}, 4},
+		{node.JoinDirect, []int{5, 3, 4}, 6},
+		{node.JoinDirect, []int{4, 5}, 3},
+		{node.JoinLate, nil, 173},
+		{node.JoinLate, []int{3, 4}, 173},
+		{node.JoinLate, []int{174, 173}, 175},
 	} {
-		if got := exec.ChannelFD(c.join, c.inherited); got != c.want {
+		if got := node.ChannelFD(c.join, c.inherited); got != c.want {
 			t.Errorf("ChannelFD(%v, %v) = %d, want %d", c.join, c.inherited, got, c.want)
 		}
 	}
@@ -52,28 +53,28 @@ func TestWorkerEnv(t *testing.T) {
 	// Variables for workers that the user has set stay in fork mode.
 	single := []string{"A=1", "NODE_CHANNEL_FDS=kept", "NODEINIT_WORKER=96", "NODEINIT_WORKERS=auto", "NODEINIT_WORKER_COUNT=95"}
 	for _, c := range []struct {
-		worker  exec.Worker
-		join    exec.Join
+		worker  node.Slot
+		join    node.Join
 		want    []string
 		modules string // that Node is to run before
 	}{
-		{exec.Worker{ID: 7, Slot: 2, Workers: 4}, exec.Direct, slices.Concat(own, channel, []string{"NODE_UNIQUE_ID=7"}), ""},
-		{exec.Worker{ID: 7, Slot: 2, Workers: 4, Agent: true}, exec.Direct, slices.Concat(own, channel, []string{"NODE_UNIQUE_ID=7"}), "channel agent"},
-		{exec.Worker{ID: 7, Slot: 2, Workers: 4}, exec.Late, append(own, "NODEINIT_CHANNEL=3:55:7"), "join"},
-		{exec.Worker{ID: 7, Slot: 2, Workers: 4, Agent: true}, exec.Late, append(own, "NODEINIT_CHANNEL=3:55:7"), "join channel agent"},
-		{exec.Worker{Agent: true}, exec.Direct, slices.Concat(single, channel), "channel agent"},
-		{exec.Worker{Agent: true}, exec.Late, append(single, "NODEINIT_CHANNEL=3:55:0"), "join channel agent"},
+		{node.Slot{ID: 7, Slot: 2, Workers: 4}, node.JoinDirect, slices.Concat(own, channel, []string{"NODE_UNIQUE_ID=7"}), ""},
+		{node.Slot{ID: 7, Slot: 2, Workers: 4, Agent: true}, node.JoinDirect, slices.Concat(own, channel, []string{"NODE_UNIQUE_ID=7"}), "channel agent"},
+		{node.Slot{ID: 7, Slot: 2, Workers: 4}, node.JoinLate, append(own, "NODEINIT_CHANNEL=3:55:7"), "join"},
+		{node.Slot{ID: 7, Slot: 2, Workers: 4, Agent: true}, node.JoinLate, append(own, "NODEINIT_CHANNEL=3:55:7"), "join channel agent"},
+		{node.Slot{Agent: true}, node.JoinDirect, slices.Concat(single, channel), "channel agent"},
+		{node.Slot{Agent: true}, node.JoinLate, append(single, "NODEINIT_CHANNEL=3:55:0"), "join channel agent"},
 	} {
 		env := slices.Clone(before)
-		got := exec.WorkerEnv([]string{"node", "a.js"}, env, c.worker, c.join, 3, 55)
+		got := node.WorkerEnv([]string{"node", "a.js"}, env, c.worker, c.join, 3, 55)
 		if !slices.Equal(env, before) {
 			t.Errorf("WorkerEnv made %q of %q", env, before)
 		}
-		options := exec.Lookup(got, "NODE_OPTIONS")
+		options := exec.Getenv(got, "NODE_OPTIONS")
 		if c.modules != "" {
 			options = withoutStart(t, options)
 		}
-		if modules := modulesIn(t, exec.Lookup(got, "NODEINIT_MODULES")); modules != c.modules || options != "--title x" {
+		if modules := modulesIn(t, exec.Getenv(got, "NODEINIT_MODULES")); modules != c.modules || options != "--title x" {
 			t.Errorf("%+v, %v: modules %q, and NODE_OPTIONS %q", c.worker, c.join, modules, options)
 		}
 		got = slices.DeleteFunc(got, func(kv string) bool {
@@ -104,9 +105,9 @@ func TestWorkerInstance(t *testing.T) {
 		{"node a.js", "NODE_CONFIG_STRICT_MODE=", "3", true},
 		{"node a.js --NODE_CONFIG_STRICT_MODE=1", "A=1", "", false},
 	} {
-		got := exec.WorkerEnv(strings.Fields(c.argv), []string{c.env}, exec.Worker{ID: 1, Slot: 3, Workers: 4}, exec.Direct, 3, 55)
+		got := node.WorkerEnv(strings.Fields(c.argv), []string{c.env}, node.Slot{ID: 1, Slot: 3, Workers: 4}, node.JoinDirect, 3, 55)
 		set := slices.ContainsFunc(got, func(kv string) bool { return strings.HasPrefix(kv, "NODE_APP_INSTANCE=") })
-		if value := exec.Lookup(got, "NODE_APP_INSTANCE"); value != c.want || set != c.set {
+		if value := exec.Getenv(got, "NODE_APP_INSTANCE"); value != c.want || set != c.set {
 			t.Errorf("%s, %s: NODE_APP_INSTANCE is %q, %v, want %q, %v", c.argv, c.env, value, set, c.want, c.set)
 		}
 	}
@@ -181,15 +182,15 @@ func TestWorkerInspector(t *testing.T) {
 		{1, "node --inspect=9300 server.js", "--inspect=9500", "node --inspect=9300 --inspect-port=9301 server.js | --inspect=9500"},
 		{3, "./server", "--inspect=9500", "./server | --inspect=9500 --inspect-port=9503"},
 	} {
-		p := exec.Program{Argv: strings.Fields(c.argv), Join: exec.Direct}
+		p := node.Program{Argv: strings.Fields(c.argv), Join: node.JoinDirect}
 		if c.options != "" {
 			p.Env = []string{"NODE_OPTIONS=" + c.options}
 		}
-		command, err := p.Worker("node", exec.Worker{Slot: c.slot}, socket(t), nil)
+		command, err := p.Command("node", node.Slot{Slot: c.slot}, socket(t), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := strings.Join(command.Argv, " ") + " | " + exec.Lookup(command.Env, "NODE_OPTIONS"); got != c.want {
+		if got := strings.Join(command.Argv, " ") + " | " + exec.Getenv(command.Env, "NODE_OPTIONS"); got != c.want {
 			t.Errorf("%+v:\n got %s\nwant %s", c, got, c.want)
 		}
 		if got := strings.Join(p.Argv, " "); got != c.argv {
@@ -211,7 +212,7 @@ func socket(t *testing.T) int {
 
 func TestWorkerNeedsAChannel(t *testing.T) {
 	t.Parallel()
-	_, err := exec.Program{Argv: []string{"node"}}.Worker("node", exec.Worker{Slot: 3}, -1, nil)
+	_, err := node.Program{Argv: []string{"node"}}.Command("node", node.Slot{Slot: 3}, -1, nil)
 	if err == nil || err.Error() != "channel of worker 3: fstat: bad file descriptor" {
 		t.Errorf("no channel: %v", err)
 	}
@@ -221,7 +222,7 @@ func TestWorkerNeedsAChannel(t *testing.T) {
 // process keeps its own; nothing else is open.
 func TestChannelIsWhereItWasPromised(t *testing.T) {
 	t.Parallel()
-	for _, join := range []exec.Join{exec.Direct, exec.Late} {
+	for _, join := range []node.Join{node.JoinDirect, node.JoinLate} {
 		p := testproc.Command{Argv: testproc.Argv("hirer", strconv.Itoa(int(join)))}.Start(t)
 		promised := p.Line()
 		p.Expect(promised, "in /", "0")
@@ -248,10 +249,10 @@ func hirer(args []string) {
 	}
 	inherited := exec.Inherited()
 	slices.Sort(inherited)
-	testproc.Say("open besides 0 to 2: %v and the channel as %d", inherited, exec.ChannelFD(exec.Join(join), inherited))
+	testproc.Say("open besides 0 to 2: %v and the channel as %d", inherited, node.ChannelFD(node.Join(join), inherited))
 	argv := testproc.Argv("employee")
-	program := exec.Program{Argv: argv, Env: os.Environ(), Dir: "/", Join: exec.Join(join)}
-	command, err := program.Worker(argv[0], exec.Worker{ID: 1, Workers: 1}, ends[1], inherited)
+	program := node.Program{Argv: argv, Env: os.Environ(), Dir: "/", Join: node.Join(join)}
+	command, err := program.Command(argv[0], node.Slot{ID: 1, Workers: 1}, ends[1], inherited)
 	if err != nil {
 		fail(err)
 	}
@@ -288,65 +289,4 @@ func employee([]string) {
 		fail(err)
 	}
 	testproc.Say("in %s", dir)
-}
-
-// In the background nothing takes the terminal, and nothing can be stopped by
-// reading from it.
-func TestBackgroundLeavesTheTerminal(t *testing.T) {
-	t.Parallel()
-	terminal, theirs := pty(t)
-	defer terminal.Close()
-	p := testproc.Command{Argv: testproc.Argv("landlord"), Stdin: theirs, Attr: onTerminal}.Start(t)
-	theirs.Close()
-	p.Expect("starts in the foreground: true", "tenant reads 0 bytes, EOF", "0", "still in the foreground: true")
-	p.WaitCode(0)
-}
-
-func landlord([]string) {
-	runtime.LockOSThread()
-	testproc.Say("starts in the foreground: %v", hasTerminal())
-	argv := testproc.Argv("tenant")
-	var r reaper.Reaper
-	child, err := exec.Command{Path: argv[0], Argv: argv, Env: os.Environ(), Background: true}.Start(&r)
-	if err != nil {
-		fail(err)
-	}
-	go r.Run(context.Background())
-	<-child.Exited()
-	testproc.Say("%d", child.Status().ExitStatus())
-	testproc.Say("still in the foreground: %v", hasTerminal())
-}
-
-func tenant([]string) {
-	n, err := os.Stdin.Read(make([]byte, 10))
-	testproc.Say("tenant reads %d bytes, %v", n, err)
-}
-
-func hasTerminal() bool {
-	group, err := unix.IoctlGetInt(0, unix.TIOCGPGRP)
-	return err == nil && group == unix.Getpgrp()
-}
-
-// onTerminal makes a process the leader of a session with its stdin as terminal.
-var onTerminal = unix.SysProcAttr{Setsid: true, Setctty: true}
-
-// pty opens a terminal: its two sides.
-func pty(t *testing.T) (ours, theirs *os.File) {
-	t.Helper()
-	ours, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(int(ours.Fd()), unix.TIOCGPTN)
-	if err == nil {
-		err = unix.IoctlSetPointerInt(int(ours.Fd()), unix.TIOCSPTLCK, 0)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	theirs, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ours, theirs
 }

@@ -1,4 +1,4 @@
-package exec
+package node
 
 import (
 	"errors"
@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/nodeinit/nodeinit/exec"
 
 	"golang.org/x/sys/unix"
 )
@@ -59,7 +61,7 @@ func isLetterOrDigit(c byte) bool {
 }
 
 // shell is sh -c "command" or sh script.
-func (s setting) shell() Program {
+func (s commandLine) shell() Program {
 	for i := 1; i < len(s.argv); i++ {
 		switch word := s.argv[i]; {
 		case word == "-o" || word == "+o":
@@ -72,21 +74,21 @@ func (s setting) shell() Program {
 				i += 2
 			}
 			if i >= len(s.argv) {
-				return s.unknown()
+				return s.undetermined()
 			}
 			return s.shellCommand(s.argv[i], i == 2 && strings.Trim(word, "-ceu") == "")
 		}
 	}
-	return s.unknown()
+	return s.undetermined()
 }
 
 // shellCommand is what sh -c runs; alone tells that nothing else is asked of
 // the shell (such as -l, which reads a profile).
-func (s setting) shellCommand(command string, alone bool) Program {
+func (s commandLine) shellCommand(command string, alone bool) Program {
 	if list, plain := words(command); plain {
-		inner := setting{list, s.env, s.dir, s.depth + 1}.identify()
-		if alone || inner.Join != Direct {
-			return s.within(inner, fmt.Sprintf("%s -c runs %q", filepath.Base(s.argv[0]), command))
+		inner := commandLine{list, s.env, s.dir, s.depth + 1}.identify()
+		if alone || inner.Join != JoinDirect {
+			return s.unwrap(inner, fmt.Sprintf("%s -c runs %q", filepath.Base(s.argv[0]), command))
 		}
 		return s.late()
 	}
@@ -94,30 +96,30 @@ func (s setting) shellCommand(command string, alone bool) Program {
 }
 
 // shellScript is a script that a shell is given; its name is the word at.
-func (s setting) shellScript(at int) Program {
+func (s commandLine) shellScript(at int) Program {
 	return s.scriptText(s.join(s.argv[at]), s.argv[at+1:])
 }
 
 // text is a program that is a shell's text.
-func (s setting) text(text string) Program {
+func (s commandLine) text(text string) Program {
 	if !mentionsNode(text) {
-		return s.unknown()
+		return s.undetermined()
 	}
 	return s.late(text)
 }
 
 // scriptText is a shell script with arguments, which it may run.
-func (s setting) scriptText(file string, args []string) Program {
+func (s commandLine) scriptText(file string, args []string) Program {
 	text := contents(file)
 	if strings.Contains(text, `"$@"`) && len(args) > 0 {
-		inner := setting{args, s.env, s.dir, s.depth + 1}.identify()
+		inner := commandLine{args, s.env, s.dir, s.depth + 1}.identify()
 		if isNodeImage(text) {
 			return s.nodeImage(args)
 		}
-		if inner.Runtime == Node {
+		if inner.Runtime == RuntimeNode {
 			p := s.late(text)
-			if inner.Join == None {
-				p.Join, p.Why = None, inner.Why
+			if inner.Join == JoinNone {
+				p.Join, p.Why = JoinNone, inner.Why
 			}
 			return p
 		}
@@ -127,14 +129,14 @@ func (s setting) scriptText(file string, args []string) Program {
 
 // nodeImage is docker-entrypoint.sh of the official Node images: it runs args,
 // with node in front if they begin with an option or with no command.
-func (s setting) nodeImage(args []string) Program {
-	inner := setting{args, s.env, s.dir, s.depth + 1}
+func (s commandLine) nodeImage(args []string) Program {
+	inner := commandLine{args, s.env, s.dir, s.depth + 1}
 	stat, err := os.Stat(s.join(args[0]))
 	plainFile := err == nil && stat.Mode().IsRegular() && unix.Access(s.join(args[0]), unix.X_OK) != nil
 	if _, err := inner.find(); err != nil || plainFile || strings.HasPrefix(args[0], "-") {
 		inner.argv = append([]string{"node"}, args...)
 	}
-	return s.within(inner.identify(), fmt.Sprintf("%s runs its arguments", filepath.Base(s.argv[0])))
+	return s.unwrap(inner.identify(), fmt.Sprintf("%s runs its arguments", filepath.Base(s.argv[0])))
 }
 
 // isNodeImage reports whether text is that docker-entrypoint.sh and nothing
@@ -153,10 +155,10 @@ func isNodeImage(text string) bool {
 }
 
 // contents returns the first 64 KiB of file.
-func contents(file string) string { return string(beginning(file, 64<<10)) }
+func contents(file string) string { return string(exec.ReadHead(file, 64<<10)) }
 
 // file is a program that is known by what is in its file.
-func (s setting) file() Program {
+func (s commandLine) file() Program {
 	from := 1
 	if slices.Contains(asUserNames, filepath.Base(s.argv[0])) {
 		from = 2
@@ -166,54 +168,54 @@ func (s setting) file() Program {
 	}
 	file, err := s.find()
 	if err != nil {
-		return s.prefix(from)
+		return s.findNodeAfter(from)
 	}
-	first, _, _ := strings.Cut(string(head(file)), "\n")
+	first, _, _ := strings.Cut(string(exec.ReadHead(file, 256)), "\n")
 	line, ok := strings.CutPrefix(first, "#!")
 	if !ok && isSEA(file) {
 		return s.single()
 	}
 	if !ok {
-		return s.prefix(from)
+		return s.findNodeAfter(from)
 	}
 	interpreter := strings.Fields(line)
 	if len(interpreter) > 0 && filepath.Base(interpreter[0]) == "env" {
 		interpreter = slices.DeleteFunc(interpreter[1:], func(word string) bool { return word == "-S" || word == "--split-string" })
 	}
 	if len(interpreter) == 0 {
-		return s.prefix(from)
+		return s.findNodeAfter(from)
 	}
 	if slices.Contains(shellNames, filepath.Base(interpreter[0])) {
 		return s.scriptText(file, s.argv[1:])
 	}
-	inner := setting{slices.Concat(interpreter, []string{file}, s.argv[1:]), s.env, s.dir, s.depth + 1}.identify()
+	inner := commandLine{slices.Concat(interpreter, []string{file}, s.argv[1:]), s.env, s.dir, s.depth + 1}.identify()
 	if real, err := filepath.EvalSymlinks(file); err == nil {
 		file = real
 	}
-	if inner.Runtime == Node && inner.Join == Direct && strings.Contains(file, "/node_modules/") {
+	if inner.Runtime == RuntimeNode && inner.Join == JoinDirect && strings.Contains(file, "/node_modules/") {
 		return s.late() // a tool that was installed may be a server itself, or start one
 	}
 	inner.Argv, inner.Note = s.argv, ""
-	if inner.Join == Late && inner.Runtime == Other {
-		return s.prefix(from)
+	if inner.Join == JoinLate && inner.Runtime == RuntimeOther {
+		return s.findNodeAfter(from)
 	}
 	return inner
 }
 
 // find returns the file that s executes.
-func (s setting) find() (string, error) {
-	path := Lookup(s.env, "PATH")
+func (s commandLine) find() (string, error) {
+	path := exec.Getenv(s.env, "PATH")
 	if path == "" {
 		path = "/bin:/usr/bin" // execvp(3)
 	}
 	name := s.argv[0]
 	if s.dir == "" {
-		return Find(name, path)
+		return exec.Find(name, path)
 	}
 	if strings.Contains(name, "/") {
-		file, err := Find(s.join(name), path)
+		file, err := exec.Find(s.join(name), path)
 		if err != nil {
-			return "", &Error{Name: name, Err: errors.Unwrap(err)}
+			return "", &exec.Error{Name: name, Err: errors.Unwrap(err)}
 		}
 		if filepath.IsAbs(name) {
 			return name, nil
@@ -224,5 +226,5 @@ func (s setting) find() (string, error) {
 	for i, dir := range dirs {
 		dirs[i] = s.join(dir)
 	}
-	return Find(name, strings.Join(dirs, string(filepath.ListSeparator)))
+	return exec.Find(name, strings.Join(dirs, string(filepath.ListSeparator)))
 }

@@ -1,4 +1,4 @@
-package exec
+package node
 
 import (
 	"encoding/json"
@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/nodeinit/nodeinit/exec"
 )
 
 // A packageFile is what matters here of a package.json.
@@ -39,7 +41,7 @@ func findPackage(dir string) (packageFile, bool) {
 		dir = parent
 	}
 	pkg := packageFile{dir: dir}
-	file, err := openRegular(pkg.file())
+	file, err := exec.OpenRegular(pkg.file())
 	if err != nil {
 		return pkg, false
 	}
@@ -51,24 +53,24 @@ func findPackage(dir string) (packageFile, bool) {
 
 func (p packageFile) file() string { return filepath.Join(p.dir, "package.json") }
 
-// hooked reports whether others are run before or after the script.
-func (p packageFile) hooked(script string) bool {
+// hasHooks reports whether others are run before or after the script.
+func (p packageFile) hasHooks(script string) bool {
 	return p.Scripts["pre"+script] != "" || p.Scripts["post"+script] != ""
 }
 
-// configured reports whether the package manager is told to run scripts in
+// customRunner reports whether the package manager is told to run scripts in
 // another way: with Plug'n'Play, in another shell, with options for Node or with
 // a Node of its own.
-func (p packageFile) configured(env []string) bool {
+func (p packageFile) customRunner(env []string) bool {
 	if len(p.PNPM.ExecutionEnv) > 0 {
 		return true
 	}
 	for _, key := range []string{"node_options", "script_shell", "shell_emulator", "use_node_version"} {
-		if Lookup(env, "npm_config_"+key) != "" || Lookup(env, "NPM_CONFIG_"+strings.ToUpper(key)) != "" {
+		if exec.Getenv(env, "npm_config_"+key) != "" || exec.Getenv(env, "NPM_CONFIG_"+strings.ToUpper(key)) != "" {
 			return true
 		}
 	}
-	dirs := append(p.above(), Lookup(env, "HOME"))
+	dirs := append(p.above(), exec.Getenv(env, "HOME"))
 	for _, dir := range dirs {
 		for _, name := range []string{".yarnrc.yml", ".pnp.cjs", ".pnp.js"} {
 			if exists(dir, name) {
@@ -101,7 +103,7 @@ func (p packageFile) path(env []string) string {
 	for _, dir := range p.above() {
 		path = append(path, filepath.Join(dir, "node_modules/.bin"))
 	}
-	if rest := Lookup(env, "PATH"); rest != "" {
+	if rest := exec.Getenv(env, "PATH"); rest != "" {
 		path = append(path, rest)
 	}
 	return strings.Join(path, string(filepath.ListSeparator))
@@ -128,7 +130,7 @@ func (p packageFile) env(env []string, from, script, text string) []string {
 	for key, value := range p.Config {
 		flatten(vars, "npm_package_config_"+key, value)
 	}
-	return withVariables(env, vars)
+	return exec.Setenv(env, vars)
 }
 
 // flatten adds value, and what is in it, to vars as npm does (package-envs in

@@ -1,0 +1,31 @@
+package exec
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Getenv returns the value of key in env, of the first one as getenv(3) does,
+// "" if there is none.
+func Getenv(env []string, key string) string {
+	for _, kv := range env {
+		if value, ok := strings.CutPrefix(kv, key+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// Setenv returns env with vars instead of what it has of these names.
+func Setenv(env []string, vars map[string]string) []string {
+	kept := slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
+		key, _, _ := strings.Cut(kv, "=")
+		_, replaced := vars[key]
+		return replaced
+	})
+	for _, key := range slices.Sorted(maps.Keys(vars)) {
+		kept = append(kept, key+"="+vars[key])
+	}
+	return kept
+}

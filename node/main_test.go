@@ -1,0 +1,24 @@
+package node_test
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/nodeinit/nodeinit/internal/testproc"
+)
+
+func TestMain(m *testing.M) {
+	testproc.Main(map[string]func([]string){
+		"hirer":    hirer,
+		"employee": employee,
+		"primary":  primary,
+		"closer":   closer,
+	})
+	os.Exit(m.Run())
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(97)
+}
