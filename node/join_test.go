@@ -12,12 +12,11 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/nodeinit/nodeinit/node"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/exec"
 	"github.com/nodeinit/nodeinit/internal/testproc"
+	"github.com/nodeinit/nodeinit/node"
 	"github.com/nodeinit/nodeinit/reaper"
 )
 

@@ -7,10 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nodeinit/nodeinit/node"
-
 	"github.com/nodeinit/nodeinit/exec"
 	"github.com/nodeinit/nodeinit/internal/testproc"
+	"github.com/nodeinit/nodeinit/node"
 )
 
 func TestIdentify(t *testing.T) {

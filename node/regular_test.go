@@ -8,12 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nodeinit/nodeinit/node"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/exec"
 	"github.com/nodeinit/nodeinit/internal/testproc"
+	"github.com/nodeinit/nodeinit/node"
 )
 
 // What is no regular file is neither waited for nor read: it is the program's.

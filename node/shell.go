@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/nodeinit/nodeinit/exec"
-
 	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/exec"
 )
 
 // words splits a shell command that means the same without a shell: one command

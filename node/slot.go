@@ -11,9 +11,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/nodeinit/nodeinit/exec"
-
 	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/exec"
 )
 
 // A Slot is one process of those that a program is started as.

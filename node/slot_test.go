@@ -11,12 +11,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nodeinit/nodeinit/node"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/exec"
 	"github.com/nodeinit/nodeinit/internal/testproc"
+	"github.com/nodeinit/nodeinit/node"
 	"github.com/nodeinit/nodeinit/reaper"
 )
 
@@ -116,7 +115,7 @@ func TestWorkerInstance(t *testing.T) {
 // withoutStart returns NODE_OPTIONS without the import of start.js.
 func withoutStart(t *testing.T, options string) string {
 	t.Helper()
-	start, err := os.ReadFile("start.js")
+	start, err := os.ReadFile("preload/start.js")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +144,7 @@ func modulesIn(t *testing.T, variable string) string {
 			parts = []string{"handlers.js", "connections.js", file}
 		}
 		for _, part := range parts {
-			text, err := os.ReadFile(part)
+			text, err := os.ReadFile("preload/" + part)
 			if err != nil {
 				t.Fatal(err)
 			}

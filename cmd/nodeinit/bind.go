@@ -11,12 +11,11 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/nodeinit/nodeinit/node"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/cluster"
 	"github.com/nodeinit/nodeinit/exec"
+	"github.com/nodeinit/nodeinit/node"
 )
 
 // bindPatience ends a wait for nothing: it is how long Node may take to start and bind.

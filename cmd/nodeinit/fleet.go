@@ -7,12 +7,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nodeinit/nodeinit/node"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/cluster"
 	"github.com/nodeinit/nodeinit/exec"
+	"github.com/nodeinit/nodeinit/node"
 	"github.com/nodeinit/nodeinit/reaper"
 	"github.com/nodeinit/nodeinit/signals"
 	"github.com/nodeinit/nodeinit/supervisor"

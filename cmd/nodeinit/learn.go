@@ -6,12 +6,11 @@ import (
 	"os"
 	"slices"
 
-	"github.com/nodeinit/nodeinit/node"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/cgroup"
 	"github.com/nodeinit/nodeinit/logs"
+	"github.com/nodeinit/nodeinit/node"
 	"github.com/nodeinit/nodeinit/supervisor"
 )
 

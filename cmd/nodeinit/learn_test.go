@@ -4,11 +4,10 @@ import (
 	"os"
 	"testing"
 
-	"github.com/nodeinit/nodeinit/node"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/cluster"
+	"github.com/nodeinit/nodeinit/node"
 	"github.com/nodeinit/nodeinit/reaper"
 )
 

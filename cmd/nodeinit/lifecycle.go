@@ -5,9 +5,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nodeinit/nodeinit/node"
-
 	"github.com/nodeinit/nodeinit/cgroup"
+	"github.com/nodeinit/nodeinit/node"
 	"github.com/nodeinit/nodeinit/supervisor"
 )
 

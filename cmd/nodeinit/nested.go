@@ -7,12 +7,11 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/nodeinit/nodeinit/node"
-
 	"github.com/rs/zerolog"
 
 	"github.com/nodeinit/nodeinit/exec"
 	"github.com/nodeinit/nodeinit/logs"
+	"github.com/nodeinit/nodeinit/node"
 )
 
 // nested sees to nodeinit below nodeinit, of which only one is to do the work:

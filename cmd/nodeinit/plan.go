@@ -6,10 +6,9 @@ import (
 	"io/fs"
 	"math"
 
-	"github.com/nodeinit/nodeinit/node"
-
 	"github.com/nodeinit/nodeinit/cgroup"
 	"github.com/nodeinit/nodeinit/exec"
+	"github.com/nodeinit/nodeinit/node"
 )
 
 const mib = 1 << 20

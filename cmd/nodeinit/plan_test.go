@@ -8,12 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nodeinit/nodeinit/node"
-
 	"github.com/rs/zerolog"
 
 	"github.com/nodeinit/nodeinit/cgroup"
 	"github.com/nodeinit/nodeinit/logs"
+	"github.com/nodeinit/nodeinit/node"
 )
 
 func TestPlanHeap(t *testing.T) {

@@ -3,9 +3,8 @@ package main
 import (
 	"slices"
 
-	"github.com/nodeinit/nodeinit/node"
-
 	"github.com/nodeinit/nodeinit/cgroup"
+	"github.com/nodeinit/nodeinit/node"
 )
 
 // planNow returns the plan for a worker of slot that is started now. It is that

@@ -8,14 +8,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nodeinit/nodeinit/node"
-
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/cgroup"
 	"github.com/nodeinit/nodeinit/exec"
 	"github.com/nodeinit/nodeinit/logs"
+	"github.com/nodeinit/nodeinit/node"
 	"github.com/nodeinit/nodeinit/reaper"
 	"github.com/nodeinit/nodeinit/signals"
 	"github.com/nodeinit/nodeinit/supervisor"

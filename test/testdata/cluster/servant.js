@@ -16,7 +16,7 @@ else setInterval(() => {}, 2 ** 30);
 const beat = new Promise((resolve) => {
   const { _send: send } = process; // what process.send calls
   process._send = (message, ...rest) => {
-    if (message.act === 'beat') resolve();
+    if (message.act === 'heartbeat') resolve();
     return Reflect.apply(send, process, [message, ...rest]);
   };
 });
