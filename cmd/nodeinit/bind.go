@@ -65,7 +65,7 @@ func (f *fleet) startBinder(low cluster.PrivilegedPort, end int) (process, error
 	if err != nil {
 		return nil, err
 	}
-	program := f.plan.program
+	program := f.plan.Program
 	at := node.ChannelFD(program.Join, f.inherited)
 	env := append(slices.Clone(program.Env), "NODE_CHANNEL_FD="+strconv.Itoa(at), "NODE_CHANNEL_SERIALIZATION_MODE=json")
 	command := exec.Command{

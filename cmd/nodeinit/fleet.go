@@ -12,6 +12,7 @@ import (
 	"github.com/nodeinit/nodeinit/cluster"
 	"github.com/nodeinit/nodeinit/exec"
 	"github.com/nodeinit/nodeinit/node"
+	"github.com/nodeinit/nodeinit/plan"
 	"github.com/nodeinit/nodeinit/reaper"
 	"github.com/nodeinit/nodeinit/signals"
 	"github.com/nodeinit/nodeinit/supervisor"
@@ -62,7 +63,7 @@ type process interface {
 }
 
 func newFleet(r *run) (*fleet, error) {
-	primary, err := cluster.New(cluster.Balance(r.plan.balance))
+	primary, err := cluster.New(cluster.Balance(r.plan.Balance))
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +72,7 @@ func newFleet(r *run) (*fleet, error) {
 		changes: make(chan supervisor.Report),
 		known:   make(map[*cluster.Worker]*worker),
 	}
-	if p := r.plan.program; p.Runtime == node.RuntimeNode && p.Join == node.JoinDirect {
+	if p := r.plan.Program; p.Runtime == node.RuntimeNode && p.Join == node.JoinDirect {
 		primary.BindPrivileged = f.bind
 	}
 	return f, nil
@@ -130,8 +131,8 @@ func (f *fleet) start(slot int) (supervisor.Worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	now := f.planNow(slot, f.learned)
-	w, err := f.fork(now, node.Slot{ID: f.lastID, Slot: slot, Workers: now.workers, Agent: now.agent, Alone: f.getsInput(slot)}, channel, end)
+	now := f.current.Plan(slot, f.learned)
+	w, err := f.fork(now, node.Slot{ID: f.lastID, Slot: slot, Workers: now.Workers, Agent: now.Agent, Alone: f.getsInput(slot)}, channel, end)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +145,7 @@ func (f *fleet) start(slot int) (supervisor.Worker, error) {
 // getsInput reports whether the next worker of slot gets standard input. Where
 // all start at once the terminal stays nodeinit's, so that ^C reaches all.
 func (f *fleet) getsInput(slot int) bool {
-	return slot == 0 && f.reader == nil && (f.plan.oneFirst || !isTerminal(unix.Stdin))
+	return slot == 0 && f.reader == nil && (f.plan.OneFirst || !isTerminal(unix.Stdin))
 }
 
 // startSingle starts the program in fork mode.
@@ -158,16 +159,16 @@ func (f *fleet) startSingle(int) (supervisor.Worker, error) {
 		return nil, err
 	}
 	w.process = supervisor.OnTerminal{Child: w.child, Heap: w.heap}
-	if f.plan.program.Wrapped {
+	if f.plan.Program.Wrapped {
 		w.process = wrap(w.process, w.child, &w.joined)
 	}
 	return w, nil
 }
 
 // fork starts the program of p with a channel whose other end is end.
-func (f *fleet) fork(p plan, as node.Slot, channel *cluster.Worker, end int) (_ *worker, err error) {
+func (f *fleet) fork(p plan.Plan, as node.Slot, channel *cluster.Worker, end int) (_ *worker, err error) {
 	defer unix.Close(end)
-	w := &worker{channel: channel, fleet: f, heap: p.oldSpace, late: p.program.Join == node.JoinLate}
+	w := &worker{channel: channel, fleet: f, heap: p.Heap.OldSpace, late: p.Program.Join == node.JoinLate}
 	f.mu.Lock()
 	f.known[channel] = w
 	f.mu.Unlock()
@@ -180,7 +181,7 @@ func (f *fleet) fork(p plan, as node.Slot, channel *cluster.Worker, end int) (_ 
 	if err != nil {
 		return nil, err
 	}
-	command, err := p.program.Command(path, as, end, f.inherited)
+	command, err := p.Program.Command(path, as, end, f.inherited)
 	if err != nil {
 		return nil, err
 	}
@@ -248,7 +249,7 @@ func (w *worker) Stopping() {
 // its group would serve without being seen; in fork mode the supervisor sees to
 // that.
 func (w *worker) Release(kept bool) {
-	if w.child != nil && w.late && w.fleet.plan.mode == "per-core" {
+	if w.child != nil && w.late && w.fleet.plan.Mode == plan.PerCore {
 		_ = w.child.SignalGroup(unix.SIGKILL) // nobody, as a rule
 	}
 	if w.terminal {

@@ -20,7 +20,7 @@ func (f *fleet) grow(w supervisor.Worker) string {
 	if why := f.crowded(); why != "" {
 		return why
 	}
-	if f.plan.program.Join != node.JoinLate || f.learned != nil {
+	if f.plan.Program.Join != node.JoinLate || f.learned != nil {
 		return ""
 	}
 	if err := f.learn(w.(*worker)); err != nil {
@@ -41,8 +41,8 @@ const (
 // which nobody has asked for so many; "" if it does.
 func (f *fleet) crowded() string {
 	room, limited := cgroup.ProcessRoom(os.DirFS("/"))
-	need := nodeTasks*(f.wanted()-1) + poolTasks
-	if !limited || room >= need || !f.plan.fromLimits {
+	need := nodeTasks*(f.current.Workers()-1) + poolTasks
+	if !limited || room >= need || !f.plan.Count.FromLimits {
 		return ""
 	}
 	return fmt.Sprintf("the process limit leaves room for %d more, and the other workers need %d (raise docker run --pids-limit)", room, need)
@@ -81,7 +81,7 @@ func (f *fleet) learn(w *worker) error {
 	}
 	slices.Sort(env)
 	f.learned = &node.Program{
-		Argv: told.Argv, Env: node.WithoutAdded(env, w.env, f.plan.environ), Dir: told.Dir,
+		Argv: told.Argv, Env: node.WithoutAdded(env, w.env, f.plan.Environ), Dir: told.Dir,
 		File: told.Path, Credential: user, Runtime: node.RuntimeNode, Join: node.JoinDirect,
 	}
 	f.log.Info("command learned").Str("file", logs.Clip(told.Path)).

@@ -14,7 +14,7 @@ import (
 	"github.com/nodeinit/nodeinit/cgroup"
 	"github.com/nodeinit/nodeinit/exec"
 	"github.com/nodeinit/nodeinit/logs"
-	"github.com/nodeinit/nodeinit/node"
+	"github.com/nodeinit/nodeinit/plan"
 	"github.com/nodeinit/nodeinit/reaper"
 	"github.com/nodeinit/nodeinit/signals"
 	"github.com/nodeinit/nodeinit/supervisor"
@@ -34,28 +34,27 @@ func (a *app) supervise(argv []string) int {
 	log := a.openLog()
 	defer log.Flush(flushPatience)
 	a.warnUnknown(log)
-	for _, line := range a.config.neverComing(signals.Ignored) {
+	for _, line := range a.config.NeverComing(signals.Ignored) {
 		log.Warn("a signal will not come").Str("warning", line).Send()
 	}
-	if err := a.adopt(); err != nil {
+	if err := a.becomeSubreaper(); err != nil {
 		log.Warn("not a subreaper").Err(err).Send()
 	}
-	task := new(task)
-	group, limits := a.liveLimits(os.DirFS("/"), task)
-	p, err := a.makePlan(limits, argv)
+	source := a.limits()
+	p, err := plan.New(a.config, source.Read(), a.identify(argv))
 	if err != nil {
-		return a.misused(err)
+		return a.usageError(err)
 	}
-	p.log(log)
-	before := group.Stats()
+	p.Log(log, version)
+	before := source.Group.Stats()
 	if before.OOMGroup {
 		log.Warn("memory.oom.group is set: the OOM killer will take nodeinit along, and no report will follow").Send()
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	r := &run{
-		app: a, log: log, plan: p, group: group, before: before, inherited: inherited,
-		limits: limits, task: task, affinity: cgroup.Affinity, warned: p.warnings,
+		app: a, log: log, plan: p, group: source.Group, before: before, inherited: inherited,
+		current: plan.Follow(log, source, p),
 	}
 	r.reaper.OnOrphan = func(pid int, status unix.WaitStatus) {
 		a.orphanReaped(log, pid).Int("status", supervisor.Code(status)).Send()
@@ -68,28 +67,24 @@ func (a *app) supervise(argv []string) int {
 type run struct {
 	*app
 	log       *logs.Logger
-	plan      plan
+	plan      plan.Plan
 	group     *cgroup.Group
 	before    cgroup.Stats // from before the start
 	inherited []int
 	reaper    reaper.Reaper
 	reap      func() // starts the reaper, once
 
-	limits   cgroup.Limits       // as last read; only the supervisor's goroutine uses them
-	task     *task               // what ECS told at the start
-	affinity func() (int, error) // cgroup.Affinity
-	warned   []string            // what the last plan warned of
-	want     func() int          // how many workers there are to be; nil or 0: as planned
+	current *plan.Current // only the supervisor's goroutine uses it
 }
 
 func (r *run) all(ctx context.Context) int {
-	for _, command := range r.config.Pre {
+	for _, command := range r.plan.Pre {
 		if code, ok := r.pre(command); !ok {
 			return code
 		}
 	}
 	program := r.program
-	if r.plan.mode == "per-core" {
+	if r.plan.Mode == plan.PerCore {
 		program = r.workers
 	}
 	end, err := program(ctx)
@@ -101,23 +96,20 @@ func (r *run) all(ctx context.Context) int {
 
 // pre runs a command to its end. It reports whether to go on, and if not the
 // status to exit with.
-func (r *run) pre(command command) (code int, ok bool) {
-	p := r.plan
-	p.program = node.Program{Argv: command, Env: exec.DropListenPID(r.environ)}
-	p.workers, p.envAdded, p.oldSpace, p.othersHeap, p.agent = 1, nil, 0, 0, false
-	r.sizeHeap(&p)
+func (r *run) pre(command []string) (code int, ok bool) {
+	p := r.plan.Command(command, exec.DropListenPID(r.environ))
 	pid := 0
 	s := r.supervisor(p)
-	s.Rules = r.config.preRules()
+	s.Rules = r.config.PreRules()
 	s.Start = func(int) (supervisor.Worker, error) {
 		child, err := r.start(p)
 		if err != nil {
 			return nil, err
 		}
 		pid = child.PID
-		r.log.Info("running before the program").Int("pid", pid).Str("argv", logs.Clip(command.String())).Send()
+		r.log.Info("running before the program").Int("pid", pid).Str("argv", logs.Clip(strings.Join(command, " "))).Send()
 		r.reap()
-		return supervisor.OnTerminal{Child: child, Heap: p.oldSpace}, nil
+		return supervisor.OnTerminal{Child: child, Heap: p.Heap.OldSpace}, nil
 	}
 	end, err := s.Run()
 	if pid != 0 {
@@ -127,7 +119,7 @@ func (r *run) pre(command command) (code int, ok bool) {
 	case err != nil:
 		return r.notStarted(r.log, err), false
 	case end.Code() != 0 || end.Requested:
-		return r.report(end, command.String()), false
+		return r.report(end, strings.Join(command, " ")), false
 	}
 	return 0, true
 }
@@ -135,7 +127,7 @@ func (r *run) pre(command command) (code int, ok bool) {
 // program runs the program as one process, with a channel if it is to have the
 // agent.
 func (r *run) program(ctx context.Context) (supervisor.Exit, error) {
-	if !r.plan.agent {
+	if !r.plan.Agent {
 		return r.asOne(func(int) (supervisor.Worker, error) {
 			child, err := r.start(r.plan)
 			if err != nil {
@@ -177,8 +169,8 @@ func (r *run) asOne(start func(int) (supervisor.Worker, error), changes chan sup
 
 // started returns the program that child is or, behind a wrapper, is to start.
 func (r *run) started(child *reaper.Child) supervisor.Worker {
-	program := supervisor.OnTerminal{Child: child, Heap: r.plan.oldSpace}
-	if r.plan.program.Wrapped {
+	program := supervisor.OnTerminal{Child: child, Heap: r.plan.Heap.OldSpace}
+	if r.plan.Program.Wrapped {
 		return wrappedProgram{program, wrap(program, child, nil)}
 	}
 	return program
@@ -195,7 +187,7 @@ func (r *run) workers(ctx context.Context) (supervisor.Exit, error) {
 	s := r.supervisor(r.plan)
 	r.tendWorkers(s)
 	s.Start, s.Reports = fleet.start, fleet.changes
-	if r.plan.oneFirst {
+	if r.plan.OneFirst {
 		s.Grow, s.Listens = fleet.grow, listens
 	}
 	if s.Ready != supervisor.ReadyNone { // what a worker is awaited to ask for stays open as long
@@ -206,12 +198,12 @@ func (r *run) workers(ctx context.Context) (supervisor.Exit, error) {
 
 // supervisor returns one for p, which is to be told how to start it, and runs it
 // plainly.
-func (r *run) supervisor(p plan) *supervisor.Supervisor {
+func (r *run) supervisor(p plan.Plan) *supervisor.Supervisor {
 	return &supervisor.Supervisor{
-		Log: r.log, Signals: r.signals, Rules: r.config.rules(), Leftovers: &r.reaper,
-		Group: bool(r.config.Group), Wrapped: p.wrapped(), Grace: r.config.grace(),
-		ParentDeathSignal: r.config.Pdeathsig.sig(),
-		Workers:           p.workers,
+		Log: r.log, Signals: r.signals, Rules: r.config.Rules(), Leftovers: &r.reaper,
+		Group: bool(r.config.Group), Wrapped: p.Wrapped(), Grace: time.Duration(r.config.Grace),
+		ParentDeathSignal: r.config.Pdeathsig.Sig(),
+		Workers:           p.Workers,
 		Before:            r.before, Stats: r.group.Stats,
 	}
 }
@@ -219,7 +211,7 @@ func (r *run) supervisor(p plan) *supervisor.Supervisor {
 // report writes the last line and returns the status to exit with. pre is the
 // command that ended it all, if it was one that runs before.
 func (r *run) report(end supervisor.Exit, pre string) int {
-	code := r.config.remapped(end.Code())
+	code := r.config.Remapped(end.Code())
 	after := r.group.Stats()
 	report(r.log, end.Crashed(), func(line *zerolog.Event) *zerolog.Event {
 		line = end.Report(line, r.before, after)
@@ -232,30 +224,30 @@ func (r *run) report(end supervisor.Exit, pre string) int {
 }
 
 // start starts the program of p as one process.
-func (r *run) start(p plan) (*reaper.Child, error) {
+func (r *run) start(p plan.Plan) (*reaper.Child, error) {
 	file, err := find(r.log, p)
 	if err != nil {
 		return nil, err
 	}
-	command := exec.Command{Path: file, Argv: p.program.Argv, Env: p.program.Env, Dir: p.program.Dir, Threads: r.threads}
+	command := exec.Command{Path: file, Argv: p.Program.Argv, Env: p.Program.Env, Dir: p.Program.Dir, Threads: r.threads}
 	return command.Start(&r.reaper)
 }
 
 // find returns the file of the program.
-func find(log *logs.Logger, p plan) (string, error) {
-	file, err := p.program.Find()
+func find(log *logs.Logger, p plan.Plan) (string, error) {
+	file, err := p.Program.Find()
 	if err != nil {
 		return "", err
 	}
-	log.Trace("program found").Str("file", logs.Clip(file)).Str("env_added", logs.Clip(strings.Join(p.envAdded, " "))).Send()
+	log.Trace("program found").Str("file", logs.Clip(file)).Str("env_added", logs.Clip(strings.Join(p.EnvAdded, " "))).Send()
 	return file, nil
 }
 
 // notStarted tells the user, on stderr, and whoever reads the logs.
 func (a *app) notStarted(log *logs.Logger, err error) int {
 	would := exec.ExitCode(err)
-	code := a.config.remapped(would)
-	a.tell(err)
+	code := a.config.Remapped(would)
+	a.printError(err)
 	report(log, true, func(line *zerolog.Event) *zerolog.Event {
 		line = line.Str("cause", "not_started").Int("status", would).Str("error", logs.Clip(err.Error()))
 		return exitStatus(line, would, code)
@@ -271,10 +263,10 @@ func exitStatus(line *zerolog.Event, would, code int) *zerolog.Event {
 	return line.Int("exit_status", code)
 }
 
-// adopt makes orphans among the descendants come to this process where it is
+// becomeSubreaper makes orphans among the descendants come to this process where it is
 // not PID 1, and sets the signal for the end of its own parent.
-func (a *app) adopt() error {
-	if sig := a.config.Pdeathsig.sig(); sig != 0 {
+func (a *app) becomeSubreaper() error {
+	if sig := a.config.Pdeathsig.Sig(); sig != 0 {
 		if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(sig), 0, 0, 0); err != nil {
 			return fmt.Errorf("--pdeathsig: %w", err)
 		}
