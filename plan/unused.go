@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/nodeinit/nodeinit/node"
@@ -34,7 +35,7 @@ func (p *Plan) withoutWorkers() string {
 	switch {
 	case Mode(p.config.Mode) == Fork:
 		return "only for workers, not with " + mode + " fork (try " + mode + " per-core)"
-	case p.Count.Allowed == 1:
+	case p.Count.Allowed == 1 && p.Program.Runtime == node.RuntimeNode && p.Program.Join != node.JoinNone:
 		return "only for workers, and " + p.Reason + " (try " + mode + " per-core --workers 1)"
 	default:
 		return "only for workers, and " + p.Reason
@@ -57,7 +58,11 @@ func (p *Plan) unused() (lines []string) {
 		if !why.lacking {
 			continue
 		}
-		if given := p.config.Given(why.needs); len(given) > 0 {
+		given := p.config.Given(why.needs)
+		if p.config.Workers.Fixed == 1 { // one is what there is
+			given = slices.DeleteFunc(given, func(s string) bool { return strings.HasPrefix(s, p.config.Flag(&p.config.Workers)+" ") })
+		}
+		if len(given) > 0 {
 			lines = append(lines, strings.Join(given, ", ")+": "+why.reason)
 		}
 	}
