@@ -27,10 +27,10 @@ const DefaultReadyTimeout = 30 * time.Second
 // does not list them; min, the least value; must, what else a value has to be (see
 // option.verify); default, what the default means where its value does not say it; pm2, PM2's names for it;
 // help, the line in --help; negated, that --no-NAME turns it off; needs, without
-// what it has no effect (see [Config.Given]). A []T takes several values: flags are
+// what it has no effect (see [Config.Given]), but for the value without. A []T takes several values: flags are
 // repeated, variables separated by commas or by envSeparator.
 type Config struct {
-	Workers      WorkerCount `env:"WORKERS" pm2:"instances|i" arg:"auto|max|N" needs:"workers" help:"how many workers; auto: by the limits"`
+	Workers      WorkerCount `env:"WORKERS" pm2:"instances|i" arg:"auto|max|N" needs:"workers" without:"1" help:"how many workers; auto: by the limits"`
 	Mode         Choice      `env:"MODE" pm2:"cluster=per-core" arg:"auto|fork|per-core" help:"one process, or one worker per CPU"`
 	Pre          []Command   `env:"PRE" envSeparator:"\x00" arg:"CMD" help:"run this once before, a migration for example"`
 	Grace        Duration    `env:"GRACE" pm2:"kill-timeout" arg:"D" help:"from the stop signal to SIGKILL; 0: for ever"`
@@ -51,9 +51,9 @@ type Config struct {
 // WorkerConfig is what else has to do with workers.
 type WorkerConfig struct {
 	Balance      Choice      `env:"BALANCE" arg:"HOW" choices:"rr|shared|reuseport|ip-hash" default:"rr" needs:"workers" help:"who gets a connection: rr, shared, reuseport or ip-hash"`
-	Ready        Choice      `env:"READY" pm2:"wait-ready" arg:"listen|message|none" default:"listen" needs:"channel" help:"when a worker counts as ready"`
+	Ready        Choice      `env:"READY" pm2:"wait-ready" arg:"listen|message|none" default:"listen" needs:"channel" without:"none" help:"when a worker counts as ready"`
 	ReadyTimeout Duration    `env:"READY_TIMEOUT" pm2:"listen-timeout" arg:"D" needs:"channel" help:"how long that may take; 0: for ever"`
-	StopOrder    Choice      `env:"STOP_ORDER" arg:"auto|signal|drain" needs:"channel" help:"what comes first when a worker is to stop"`
+	StopOrder    Choice      `env:"STOP_ORDER" arg:"auto|signal|drain" needs:"channel" without:"signal" help:"what comes first when a worker is to stop"`
 	CrashWindow  Duration    `env:"CRASH_WINDOW" arg:"D" needs:"workers" help:"within which time crashes are counted; 0: all are"`
 	MaxAge       Duration    `env:"MAX_AGE" arg:"D" needs:"workers" help:"replace a worker that is so old; 0: never"`
 	HangTimeout  HangTimeout `env:"HANG_TIMEOUT" arg:"D" needs:"agent" help:"end a worker that does nothing for so long; 0: never"`

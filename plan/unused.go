@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/nodeinit/nodeinit/node"
@@ -58,11 +57,7 @@ func (p *Plan) unused() (lines []string) {
 		if !why.lacking {
 			continue
 		}
-		given := p.config.Given(why.needs)
-		if p.config.Workers.Fixed == 1 { // one is what there is
-			given = slices.DeleteFunc(given, func(s string) bool { return strings.HasPrefix(s, p.config.Flag(&p.config.Workers)+" ") })
-		}
-		if len(given) > 0 {
+		if given := p.config.Given(why.needs); len(given) > 0 {
 			lines = append(lines, strings.Join(given, ", ")+": "+why.reason)
 		}
 	}
