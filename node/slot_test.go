@@ -122,16 +122,21 @@ func withoutStart(t *testing.T, options string) string {
 	url, rest, _ := strings.Cut(options, " ")
 	code, ok := strings.CutPrefix(url, "--import=data:text/javascript;by=nodeinit;base64,")
 	got, err := base64.StdEncoding.DecodeString(code)
-	comments := regexp.MustCompile(`(?m)^ *// .*\n`)
-	indents := regexp.MustCompile(`(?m)^ +`)
-	if want := indents.ReplaceAllString(comments.ReplaceAllString(string(start), ""), ""); !ok || err != nil || string(got) != want {
+	if !ok || err != nil || string(got) != compacted(start) {
 		t.Errorf("NODE_OPTIONS=%s does not begin with start.js", options)
 	}
 	return rest
 }
 
-// modulesIn returns the names of the modules in NODEINIT_MODULES, which has
-// their whole text.
+// compacted returns a script without comment lines and indentation.
+func compacted(script []byte) string {
+	comments := regexp.MustCompile(`(?m)^ *// .*\n`)
+	indents := regexp.MustCompile(`(?m)^ +`)
+	return indents.ReplaceAllString(comments.ReplaceAllString(string(script), ""), "")
+}
+
+// modulesIn returns the names of the modules in NODEINIT_MODULES, and checks their
+// text.
 func modulesIn(t *testing.T, variable string) string {
 	t.Helper()
 	var names []string
@@ -150,7 +155,7 @@ func modulesIn(t *testing.T, variable string) string {
 			}
 			want = append(want, text...)
 		}
-		if got, err := base64.RawURLEncoding.DecodeString(encoded); string(got) != string(want) || err != nil {
+		if got, err := base64.RawURLEncoding.DecodeString(encoded); string(got) != compacted(want) || err != nil {
 			t.Errorf("%s is %q, %v", url, got, err)
 		}
 		names = append(names, strings.TrimSuffix(file, ".js"))

@@ -67,11 +67,15 @@ func splitWords(command string) (words []string, plain bool, err error) {
 	return words, plain, nil
 }
 
-// operators are the characters that a shell's operators consist of (POSIX 2.10.2).
-const operators = "&|;<>()"
+// Characters by what they are to a shell.
+const (
+	operators = "&|;<>()" // POSIX, 2.10.2
+	digits    = "0123456789"
+	nameChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_" + digits // POSIX, 3.216
+)
 
-// isPlain reports whether every shell takes c as it stands, or as the end of a
-// word. quote is the quote that is open, 0 for none.
+// isPlain reports whether every shell takes c as it is, or as the end of a word.
+// quote is the quote that is open, 0 for none.
 func isPlain(c, quote byte) bool {
 	switch quote {
 	case '\'':
@@ -79,6 +83,38 @@ func isPlain(c, quote byte) bool {
 	case '"':
 		return strings.IndexByte("$`\\!", c) < 0
 	default:
-		return c >= 0x80 || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z' || strings.IndexByte(" \t'\"_-+=:,./@%", c) >= 0
+		return c >= 0x80 || strings.IndexByte(nameChars+" \t'\"-+=:,./@%", c) >= 0
 	}
+}
+
+// A simpleCommand is a shell command that means the same without a shell: one
+// command of plain or simply quoted words.
+type simpleCommand struct {
+	vars map[string]string // the variables set before it (PORT=80 node server.js)
+	argv []string
+}
+
+// parseSimple reads a shell command. ok is false where a shell could do anything
+// else with it.
+func parseSimple(command string) (simple simpleCommand, ok bool) {
+	words, plain, _ := splitWords(command)
+	vars := map[string]string{}
+	for len(words) > 0 {
+		name, value, assigned := strings.Cut(words[0], "=")
+		if !assigned || !isVariable(name) {
+			break
+		}
+		vars[name] = value
+		words = words[1:]
+	}
+	if len(words) > 1 && words[0] == "exec" {
+		words = words[1:]
+	}
+	ok = plain && len(words) > 0 && !strings.Contains(words[0], "=") && !strings.HasPrefix(words[0], "-")
+	return simpleCommand{vars, words}, ok
+}
+
+// isVariable reports whether a shell can have a variable of that name.
+func isVariable(name string) bool {
+	return name != "" && strings.Trim(name, nameChars) == "" && strings.IndexByte(digits, name[0]) < 0
 }
