@@ -10,8 +10,8 @@ import (
 
 func TestMain(m *testing.M) {
 	testproc.Main(map[string]func([]string){
-		"hirer":    hirer,
-		"employee": employee,
+		"starter":    starter,
+		"started": started,
 		"primary":  primary,
 		"closer":   closer,
 	})

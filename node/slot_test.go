@@ -227,16 +227,16 @@ func TestWorkerNeedsAChannel(t *testing.T) {
 func TestChannelIsWhereItWasPromised(t *testing.T) {
 	t.Parallel()
 	for _, join := range []node.Join{node.JoinDirect, node.JoinLate} {
-		p := testproc.Command{Argv: testproc.Argv("hirer", strconv.Itoa(int(join)))}.Start(t)
+		p := testproc.Command{Argv: testproc.Argv("starter", strconv.Itoa(int(join)))}.Start(t)
 		promised := p.Line()
 		p.Expect(promised, "in /", "0")
 		p.WaitCode(0)
 	}
 }
 
-// hirer starts a worker with three descriptors passed on, and tells what it will
+// starter starts a worker with three descriptors passed on, and tells what it will
 // find.
-func hirer(args []string) {
+func starter(args []string) {
 	runtime.LockOSThread()
 	join, _ := strconv.Atoi(args[0])
 	for range 2 {
@@ -254,7 +254,7 @@ func hirer(args []string) {
 	inherited := exec.Inherited()
 	slices.Sort(inherited)
 	testproc.Say("open besides 0 to 2: %v and the channel as %d", inherited, node.ChannelFD(node.Join(join), inherited))
-	argv := testproc.Argv("employee")
+	argv := testproc.Argv("started")
 	program := node.Program{Argv: argv, Env: os.Environ(), Dir: "/", Join: node.Join(join)}
 	command, err := program.Command(argv[0], node.Slot{ID: 1, Workers: 1}, ends[1], inherited)
 	if err != nil {
@@ -271,8 +271,8 @@ func hirer(args []string) {
 	testproc.Say("%d", child.Status().ExitStatus())
 }
 
-// employee reports what it was started with.
-func employee([]string) {
+// started reports what it was started with.
+func started([]string) {
 	var open []int
 	channel := -1
 	for fd := 3; fd < 1024; fd++ {
