@@ -10,10 +10,10 @@ import (
 
 func TestMain(m *testing.M) {
 	testproc.Main(map[string]func([]string){
-		"starter":    starter,
+		"starter": starter,
 		"started": started,
-		"primary":  primary,
-		"closer":   closer,
+		"primary": primary,
+		"closer":  closer,
 	})
 	os.Exit(m.Run())
 }

@@ -38,12 +38,16 @@ func importStart() string {
 	return "--import=data:text/javascript;by=nodeinit;base64," + base64.StdEncoding.EncodeToString(compact(startScript))
 }
 
-// compact returns a script without indentation and the lines that are comments:
-// every process gets it in its environment.
+// compact returns a script without comments and indentation: every process gets it
+// in its environment. A comment that could be part of a string or pattern stays.
 func compact(script string) []byte {
 	var code []byte
 	for line := range strings.Lines(script) {
-		if line = strings.TrimLeft(line, " "); !strings.HasPrefix(line, "// ") {
+		line = strings.TrimLeft(line, " ")
+		if at := strings.LastIndex(line, " // "); at >= 0 && !strings.ContainsAny(line[at+len(" // "):], "'\"`/") {
+			line = line[:at] + "\n"
+		}
+		if line != "\n" && !strings.HasPrefix(line, "// ") {
 			code = append(code, line...)
 		}
 	}

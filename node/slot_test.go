@@ -128,11 +128,13 @@ func withoutStart(t *testing.T, options string) string {
 	return rest
 }
 
-// compacted returns a script without comment lines and indentation.
+// compacted returns a script without comments, empty lines and indentation.
 func compacted(script []byte) string {
-	comments := regexp.MustCompile(`(?m)^ *// .*\n`)
-	indents := regexp.MustCompile(`(?m)^ +`)
-	return indents.ReplaceAllString(comments.ReplaceAllString(string(script), ""), "")
+	text := string(script)
+	for _, pattern := range []string{`(?m)^ *// .*\n`, `(?m) // [^'"\x60/\n]*$`, `(?m)^ +`, `(?m)^\n`} {
+		text = regexp.MustCompile(pattern).ReplaceAllString(text, "")
+	}
+	return text
 }
 
 // modulesIn returns the names of the modules in NODEINIT_MODULES, and checks their
@@ -198,7 +200,7 @@ func TestWorkerInspector(t *testing.T) {
 			t.Errorf("%+v:\n got %s\nwant %s", c, got, c.want)
 		}
 		if got := strings.Join(p.Argv, " "); got != c.argv {
-			t.Errorf("Worker made %q of the program's argv", got)
+			t.Errorf("Command made %q of the program's argv", got)
 		}
 	}
 }
@@ -222,20 +224,20 @@ func TestWorkerNeedsAChannel(t *testing.T) {
 	}
 }
 
-// The channel has the number that was promised, and what was passed to this
-// process keeps its own; nothing else is open.
-func TestChannelIsWhereItWasPromised(t *testing.T) {
+// The child has the channel as ChannelFD says, inherited descriptors under their own
+// numbers, and nothing else.
+func TestChildHasTheChannel(t *testing.T) {
 	t.Parallel()
 	for _, join := range []node.Join{node.JoinDirect, node.JoinLate} {
 		p := testproc.Command{Argv: testproc.Argv("starter", strconv.Itoa(int(join)))}.Start(t)
-		promised := p.Line()
-		p.Expect(promised, "in /", "0")
+		want := p.Line()
+		p.Expect(want, "in /", "0")
 		p.WaitCode(0)
 	}
 }
 
-// starter starts a worker with three descriptors passed on, and tells what it will
-// find.
+// starter starts a worker with three inherited descriptors, and reports what it must
+// have.
 func starter(args []string) {
 	runtime.LockOSThread()
 	join, _ := strconv.Atoi(args[0])
@@ -271,7 +273,7 @@ func starter(args []string) {
 	testproc.Say("%d", child.Status().ExitStatus())
 }
 
-// started reports what it was started with.
+// started reports the descriptors that it was started with.
 func started([]string) {
 	var open []int
 	channel := -1
