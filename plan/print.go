@@ -128,6 +128,9 @@ func (p *Plan) allWarnings() []string {
 	if p.Caveat != "" {
 		all = slices.Insert(all, len(p.Warnings), p.Caveat)
 	}
+	if p.Program.Daemon {
+		all = append(all, p.Program.Why)
+	}
 	if p.NoAgentReason != "" {
 		all = append(all, "no agent: "+p.NoAgentReason)
 	}

@@ -16,7 +16,6 @@ import (
 	"github.com/nodeinit/nodeinit/logs"
 	"github.com/nodeinit/nodeinit/plan"
 	"github.com/nodeinit/nodeinit/reaper"
-	"github.com/nodeinit/nodeinit/signals"
 	"github.com/nodeinit/nodeinit/supervisor"
 )
 
@@ -33,10 +32,7 @@ func (a *app) supervise(argv []string) int {
 	inherited := exec.Inherited()
 	log := a.openLog()
 	defer log.Flush(flushPatience)
-	a.warnUnknown(log)
-	for _, line := range a.config.NeverComing(signals.Ignored) {
-		log.Warn("a signal will not come").Str("warning", line).Send()
-	}
+	a.warnSettings(log)
 	if err := a.becomeSubreaper(); err != nil {
 		log.Warn("not a subreaper").Err(err).Send()
 	}
@@ -237,7 +233,7 @@ func (r *run) start(p plan.Plan) (*reaper.Child, error) {
 func find(log *logs.Logger, p plan.Plan) (string, error) {
 	file, err := p.Program.Find()
 	if err != nil {
-		return "", err
+		return "", withHint(err, p.Program.Argv)
 	}
 	log.Trace("program found").Str("file", logs.Clip(file)).Str("env_added", logs.Clip(strings.Join(p.EnvAdded, " "))).Send()
 	return file, nil
