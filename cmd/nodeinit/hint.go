@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/nodeinit/nodeinit/config"
@@ -32,7 +33,11 @@ func likelyMeant(argv []string) string {
 		}
 		return hint
 	case len(words) > 1:
-		return fmt.Sprintf("it is one word (write %s)", strings.ReplaceAll(fmt.Sprintf("%q", words), `" "`, `", "`))
+		quoted := make([]string, len(words))
+		for i, word := range words {
+			quoted[i] = strconv.Quote(word)
+		}
+		return fmt.Sprintf("it is one word (write %s)", strings.Join(quoted, ", "))
 	case slices.Contains([]string{".js", ".mjs", ".cjs", ".ts", ".mts"}, filepath.Ext(name)):
 		return "did you mean node " + name + "?"
 	default:
