@@ -28,13 +28,13 @@ const bindScript = `const s=require("net").createServer();` +
 
 // bind has the program's own Node bind a port: its file may have a capability that
 // nodeinit has not.
-func (f *fleet) bind(low cluster.PrivilegedPort) (int, error) {
+func (s *starter) bind(low cluster.PrivilegedPort) (int, error) {
 	conn, end, err := channelPair()
 	if err != nil {
 		return -1, err
 	}
 	defer conn.Close()
-	child, err := f.startBinder(low, end)
+	child, err := s.startBinder(low, end)
 	if err != nil {
 		return -1, err
 	}
@@ -44,16 +44,16 @@ func (f *fleet) bind(low cluster.PrivilegedPort) (int, error) {
 	fd, err := receiveSocket(conn)
 	_ = child.Signal(unix.SIGKILL, true) // it has done what it was for
 	if err == nil {
-		f.log.Info("port bound by node").Int("port", low.Port).
+		s.log.Info("port bound by node").Int("port", low.Port).
 			Str("why", "nodeinit has no cap_net_bind_service (setcap), node has").Send()
 	}
 	return fd, err
 }
 
 // startBinder starts Node with the channel end, which it closes.
-func (f *fleet) startBinder(low cluster.PrivilegedPort, end int) (process, error) {
+func (s *starter) startBinder(low cluster.PrivilegedPort, end int) (process, error) {
 	defer unix.Close(end)
-	path, err := find(f.log, f.plan)
+	path, err := find(s.log, s.plan)
 	if err != nil {
 		return nil, err
 	}
@@ -65,16 +65,16 @@ func (f *fleet) startBinder(low cluster.PrivilegedPort, end int) (process, error
 	if err != nil {
 		return nil, err
 	}
-	program := f.plan.program
-	at := node.ChannelFD(program.Join, f.inherited)
+	program := s.plan.program
+	at := node.ChannelFD(program.Join, s.inherited)
 	env := append(slices.Clone(program.Env), "NODE_CHANNEL_FD="+strconv.Itoa(at), "NODE_CHANNEL_SERIALIZATION_MODE=json")
 	command := exec.Command{
 		Path: path, Argv: []string{program.Argv[0], "-e", bindScript, string(argument)}, Env: env, Dir: program.Dir,
-		Channel: end, ChannelAt: at, Inherited: f.inherited, Background: true, Credential: program.Credential,
+		Channel: end, ChannelAt: at, Inherited: s.inherited, Background: true, Credential: program.Credential,
 	}
-	f.starting.Lock()
-	defer f.starting.Unlock()
-	return command.Start(&f.reaper)
+	s.starting.Lock()
+	defer s.starting.Unlock()
+	return command.Start(&s.reaper)
 }
 
 // channelPair returns nodeinit's end of a channel, and the other.

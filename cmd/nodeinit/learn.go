@@ -16,14 +16,14 @@ import (
 
 // grow is asked before the others are started, when w has asked for its first
 // server. It returns why there are to be none.
-func (f *fleet) grow(w supervisor.Worker) string {
-	if why := f.crowded(); why != "" {
+func (s *starter) grow(w supervisor.Worker) string {
+	if why := s.crowded(); why != "" {
 		return why
 	}
-	if f.plan.program.Join != node.JoinLate || f.learned != nil {
+	if s.plan.program.Join != node.JoinLate || s.learned != nil {
 		return ""
 	}
-	if err := f.learn(w.(*worker)); err != nil {
+	if err := s.learn(w.(*worker)); err != nil {
 		return err.Error()
 	}
 	return ""
@@ -39,10 +39,10 @@ const (
 
 // crowded returns why the process limit leaves no room for the other workers, of
 // which nobody has asked for so many; "" if it does.
-func (f *fleet) crowded() string {
+func (s *starter) crowded() string {
 	room, limited := cgroup.ProcessRoom(os.DirFS("/"))
-	need := nodeTasks*(f.wanted()-1) + poolTasks
-	if !limited || room >= need || !f.plan.fromLimits {
+	need := nodeTasks*(s.wanted()-1) + poolTasks
+	if !limited || room >= need || !s.plan.fromLimits {
 		return ""
 	}
 	return fmt.Sprintf("the process limit leaves room for %d more, and the other workers need %d (raise docker run --pids-limit)", room, need)
@@ -50,7 +50,7 @@ func (f *fleet) crowded() string {
 
 // learn finds out how others are started as the process that has joined in w was,
 // without what stands before it: what that does is to be done once.
-func (f *fleet) learn(w *worker) error {
+func (s *starter) learn(w *worker) error {
 	pid, told := w.joined.told()
 	switch {
 	case pid == 0:
@@ -80,11 +80,11 @@ func (f *fleet) learn(w *worker) error {
 		env = append(env, key+"="+value)
 	}
 	slices.Sort(env)
-	f.learned = &node.Program{
-		Argv: told.Argv, Env: node.WithoutAdded(env, w.env, f.plan.environ), Dir: told.Dir,
+	s.learned = &node.Program{
+		Argv: told.Argv, Env: node.WithoutAdded(env, w.env, s.plan.environ), Dir: told.Dir,
 		File: told.Path, Credential: user, Runtime: node.RuntimeNode, Join: node.JoinDirect,
 	}
-	f.log.Info("command learned").Str("file", logs.Clip(told.Path)).
+	s.log.Info("command learned").Str("file", logs.Clip(told.Path)).
 		Str("argv", logs.Clip(fmt.Sprintf("%q", told.Argv))).Str("dir", logs.Clip(told.Dir)).Send()
 	return nil
 }
