@@ -18,8 +18,8 @@ import (
 	"github.com/nodeinit/nodeinit/node"
 )
 
-// bindPatience ends a wait for nothing: it is how long Node may take to start and bind.
-const bindPatience = 30 * time.Second
+// bindTimeout ends a wait for nothing: it is how long Node may take to start and bind.
+const bindTimeout = 30 * time.Second
 
 // bindScript has Node bind a port as a worker would, and pass the socket on.
 const bindScript = `const s=require("net").createServer();` +
@@ -28,38 +28,38 @@ const bindScript = `const s=require("net").createServer();` +
 
 // bind has the program's own Node bind a port: its file may have a capability that
 // nodeinit has not.
-func (s *starter) bind(low cluster.PrivilegedPort) (int, error) {
+func (s *starter) bind(port cluster.PrivilegedPort) (int, error) {
 	conn, end, err := channelPair()
 	if err != nil {
 		return -1, err
 	}
 	defer conn.Close()
-	child, err := s.startBinder(low, end)
+	child, err := s.startBinder(port, end)
 	if err != nil {
 		return -1, err
 	}
-	if err := conn.SetReadDeadline(time.Now().Add(bindPatience)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(bindTimeout)); err != nil {
 		return -1, err
 	}
 	fd, err := receiveSocket(conn)
 	_ = child.Signal(unix.SIGKILL, true) // it has done what it was for
 	if err == nil {
-		s.log.Info("port bound by node").Int("port", low.Port).
+		s.log.Info("port bound by node").Int("port", port.Port).
 			Str("why", "nodeinit has no cap_net_bind_service (setcap), node has").Send()
 	}
 	return fd, err
 }
 
 // startBinder starts Node with the channel end, which it closes.
-func (s *starter) startBinder(low cluster.PrivilegedPort, end int) (process, error) {
+func (s *starter) startBinder(port cluster.PrivilegedPort, end int) (*reaper.Child, error) {
 	defer unix.Close(end)
-	path, err := find(s.log, s.plan)
+	path, err := s.plan.program.Find()
 	if err != nil {
 		return nil, err
 	}
-	options := map[string]any{"port": low.Port, "ipv6Only": low.IPv6Only, "backlog": low.Backlog, "exclusive": true}
-	if low.Host != "" {
-		options["host"] = low.Host
+	options := map[string]any{"port": port.Port, "ipv6Only": port.IPv6Only, "backlog": port.Backlog, "exclusive": true}
+	if port.Host != "" {
+		options["host"] = port.Host
 	}
 	argument, err := json.Marshal(options)
 	if err != nil {
@@ -72,9 +72,7 @@ func (s *starter) startBinder(low cluster.PrivilegedPort, end int) (process, err
 		Path: path, Argv: []string{program.Argv[0], "-e", bindScript, string(argument)}, Env: env, Dir: program.Dir,
 		Channel: end, ChannelAt: at, Inherited: s.inherited, Background: true, Credential: program.Credential,
 	}
-	s.starting.Lock()
-	defer s.starting.Unlock()
-	return command.Start(&s.reaper)
+	return s.startChild(command)
 }
 
 // channelPair returns nodeinit's end of a channel, and the other.
