@@ -29,7 +29,7 @@ func (m *mouth) until(what string, is func(State) bool) State {
 	timeout := time.After(testproc.HangLimit)
 	for {
 		for _, c := range m.w.primary.Reports() {
-			if c.Worker == m.w && is(c.State) {
+			if c.ID == m.w.ID() && is(c.State) {
 				return c.State
 			}
 		}

@@ -16,6 +16,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -58,6 +59,7 @@ type Primary struct {
 	dirty   []*Worker
 	ended   bool // no more calls are made
 	changed chan struct{}
+	lastID  atomic.Int64
 
 	// What follows belongs to the goroutine of Run.
 	workers map[*Worker]struct{}
@@ -198,16 +200,16 @@ func (p *Primary) open(w *Worker) (_ *Worker, end int, err error) {
 	if err != nil {
 		return nil, -1, errors.Join(os.NewSyscallError("fcntl", err), unix.Close(ends[0]), unix.Close(ends[1]))
 	}
-	w.primary, w.fd, w.holds = p, ends[0], make(map[string]*server)
+	w.id, w.primary, w.fd, w.holds = p.lastID.Add(1), p, ends[0], make(map[string]*server)
 	w.frames = w.got
 	p.do(func() { w.add() })
 	return w, ends[1], nil
 }
 
-// A Report is a worker and what it has told so far.
+// A Report is what a worker has told so far.
 type Report struct {
-	Worker *Worker
-	State  State
+	ID    int64 // the worker's; see Worker.ID
+	State State
 }
 
 // Reported gets a value when Changes has something to return.
@@ -222,7 +224,7 @@ func (p *Primary) Reports() []Report {
 	list := make([]Report, 0, len(p.dirty))
 	for _, w := range p.dirty {
 		w.dirty = false
-		list = append(list, Report{w, w.public})
+		list = append(list, Report{w.id, w.public})
 	}
 	p.dirty = nil
 	return list

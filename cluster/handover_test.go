@@ -201,10 +201,10 @@ func TestWorkerThatDoesNotRead(t *testing.T) {
 			t.Fatal("no fault is told")
 		}
 		for _, c := range p.Reports() {
-			if c.Worker == deaf.w && c.State.Ended {
+			if c.ID == deaf.w.ID() && c.State.Ended {
 				fault = c.State.Fault
 			}
-			if c.Worker == good.w && c.State.Ended {
+			if c.ID == good.w.ID() && c.State.Ended {
 				t.Fatal("the other worker is given up")
 			}
 		}

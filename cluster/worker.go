@@ -12,6 +12,7 @@ type Worker struct {
 	// Slot is the worker's number, from 0. A replacement has the same.
 	Slot int
 
+	id       int64 // see ID
 	primary  *Primary
 	forkMode bool // no worker of Node's cluster: fork mode
 
@@ -49,6 +50,9 @@ type Worker struct {
 	givenThen int64      // given, at the last look while it is quiet
 	round     int64      // of Primary.distribute in which its answers were read
 }
+
+// ID returns the number of the worker, from 1 and of no other of its Primary.
+func (w *Worker) ID() int64 { return w.id }
 
 // StopConnections takes the worker out of rotation. If it was replaced, the next worker
 // of its slot is there, and may still come to listen on all that this one has.

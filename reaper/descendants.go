@@ -10,12 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SignalRest sends sig to every process that is left in this process's care:
+// SignalAll sends sig to every process that is left in this process's care:
 // as PID 1 to all of its PID namespace, otherwise to its descendants and to
 // nobody else. Processes that it may not signal are passed over. Without the
 // /proc of its own PID namespace a process that is not PID 1 cannot find its
 // descendants; that is an error.
-func (r *Reaper) SignalRest(sig unix.Signal) error {
+func (r *Reaper) SignalAll(sig unix.Signal) error {
 	if os.Getpid() == 1 {
 		// The kernel leaves out PID 1 itself and holds off forks meanwhile
 		// (kernel/signal.c, kill_something_info).
