@@ -36,7 +36,7 @@ type fleet struct {
 	starting sync.Mutex // one process at a time
 
 	mu    sync.Mutex
-	known map[*cluster.Worker]*worker
+	known map[int64]*worker // by cluster.Worker.ID
 }
 
 // A worker is one of them.
@@ -69,7 +69,7 @@ func newFleet(r *run) (*fleet, error) {
 	f := &fleet{
 		run: r, primary: primary,
 		changes: make(chan supervisor.Report),
-		known:   make(map[*cluster.Worker]*worker),
+		known:   make(map[int64]*worker),
 	}
 	if p := r.plan.program; p.Runtime == node.RuntimeNode && p.Join == node.JoinDirect {
 		primary.BindPrivileged = f.bind
@@ -108,7 +108,7 @@ func (f *fleet) tell(ctx context.Context) {
 		}
 		for _, c := range f.primary.Reports() {
 			f.mu.Lock()
-			w, ok := f.known[c.Worker]
+			w, ok := f.known[c.ID]
 			f.mu.Unlock()
 			if !ok {
 				continue
@@ -169,7 +169,7 @@ func (f *fleet) fork(p plan, as node.Slot, channel *cluster.Worker, end int) (_ 
 	defer unix.Close(end)
 	w := &worker{channel: channel, fleet: f, heap: p.oldSpace, late: p.program.Join == node.JoinLate}
 	f.mu.Lock()
-	f.known[channel] = w
+	f.known[channel.ID()] = w
 	f.mu.Unlock()
 	defer func() {
 		if err != nil {
@@ -259,7 +259,7 @@ func (w *worker) Release(kept bool) {
 	}
 	w.joined.close()
 	w.fleet.mu.Lock()
-	delete(w.fleet.known, w.channel)
+	delete(w.fleet.known, w.channel.ID())
 	w.fleet.mu.Unlock()
 	w.channel.Release(kept)
 }
