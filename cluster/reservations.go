@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// listenPatience is how long a worker may take at least, from its first server
+// minReopenTimeout is how long a worker may take at least, from its first server
 // on, to ask for all that its predecessor had.
-const listenPatience = 10 * time.Second
+const minReopenTimeout = 10 * time.Second
 
 // Reservations keep what slots have of a server open while no worker of theirs
 // has it, for the next one: by slot, until when, or without a time as long as no
@@ -15,16 +15,16 @@ const listenPatience = 10 * time.Second
 // its slot, as one that drains does, changes nothing of that.
 type reservations map[int]time.Time
 
-// reserve makes one. Where there is one that has a time, it counts no more.
-func (r reservations) reserve(slot int) { r[slot] = time.Time{} }
+// add makes one. Where there is one that has a time, it counts no more.
+func (r reservations) add(slot int) { r[slot] = time.Time{} }
 
-// claim ends one: the next worker has come, or none will.
-func (r reservations) claim(slot int) { delete(r, slot) }
+// remove ends one: the next worker has come, or none will.
+func (r reservations) remove(slot int) { delete(r, slot) }
 
 func (r reservations) has(slot int) bool { _, ok := r[slot]; return ok }
 
-// limit gives one a time, if it has none. It reports whether it did.
-func (r reservations) limit(slot int, until time.Time) bool {
+// setDeadline gives one a time, if it has none. It reports whether it did.
+func (r reservations) setDeadline(slot int, until time.Time) bool {
 	if has, ok := r[slot]; !ok || !has.IsZero() {
 		return false
 	}
@@ -50,83 +50,83 @@ func (r reservations) expired(now time.Time) (slots []int, next time.Duration) {
 // reserve reserves s for the next worker of slot; at once says that it is there
 // and listens, so that its time runs.
 func (s *server) reserve(slot int, atOnce bool) {
-	s.kept.reserve(slot)
+	s.reservedSlots.add(slot)
 	if atOnce {
-		s.limit(slot)
+		s.limitReservation(slot)
 	}
 }
 
-func (s *server) limit(slot int) {
-	patience := max(s.primary.ReopenTimeout, listenPatience)
-	if s.kept.limit(slot, time.Now().Add(patience)) {
-		s.primary.poll.tickIn(patience)
+func (s *server) limitReservation(slot int) {
+	patience := max(s.primary.ReopenTimeout, minReopenTimeout)
+	if s.reservedSlots.setDeadline(slot, time.Now().Add(patience)) {
+		s.primary.poller.tickIn(patience)
 	}
 }
 
-// bequeath takes w out, which has ended; kept says that its slot has or is to get
+// removeExited takes w out, which has ended; kept says that its slot has or is to get
 // another worker. What w had, and what it was still to ask for, is that one's to
 // claim. One that was retired has left what it has before.
-func (s *server) bequeath(w *Worker, kept bool) {
+func (s *server) removeExited(w *Worker, kept bool) {
 	switch {
 	case !kept:
-		s.kept.claim(w.Slot)
-	case !w.replaced && (s.kept.has(w.Slot) || slices.Contains(s.holders, w)):
-		s.reserve(w.Slot, s.primary.anyListens(w.Slot, w))
+		s.reservedSlots.remove(w.Slot)
+	case !w.replaced && (s.reservedSlots.has(w.Slot) || slices.Contains(s.workers, w)):
+		s.reserve(w.Slot, s.primary.otherListens(w.Slot, w))
 	}
-	s.leave(w)
+	s.removeWorker(w)
 }
 
-// anyListens reports whether a worker of slot other than w has asked for a server.
-func (p *Primary) anyListens(slot int, w *Worker) bool {
+// otherListens reports whether a worker of slot other than w has asked for a server.
+func (p *Primary) otherListens(slot int, w *Worker) bool {
 	for other := range p.workers {
-		if other != w && other.Slot == slot && !other.retired && len(other.holds) > 0 {
+		if other != w && other.Slot == slot && !other.outOfRotation && len(other.servers) > 0 {
 			return true
 		}
 	}
 	return false
 }
 
-// listens is called when a worker of slot has come to listen: what its
+// limitReservations is called when a worker of slot has come to listen: what its
 // predecessor had and it does not ask for soon is of the past.
-func (p *Primary) listens(slot int) {
+func (p *Primary) limitReservations(slot int) {
 	for _, s := range p.servers {
-		s.limit(slot)
+		s.limitReservation(slot)
 	}
 }
 
 // expire ends the reservations whose time is up.
 func (p *Primary) expire(now time.Time) {
 	for _, s := range p.servers {
-		slots, next := s.kept.expired(now)
+		slots, next := s.reservedSlots.expired(now)
 		for _, slot := range slots {
-			s.giveUp(slot)
-			p.reckon(slot)
+			s.expireReservation(slot)
+			p.updateAwaited(slot)
 		}
 		if next > 0 {
-			p.poll.tickIn(next)
+			p.poller.tickIn(next)
 		}
 	}
 }
 
-// giveUp ends a reservation that nobody has claimed. Those who were retired may
+// expireReservation ends a reservation that nobody has claimed. Those who were retired may
 // have been left out of the end of s until now.
-func (s *server) giveUp(slot int) {
-	s.kept.claim(slot)
-	if !s.heldIn(slot) {
-		s.drop(slot)
+func (s *server) expireReservation(slot int) {
+	s.reservedSlots.remove(slot)
+	if !s.hasWorker(slot) {
+		s.releaseSlot(slot)
 	}
-	for _, h := range s.holders {
-		if h.retired {
-			s.letGo(h)
+	for _, h := range s.workers {
+		if h.outOfRotation {
+			s.removeFromRotation(h)
 		}
 	}
 }
 
-// mostAwaited is how many servers State.Awaited names.
-const mostAwaited = 8
+// maxAwaited is how many servers State.Awaited names.
+const maxAwaited = 8
 
-// reckon publishes what the workers of slot are still to ask for.
-func (p *Primary) reckon(slot int) {
+// updateAwaited publishes what the workers of slot are still to ask for.
+func (p *Primary) updateAwaited(slot int) {
 	for w := range p.workers {
 		if w.Slot != slot || w.forkMode {
 			continue
@@ -142,20 +142,20 @@ func (p *Primary) reckon(slot int) {
 // what an earlier worker there has open. Of servers on port 0 nobody can know the
 // port before, so nobody waits for them.
 func (p *Primary) awaited(w *Worker) (names []string) {
-	if w.retired {
+	if w.outOfRotation {
 		return nil
 	}
 	for _, s := range p.servers {
-		if !s.anyPort && !s.finishing && s.awaits(w) {
+		if !s.anyPort && !s.closing && s.awaits(w) {
 			at, _ := slices.BinarySearch(names, s.where)
 			names = slices.Insert(names, at, s.where)
-			names = names[:min(len(names), mostAwaited)]
+			names = names[:min(len(names), maxAwaited)]
 		}
 	}
 	return names
 }
 
 func (s *server) awaits(w *Worker) bool {
-	earlier := func(h *Worker) bool { return h.Slot == w.Slot && !h.retired && h.nth < w.nth }
-	return w.holds[s.key] != s && (s.kept.has(w.Slot) || slices.ContainsFunc(s.holders, earlier))
+	earlier := func(h *Worker) bool { return h.Slot == w.Slot && !h.outOfRotation && h.id < w.id }
+	return w.servers[s.key] != s && (s.reservedSlots.has(w.Slot) || slices.ContainsFunc(s.workers, earlier))
 }

@@ -50,26 +50,25 @@ type Primary struct {
 	BindPrivileged func(PrivilegedPort) (fd int, err error)
 
 	balance Balance
-	poll    poller
+	lastID  atomic.Int64 // of a Worker
+	poller  poller
 	closer  *closer
 	maxFD   int // what is for servers; the rest is for connections and channels
 
-	mu      sync.Mutex
-	calls   []func() // for the goroutine of Run to make
-	dirty   []*Worker
-	ended   bool // no more calls are made
-	changed chan struct{}
-	lastID  atomic.Int64
+	mu       sync.Mutex
+	posted   []func() // for the goroutine of Run to make
+	changed  []*Worker
+	closed   bool // no more calls are made
+	reported chan struct{}
 
 	// What follows belongs to the goroutine of Run.
-	workers map[*Worker]struct{}
-	servers map[string]*server // by identity; see query.identity
-	loans   map[string]*loan   // the same
-	lastKey int
-	lastNth int // so many workers have come
+	workers    map[*Worker]struct{}
+	servers    map[string]*server         // by identity; see query.identity
+	privileged map[string]*privilegedBind // the same
+	lastKey    int
 
-	work  bool  // there may be connections to hand over
-	round int64 // of distribute
+	dispatchPending bool  // there may be connections to hand over
+	round           int64 // of distribute
 
 	read  []byte // where a channel is read into
 	oob   []byte // and its descriptors
@@ -83,19 +82,19 @@ type Primary struct {
 // New returns a Primary that balances so. Call Run to make it work.
 func New(balance Balance) (*Primary, error) {
 	p := &Primary{
-		balance: balance,
-		changed: make(chan struct{}, 1),
-		closer:  newCloser(),
-		maxFD:   maxServerFD(),
-		workers: make(map[*Worker]struct{}),
-		servers: make(map[string]*server),
-		loans:   make(map[string]*loan),
-		read:    make([]byte, readSize),
-		oob:     make([]byte, unix.CmsgSpace(unix.SizeofUcred)+unix.CmsgSpace(4*maxPassed)),
-		rights:  unix.UnixRights(0),
+		balance:    balance,
+		reported:   make(chan struct{}, 1),
+		closer:     newCloser(),
+		maxFD:      maxServerFD(),
+		workers:    make(map[*Worker]struct{}),
+		servers:    make(map[string]*server),
+		privileged: make(map[string]*privilegedBind),
+		read:       make([]byte, readSize),
+		oob:        make([]byte, unix.CmsgSpace(unix.SizeofUcred)+unix.CmsgSpace(4*maxPassedFDs)),
+		rights:     unix.UnixRights(0),
 	}
-	p.poll.tick = p.retry
-	if err := p.poll.open(); err != nil {
+	p.poller.tick = p.onTick
+	if err := p.poller.open(); err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
 	return p, nil
@@ -109,44 +108,44 @@ func (p *Primary) Run(ctx context.Context) (err error) {
 			err = fmt.Errorf("cluster: internal error, please report it: %v", cause)
 		}
 	}()
-	defer context.AfterFunc(ctx, p.poll.wake)()
+	defer context.AfterFunc(ctx, p.poller.wake)()
 	go p.closer.run()
-	defer p.end()
+	defer p.shutdown()
 	for ctx.Err() == nil {
-		p.makeCalls()
-		p.distribute()
+		p.runPosted()
+		p.dispatch()
 		runtime.Gosched() // the rest of the process has its turn
-		if err := p.poll.wait(); err != nil {
+		if err := p.poller.wait(); err != nil {
 			return fmt.Errorf("cluster: %w", err)
 		}
 	}
 	return nil
 }
 
-// distribute hands over what there is, once for all that has happened since.
-func (p *Primary) distribute() {
-	if !p.work {
+// dispatch hands over what there is, once for all that has happened since.
+func (p *Primary) dispatch() {
+	if !p.dispatchPending {
 		return
 	}
-	p.work = false
+	p.dispatchPending = false
 	p.round++
 	for _, s := range p.servers {
-		if s.more || len(s.homeless) > 0 {
-			s.accept()
+		if s.acceptPending || len(s.undelivered) > 0 {
+			s.acceptReady()
 		}
 	}
 }
 
-func (p *Primary) end() {
+func (p *Primary) shutdown() {
 	p.mu.Lock()
-	p.ended = true
+	p.closed = true
 	p.mu.Unlock()
-	p.makeCalls()
+	p.runPosted()
 	for w := range p.workers {
 		w.release(false)
 	}
-	p.poll.close()
-	p.closer.end(closePatience)
+	p.poller.close()
+	p.closer.shutdown(closeTimeout)
 }
 
 // maxServerFD leaves an eighth of the descriptors that nodeinit may have: what
@@ -158,22 +157,22 @@ func maxServerFD() int {
 	return n - min(n/8, 1024)
 }
 
-// do has the goroutine of Run call f.
-func (p *Primary) do(f func()) {
+// post has the goroutine of Run call f.
+func (p *Primary) post(f func()) {
 	p.mu.Lock()
-	if p.ended {
+	if p.closed {
 		p.mu.Unlock()
 		return
 	}
-	p.calls = append(p.calls, f)
+	p.posted = append(p.posted, f)
 	p.mu.Unlock()
-	p.poll.wake()
+	p.poller.wake()
 }
 
-func (p *Primary) makeCalls() {
+func (p *Primary) runPosted() {
 	p.mu.Lock()
-	calls := p.calls
-	p.calls = nil
+	calls := p.posted
+	p.posted = nil
 	p.mu.Unlock()
 	for _, f := range calls {
 		f()
@@ -200,20 +199,21 @@ func (p *Primary) open(w *Worker) (_ *Worker, end int, err error) {
 	if err != nil {
 		return nil, -1, errors.Join(os.NewSyscallError("fcntl", err), unix.Close(ends[0]), unix.Close(ends[1]))
 	}
-	w.id, w.primary, w.fd, w.holds = p.lastID.Add(1), p, ends[0], make(map[string]*server)
-	w.frames = w.got
-	p.do(func() { w.add() })
+	w.id = p.lastID.Add(1)
+	w.primary, w.fd, w.servers = p, ends[0], make(map[string]*server)
+	w.frames = w.onFrame
+	p.post(func() { w.register() })
 	return w, ends[1], nil
 }
 
-// A Report is what a worker has told so far.
+// A Report is what a worker has reported so far.
 type Report struct {
-	ID    int64 // the worker's; see Worker.ID
+	ID    int64 // of the worker, see [Worker.ID]
 	State State
 }
 
 // Reported gets a value when Changes has something to return.
-func (p *Primary) Reported() <-chan struct{} { return p.changed }
+func (p *Primary) Reported() <-chan struct{} { return p.reported }
 
 // Reports returns the workers whose State is another than at the last call, in
 // the order in which they changed. However much a worker says, it is there
@@ -221,12 +221,12 @@ func (p *Primary) Reported() <-chan struct{} { return p.changed }
 func (p *Primary) Reports() []Report {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	list := make([]Report, 0, len(p.dirty))
-	for _, w := range p.dirty {
-		w.dirty = false
+	list := make([]Report, 0, len(p.changed))
+	for _, w := range p.changed {
+		w.changed = false
 		list = append(list, Report{w.id, w.public})
 	}
-	p.dirty = nil
+	p.changed = nil
 	return list
 }
 
@@ -235,13 +235,13 @@ func (p *Primary) publish(w *Worker) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	w.public = w.state.clone()
-	if w.dirty {
+	if w.changed {
 		return
 	}
-	w.dirty = true
-	p.dirty = append(p.dirty, w)
+	w.changed = true
+	p.changed = append(p.changed, w)
 	select {
-	case p.changed <- struct{}{}:
+	case p.reported <- struct{}{}:
 	default: // it has not been looked at since the last one
 	}
 }

@@ -9,23 +9,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A group is whether a socket has its port alone (SO_REUSEPORT).
-type group int
+// A reusePort is whether a socket has its port alone (SO_REUSEPORT).
+type reusePort int
 
 const (
-	alone   group = iota
-	first         // others will join it
-	further       // it joins the first
+	exclusive   reusePort = iota
+	groupFirst            // others will join it
+	groupMember           // it joins the first
 )
 
 // listen returns a socket for q that listens, or that is bound where there are
 // datagrams, and its file. Raw calls, because Go's net would make it MPTCP, set
 // options on each connection, and take O_NONBLOCK away from a descriptor that is
 // shared.
-func (q query) listen(g group) (fd int, file *socketFile, err error) {
+func (q query) listen(g reusePort) (fd int, file *socketFile, err error) {
 	switch {
 	case q.fd >= 0:
-		fd, err = q.inherited()
+		fd, err = q.dupInherited()
 	case q.family == pipe:
 		return q.listenUnix()
 	case q.family == tcp:
@@ -38,7 +38,7 @@ func (q query) listen(g group) (fd int, file *socketFile, err error) {
 
 // listenTCP binds as Node does: no address is any of both versions, and any of
 // IPv4 where there is no IPv6 (lib/net.js, setupListenHandle).
-func (q query) listenTCP(g group) (int, error) {
+func (q query) listenTCP(g reusePort) (int, error) {
 	addr, err := q.sockaddr(netip.IPv6Unspecified())
 	if err != nil {
 		return -1, err
@@ -50,8 +50,8 @@ func (q query) listenTCP(g group) (int, error) {
 	return fd, err
 }
 
-func (q query) tryTCP(addr unix.Sockaddr, g group) (int, error) {
-	fd, err := q.bound(addr, unix.SOCK_STREAM, true, g)
+func (q query) tryTCP(addr unix.Sockaddr, g reusePort) (int, error) {
+	fd, err := q.bindSocket(addr, unix.SOCK_STREAM, true, g)
 	if err != nil {
 		return -1, err
 	}
@@ -65,18 +65,18 @@ func (q query) tryTCP(addr unix.Sockaddr, g group) (int, error) {
 // bindUDP binds a socket for datagrams. Those of a group must have SO_REUSEPORT
 // when they are bound (kernel: reuseport_attach_prog), so whether the port is
 // free, the first of a group finds out with another socket.
-func (q query) bindUDP(g group) (int, error) {
+func (q query) bindUDP(g reusePort) (int, error) {
 	anyAddress := netip.IPv4Unspecified()
 	if q.family == udp6 {
 		anyAddress = netip.IPv6Unspecified()
 	}
 	reuse := q.flags&flagUDPReuseAddr != 0
-	if g == first {
+	if g == groupFirst {
 		addr, err := q.sockaddr(anyAddress)
 		if err != nil {
 			return -1, err
 		}
-		fd, err := q.bound(addr, unix.SOCK_DGRAM, reuse, alone)
+		fd, err := q.bindSocket(addr, unix.SOCK_DGRAM, reuse, exclusive)
 		if err != nil {
 			return -1, err
 		}
@@ -85,19 +85,19 @@ func (q query) bindUDP(g group) (int, error) {
 		if name == nil {
 			return -1, unix.EIO
 		}
-		q.port, g = int64(name.Port), further
+		q.port, g = int64(name.Port), groupMember
 	}
 	addr, err := q.sockaddr(anyAddress)
 	if err != nil {
 		return -1, err
 	}
-	return q.bound(addr, unix.SOCK_DGRAM, reuse, g)
+	return q.bindSocket(addr, unix.SOCK_DGRAM, reuse, g)
 }
 
-// bound returns a socket that is bound to addr. The first of a group binds
+// bindSocket returns a socket that is bindSocket to addr. The first of a group binds
 // without SO_REUSEPORT and has it only then: the port could be that of another
 // group, a second nodeinit's for example, which the kernel would let it join.
-func (q query) bound(addr unix.Sockaddr, kind int, reuseAddr bool, g group) (int, error) {
+func (q query) bindSocket(addr unix.Sockaddr, kind int, reuseAddr bool, g reusePort) (int, error) {
 	domain := unix.AF_INET
 	_, is6 := addr.(*unix.SockaddrInet6)
 	if is6 {
@@ -114,11 +114,11 @@ func (q query) bound(addr unix.Sockaddr, kind int, reuseAddr bool, g group) (int
 	}
 	option(reuseAddr, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
 	option(is6, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, int(q.flags&flagIPv6Only))
-	option(g == further, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+	option(g == groupMember, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
 	if err == nil {
 		err = unix.Bind(fd, addr)
 	}
-	option(g == first, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+	option(g == groupFirst, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
 	if err != nil {
 		_ = unix.Close(fd)
 		return -1, err
@@ -153,15 +153,15 @@ func (q query) sockaddr(otherwise netip.Addr) (unix.Sockaddr, error) {
 	return sa, nil
 }
 
-// inherited returns a copy of a descriptor that was passed to nodeinit, as a
+// dupInherited returns a copy of a descriptor that was passed to nodeinit, as a
 // socket that listens, or takes datagrams. Others, nodeinit's own, are not the
 // workers' to have. The errors are those of Node's primary.
-func (q query) inherited() (int, error) {
+func (q query) dupInherited() (int, error) {
 	flags, err := unix.FcntlInt(uintptr(q.fd), unix.F_GETFD, 0)
 	if err != nil || flags&unix.FD_CLOEXEC != 0 || q.fd > math.MaxInt32 {
 		return -1, unix.EINVAL
 	}
-	if err := q.fits(int(q.fd)); err != nil {
+	if err := q.checkType(int(q.fd)); err != nil {
 		return -1, err
 	}
 	fd, err := unix.FcntlInt(uintptr(q.fd), unix.F_DUPFD_CLOEXEC, 0)
@@ -178,8 +178,8 @@ func (q query) inherited() (int, error) {
 	return fd, nil
 }
 
-// fits reports whether fd is of the kind that q asks for.
-func (q query) fits(fd int) error {
+// checkType reports whether fd is of the kind that q asks for.
+func (q query) checkType(fd int) error {
 	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
 	var stat unix.Stat_t
 	switch {

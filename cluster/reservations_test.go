@@ -13,13 +13,13 @@ func TestReservations(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	r := make(reservations)
-	if r.limit(1, now) || r.has(1) {
+	if r.setDeadline(1, now) || r.has(1) {
 		t.Error("a time for a reservation that nobody made")
 	}
-	r.reserve(1)
-	r.reserve(2)
-	r.reserve(3)
-	if !r.limit(1, now.Add(time.Second)) || r.limit(1, now.Add(time.Hour)) || !r.limit(2, now.Add(3*time.Second)) {
+	r.add(1)
+	r.add(2)
+	r.add(3)
+	if !r.setDeadline(1, now.Add(time.Second)) || r.setDeadline(1, now.Add(time.Hour)) || !r.setDeadline(2, now.Add(3*time.Second)) {
 		t.Error("a time is given once")
 	}
 	if slots, next := r.expired(now); len(slots) > 0 || next != time.Second {
@@ -28,8 +28,8 @@ func TestReservations(t *testing.T) {
 	if slots, next := r.expired(now.Add(time.Second)); !slices.Equal(slots, []int{1}) || next != 2*time.Second {
 		t.Errorf("expired %v, next in %v", slots, next)
 	}
-	r.reserve(1) // the worker whose time it was is gone
-	r.claim(2)
+	r.add(1) // the worker whose time it was is gone
+	r.remove(2)
 	if slots, next := r.expired(now.Add(time.Hour)); len(slots) > 0 || next != 0 || r.has(2) || !r.has(1) {
 		t.Errorf("expired %v, next in %v, left %v", slots, next, r)
 	}
@@ -38,26 +38,26 @@ func TestReservations(t *testing.T) {
 // done waits until p has done what it was told before.
 func done(p *Primary) {
 	all := make(chan struct{})
-	p.do(func() { close(all) })
+	p.post(func() { close(all) })
 	<-all
 }
 
 // expireAll has all reservations expire whose time runs.
-func expireAll(p *Primary) { p.do(func() { p.expire(time.Now().Add(time.Hour)) }) }
+func expireAll(p *Primary) { p.post(func() { p.expire(time.Now().Add(time.Hour)) }) }
 
 // awaits waits until m is awaited to ask for exactly these.
-func (m *mouth) awaits(names ...map[string]any) {
+func (m *fakeWorker) awaits(names ...map[string]any) {
 	m.t.Helper()
 	var want []string
 	for _, name := range names {
 		want = append(want, fmt.Sprintf("127.0.0.1:%v", name["port"]))
 	}
 	slices.Sort(want)
-	m.knows(fmt.Sprintf("awaited %v", want), func(s State) bool { return slices.Equal(s.Awaited, want) })
+	m.waitKnown(fmt.Sprintf("awaited %v", want), func(s State) bool { return slices.Equal(s.Awaited, want) })
 }
 
-// knows waits until what is known of m is so, whether that is news or not.
-func (m *mouth) knows(what string, is func(State) bool) {
+// waitKnown waits until what is known of m is so, whether that is news or not.
+func (m *fakeWorker) waitKnown(what string, is func(State) bool) {
 	m.t.Helper()
 	for end := time.Now().Add(10 * time.Minute); ; time.Sleep(time.Millisecond) {
 		m.w.primary.mu.Lock()
@@ -76,7 +76,7 @@ func (m *mouth) knows(what string, is func(State) bool) {
 func freePort(t *testing.T) int {
 	t.Helper()
 	p := run(t, RR)
-	m := newMouth(t, p, 0)
+	m := newFakeWorker(t, p, 0)
 	_, name, _ := m.query(0)
 	m.w.Release(false)
 	refused(t, name)
@@ -88,28 +88,28 @@ func freePort(t *testing.T) int {
 func TestAwaited(t *testing.T) {
 	t.Parallel()
 	p := run(t, RR)
-	old, other := newMouth(t, p, 0), newMouth(t, p, 1)
+	old, other := newFakeWorker(t, p, 0), newFakeWorker(t, p, 1)
 	one, two, three := freePort(t), freePort(t), freePort(t)
 	old.query(0)
 	_, first, _ := old.query(one)
 	key, second, _ := old.query(two)
 	_, third, _ := other.query(three)
-	fresh := newMouth(t, p, 0)
+	fresh := newFakeWorker(t, p, 0)
 	fresh.awaits(first, second)
 	other.awaits()
 	_, _, _ = old.query(three) // later than the newcomer has come
 	fresh.awaits(first, second, third)
 	fresh.query(one)
 	fresh.awaits(second, third)
-	old.say(`{"cmd":"NODE_CLUSTER","act":"close","key":%q,"seq":1}`, key) // as the application wants it
+	old.send(`{"cmd":"NODE_CLUSTER","act":"close","key":%q,"seq":1}`, key) // as the application wants it
 	fresh.awaits(third)
 	refused(t, second)
 	old.w.Release(true)
 	fresh.awaits(third)
 	fresh.w.Release(true)
-	last := newMouth(t, p, 0)
+	last := newFakeWorker(t, p, 0)
 	last.awaits(first, third)
-	last.say(`{"cmd":"NODE_CLUSTER","act":"online","seq":1}`)
+	last.send(`{"cmd":"NODE_CLUSTER","act":"online","seq":1}`)
 	last.query(one)
 	last.awaits(third)
 	expireAll(p)
@@ -124,14 +124,14 @@ func TestReservedStaysOpen(t *testing.T) {
 		t.Run(string(balance), func(t *testing.T) {
 			t.Parallel()
 			p := run(t, balance)
-			old, fresh := newMouth(t, p, 0), newMouth(t, p, 0)
+			old, fresh := newFakeWorker(t, p, 0), newFakeWorker(t, p, 0)
 			port := freePort(t)
 			key, name, _ := old.query(port)
 			_, first, _ := fresh.query(freePort(t)) // of two
 			old.w.StopConnections(true)
 			done(p)
-			old.say(`{"cmd":"NODE_CLUSTER","act":"close","key":%q,"seq":1}`, key)
-			old.knows("no server", func(s State) bool { return s.Servers == 0 })
+			old.send(`{"cmd":"NODE_CLUSTER","act":"close","key":%q,"seq":1}`, key)
+			old.waitKnown("no server", func(s State) bool { return s.Servers == 0 })
 			old.closeFiles()
 			fresh.awaits(name)
 			dial(t, name)
@@ -141,7 +141,7 @@ func TestReservedStaysOpen(t *testing.T) {
 			fresh.closeFiles()
 			fresh.w.Release(true) // it has crashed, while the old one is there yet
 			old.w.Release(true)
-			next := newMouth(t, p, 0)
+			next := newFakeWorker(t, p, 0)
 			next.awaits(name, first)
 			expireAll(p) // in vain: nobody has come to listen yet
 			dial(t, name)
@@ -153,7 +153,7 @@ func TestReservedStaysOpen(t *testing.T) {
 	}
 }
 
-func (m *mouth) closeFiles() {
+func (m *fakeWorker) closeFiles() {
 	for _, fd := range m.fds {
 		unix.Close(fd)
 	}

@@ -19,15 +19,15 @@ var libraries = []struct{ word, name string }{
 // OtherSender is what is not one of the libraries that are known.
 const OtherSender = "the application"
 
-// lookInto is how much of a message is looked through for a library's word.
-const lookInto = 512
+// maxSearched is how much of a message is looked through for a library's word.
+const maxSearched = 512
 
-// heard takes note, once for each, of what sends messages that nobody reads.
-func (w *Worker) heard(frame []byte) {
+// recordSender takes note, once for each, of what sends messages that nobody reads.
+func (w *Worker) recordSender(frame []byte) {
 	if len(frame) == 0 || bytes.HasPrefix(frame, []byte(`{"cmd":"NODE_`)) {
 		return
 	}
-	frame = frame[:min(len(frame), lookInto)]
+	frame = frame[:min(len(frame), maxSearched)]
 	sender := OtherSender
 	for _, l := range libraries {
 		if bytes.Contains(frame, []byte(l.word)) {

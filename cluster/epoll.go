@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A source is something that the poller waits for.
-type source interface {
-	// ready is called with the events (epoll_ctl(2)) that are there.
-	ready(events uint32)
+// A eventHandler is something that the poller waits for.
+type eventHandler interface {
+	// onEvents is called with the events (epoll_ctl(2)) that are there.
+	onEvents(events uint32)
 }
 
 // A poller is a loop around epoll. Go's own would wake a goroutine for each
@@ -21,7 +21,7 @@ type source interface {
 type poller struct {
 	fd      int
 	file    *os.File // fd, for Go's own poller to wait for
-	sources map[int32]source
+	sources map[int32]eventHandler
 	last    int32
 	events  [64]unix.EpollEvent
 	tick    func()    // called at
@@ -32,7 +32,7 @@ type poller struct {
 }
 
 func (p *poller) open() (err error) {
-	p.sources = make(map[int32]source)
+	p.sources = make(map[int32]eventHandler)
 	if p.fd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return os.NewSyscallError("epoll_create1", err)
 	}
@@ -57,7 +57,7 @@ func (p *poller) close() {
 // add has s called when events happen to fd. The token that it returns is never
 // given again, so an event that is under way when fd is closed, and its number
 // taken by another, reaches nobody.
-func (p *poller) add(fd int, events uint32, s source) (token int32, err error) {
+func (p *poller) add(fd int, events uint32, s eventHandler) (token int32, err error) {
 	p.last++
 	event := unix.EpollEvent{Events: events, Fd: p.last}
 	if err := unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
@@ -89,8 +89,8 @@ func (p *poller) wake() {
 	_, _, _ = unix.RawSyscall(unix.SYS_WRITE, uintptr(p.eventfd), uintptr(unsafe.Pointer(&one)), unsafe.Sizeof(one))
 }
 
-// ready empties the eventfd.
-func (p *poller) ready(uint32) {
+// onEvents empties the eventfd.
+func (p *poller) onEvents(uint32) {
 	var count [8]byte
 	_, _, _ = unix.RawSyscall(unix.SYS_READ, uintptr(p.eventfd), uintptr(unsafe.Pointer(&count)), unsafe.Sizeof(count))
 }
@@ -104,14 +104,14 @@ func (p *poller) tickIn(d time.Duration) {
 
 // wait waits until something happens and calls those whom it concerns.
 func (p *poller) wait() error {
-	n, err := p.epollWait()
+	n, err := p.waitEvents()
 	if err != nil && !errors.Is(err, unix.EINTR) {
 		return os.NewSyscallError("epoll_wait", err)
 	}
 	for i := range max(n, 0) {
 		event := &p.events[i]
 		if s, ok := p.sources[event.Fd]; ok {
-			s.ready(event.Events)
+			s.onEvents(event.Events)
 		}
 	}
 	if !p.tickAt.IsZero() && !time.Now().Before(p.tickAt) {
@@ -121,27 +121,27 @@ func (p *poller) wait() error {
 	return nil
 }
 
-// epollWait waits for a moment without telling Go's runtime, and only then so
+// waitEvents waits for a moment without telling Go's runtime, and only then so
 // that it knows. To the runtime a system call that takes more than 20 us is a
 // processor to be given away, and had back again, at the cost of a connection.
 // Under load there is always something within that moment.
-func (p *poller) epollWait() (int, error) {
+func (p *poller) waitEvents() (int, error) {
 	const moment = 1 // ms
-	patience := p.patience()
+	patience := p.timeout()
 	short := moment
 	if patience >= 0 {
 		short = min(patience, moment)
 	}
-	n, err := p.look(short)
+	n, err := p.epollPwait(short)
 	if n != 0 || err != nil || patience == short {
 		return n, err
 	}
 	return p.park(patience)
 }
 
-// look is epoll_wait(2) with Go's runtime in the belief that this is no system
+// epollPwait is epoll_wait(2) with Go's runtime in the belief that this is no system
 // call.
-func (p *poller) look(timeout int) (int, error) {
+func (p *poller) epollPwait(timeout int) (int, error) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)), uintptr(timeout), 0, 0)
 	if errno != 0 {
 		return 0, errno
@@ -164,7 +164,7 @@ func (p *poller) park(patience int) (n int, err error) {
 		return 0, err
 	}
 	waitErr := conn.Read(func(uintptr) bool {
-		n, err = p.look(0)
+		n, err = p.epollPwait(0)
 		return n != 0 || err != nil
 	})
 	if err == nil && !errors.Is(waitErr, os.ErrDeadlineExceeded) {
@@ -173,8 +173,8 @@ func (p *poller) park(patience int) (n int, err error) {
 	return n, err
 }
 
-// patience is how long epoll_wait may take, in ms, -1 for ever.
-func (p *poller) patience() int {
+// timeout is how long epoll_wait may take, in ms, -1 for ever.
+func (p *poller) timeout() int {
 	if p.tickAt.IsZero() {
 		return -1
 	}

@@ -18,45 +18,45 @@ type process struct {
 	token  int32
 }
 
-// watch watches for the end of the process that says it has pid.
-func (w *Worker) watch(pid int) {
-	w.unwatch()
+// watchProcess watches for the end of the process that says it has pid.
+func (w *Worker) watchProcess(pid int) {
+	w.unwatchProcess()
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return // Linux < 5.3, or it has ended: then npm will, and with it the worker
 	}
 	p := &process{worker: w, pid: pid, fd: fd}
-	if p.token, err = w.primary.poll.add(fd, unix.EPOLLIN, p); err != nil {
+	if p.token, err = w.primary.poller.add(fd, unix.EPOLLIN, p); err != nil {
 		_ = unix.Close(fd)
 		return
 	}
 	w.process = p
 }
 
-func (w *Worker) unwatch() {
+func (w *Worker) unwatchProcess() {
 	if p := w.process; p != nil {
-		w.primary.poll.remove(p.fd, p.token)
+		w.primary.poller.remove(p.fd, p.token)
 		_ = unix.Close(p.fd)
 		w.process = nil
 	}
 }
 
-// ended reports whether the process has ended, also before that is an event.
-func (p *process) ended() bool {
+// exited reports whether the process has exited, also before that is an event.
+func (p *process) exited() bool {
 	fds := []unix.PollFd{{Fd: int32(p.fd), Events: unix.POLLIN}}
 	n, err := unix.Poll(fds, 0)
 	return err == nil && n > 0
 }
 
-// ready is called when the process has ended.
-func (p *process) ready(uint32) {
+// onEvents is called when the process has ended.
+func (p *process) onEvents(uint32) {
 	w := p.worker
-	w.drainChannel() // what it wrote before; a new one may have come online in it
+	w.readRemaining() // what it wrote before; a new one may have come online in it
 	if w.process != p {
 		return
 	}
-	w.unwatch()
-	w.forget()
+	w.unwatchProcess()
+	w.releaseServers()
 	w.state.Servers = 0
 	w.primary.publish(w)
 }

@@ -10,7 +10,7 @@ import (
 // and however much of it; what Node itself says is not meant.
 func TestSenders(t *testing.T) {
 	t.Parallel()
-	m := newMouth(t, run(t, RR), 0)
+	m := newFakeWorker(t, run(t, RR), 0)
 	for _, line := range []string{
 		`{"cmd":"NODE_SOCKET_SOMETHING","key":1}`,
 		`{"topic":"log4js:message","data":"x"}`,
@@ -21,9 +21,9 @@ func TestSenders(t *testing.T) {
 		`{"type":"prom-client:getMetricsRes","requestId":1}`,
 		`42`, `"hello"`,
 	} {
-		m.say("%s", line)
+		m.send("%s", line)
 	}
-	s := m.until("all have been heard", func(s State) bool { return slices.Contains(s.Senders, OtherSender) })
+	s := m.waitState("all have been heard", func(s State) bool { return slices.Contains(s.Senders, OtherSender) })
 	want := []string{"log4js", "rate-limiter-flexible", "@socket.io/cluster-adapter", "@socket.io/sticky", "prom-client", OtherSender}
 	if !slices.Equal(s.Senders, want) {
 		t.Errorf("heard %q, want %q", s.Senders, want)

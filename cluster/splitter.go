@@ -10,23 +10,23 @@ const (
 	// are a few hundred bytes, except that a late join tells its environment; an
 	// application may send any length to nobody, and none of that is stored.
 	maxFrame = 256 << 10
-	// maxPassed is how many descriptors may come with one read (SCM_MAX_FD,
+	// maxPassedFDs is how many descriptors may come with one read (SCM_MAX_FD,
 	// include/net/scm.h).
-	maxPassed = 253
+	maxPassedFDs = 253
 )
 
 // A kind is what a frame is for.
 type kind int
 
 const (
-	foreign  kind = iota // the application's business, or rubbish
-	ready                // process.send('ready'): the word of PM2
-	protocol             // a cluster message
-	handle               // something with a descriptor
-	ack                  // a descriptor has arrived
-	nack                 // a descriptor has not arrived
-	agent                // what exec's agent.js tells
-	sockets              // a server asks for the connections that it has passed
+	appMessage        kind = iota // the application's business, or rubbish
+	readyMessage                  // process.send('ready'): the word of PM2
+	clusterMessage                // a cluster message
+	handleMessage                 // something with a descriptor
+	handleAck                     // a descriptor has arrived
+	handleNack                    // a descriptor has not arrived
+	agentMessage                  // what exec's agent.js tells
+	socketListMessage             // a server asks for the connections that it has passed
 )
 
 // kindOf tells from the first bytes of a frame what it is. Node always writes
@@ -36,31 +36,31 @@ func kindOf(frame []byte) kind {
 	rest, internal := bytes.CutPrefix(frame, []byte(`{"cmd":"NODE_`))
 	switch {
 	case !internal && string(frame) == `"ready"`:
-		return ready
+		return readyMessage
 	case !internal:
-		return foreign
+		return appMessage
 	case bytes.HasPrefix(rest, []byte(`CLUSTER"`)):
-		return protocol
+		return clusterMessage
 	case bytes.HasPrefix(rest, []byte(`NODEINIT"`)):
-		return agent
+		return agentMessage
 	case bytes.HasPrefix(rest, []byte(`SOCKET_`)):
-		return sockets
+		return socketListMessage
 	case bytes.HasPrefix(rest, []byte(`HANDLE"`)):
-		return handle
+		return handleMessage
 	case bytes.HasPrefix(rest, []byte(`HANDLE_ACK"`)):
-		return ack
+		return handleAck
 	case bytes.HasPrefix(rest, []byte(`HANDLE_NACK"`)):
-		return nack
+		return handleNack
 	default:
-		return foreign
+		return appMessage
 	}
 }
 
 // A splitter cuts what comes in pieces into frames, which end with a newline.
 // It keeps at most maxFrame bytes. The zero value is ready to use.
 type splitter struct {
-	begun    []byte // of a frame whose end has not come
-	skipping bool   // begun is all that is kept of it
+	partial   []byte // of a frame whose end has not come
+	truncated bool   // begun is all that is kept of it
 }
 
 // split calls each for every frame that ends in data, without its newline; the
@@ -70,32 +70,32 @@ func (s *splitter) split(data []byte, each func(frame []byte, whole bool)) {
 	for {
 		end := bytes.IndexByte(data, '\n')
 		if end < 0 {
-			s.keep(data)
+			s.append(data)
 			return
 		}
 		frame := data[:end]
 		data = data[end+1:]
-		if len(s.begun) == 0 && !s.skipping && len(frame) <= maxFrame {
+		if len(s.partial) == 0 && !s.truncated && len(frame) <= maxFrame {
 			each(frame, true)
 			continue
 		}
-		s.keep(frame)
-		each(s.begun, !s.skipping)
-		s.forget()
+		s.append(frame)
+		each(s.partial, !s.truncated)
+		s.reset()
 	}
 }
 
-func (s *splitter) keep(data []byte) {
-	if room := maxFrame - len(s.begun); len(data) > room {
-		data, s.skipping = data[:room], true
+func (s *splitter) append(data []byte) {
+	if room := maxFrame - len(s.partial); len(data) > room {
+		data, s.truncated = data[:room], true
 	}
-	s.begun = append(s.begun, data...)
+	s.partial = append(s.partial, data...)
 }
 
-// forget is for the next frame; a buffer that one long frame made is not kept.
-func (s *splitter) forget() {
-	s.begun, s.skipping = s.begun[:0], false
-	if cap(s.begun) > 4096 {
-		s.begun = nil
+// reset is for the next frame; a buffer that one long frame made is not kept.
+func (s *splitter) reset() {
+	s.partial, s.truncated = s.partial[:0], false
+	if cap(s.partial) > 4096 {
+		s.partial = nil
 	}
 }

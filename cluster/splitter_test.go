@@ -54,8 +54,8 @@ func TestSplitterKeepsLittle(t *testing.T) {
 	none := func([]byte, bool) { t.Fatal("a frame ended") }
 	for range 100 << 20 / readSize {
 		s.split(bytes.Repeat([]byte{'x'}, readSize), none)
-		if len(s.begun) > maxFrame {
-			t.Fatalf("%d bytes are kept", len(s.begun))
+		if len(s.partial) > maxFrame {
+			t.Fatalf("%d bytes are kept", len(s.partial))
 		}
 	}
 	ended := 0
@@ -67,27 +67,27 @@ func TestSplitterKeepsLittle(t *testing.T) {
 	if ended != 2 {
 		t.Errorf("%d frames ended, want 2", ended)
 	}
-	if cap(s.begun) > 4096 {
-		t.Errorf("a buffer of %d bytes is kept for the next frame", cap(s.begun))
+	if cap(s.partial) > 4096 {
+		t.Errorf("a buffer of %d bytes is kept for the next frame", cap(s.partial))
 	}
 }
 
 func TestKindOf(t *testing.T) {
 	t.Parallel()
 	for frame, want := range map[string]kind{
-		``:        foreign,
-		`"ready"`: ready,
-		`"ready `: foreign,
-		`42`:      foreign,
-		`null`:    foreign,
-		`{"cmd":"NODE_CLUSTER","act":"online","seq":0}`:                          protocol,
-		`{"cmd":"NODE_CLUSTERS"}`:                                                foreign,
-		`{"cmd":"NODE_HANDLE","type":"net.Socket","msg":"x"}`:                    handle,
-		`{"cmd":"NODE_HANDLE_ACK"}`:                                              ack,
-		`{"cmd":"NODE_HANDLE_NACK"}`:                                             nack,
-		`{"cmd":"NODE_DEBUG_ENABLED"}`:                                           foreign,
-		`{"cmd":"mine","x":"{\"cmd\":\"NODE_CLUSTER\""}`:                         foreign,
-		`{"cmd":"NODE_HANDLE","type":"net.Socket","msg":{"cmd":"NODE_CLUSTER"}}`: handle,
+		``:        appMessage,
+		`"ready"`: readyMessage,
+		`"ready `: appMessage,
+		`42`:      appMessage,
+		`null`:    appMessage,
+		`{"cmd":"NODE_CLUSTER","act":"online","seq":0}`:                          clusterMessage,
+		`{"cmd":"NODE_CLUSTERS"}`:                                                appMessage,
+		`{"cmd":"NODE_HANDLE","type":"net.Socket","msg":"x"}`:                    handleMessage,
+		`{"cmd":"NODE_HANDLE_ACK"}`:                                              handleAck,
+		`{"cmd":"NODE_HANDLE_NACK"}`:                                             handleNack,
+		`{"cmd":"NODE_DEBUG_ENABLED"}`:                                           appMessage,
+		`{"cmd":"mine","x":"{\"cmd\":\"NODE_CLUSTER\""}`:                         appMessage,
+		`{"cmd":"NODE_HANDLE","type":"net.Socket","msg":{"cmd":"NODE_CLUSTER"}}`: handleMessage,
 	} {
 		if got := kindOf([]byte(frame)); got != want {
 			t.Errorf("kindOf(%s) = %d, want %d", frame, got, want)
@@ -102,7 +102,7 @@ func FuzzAnswered(f *testing.F) {
 	f.Add([]byte(`{"cmd":"NODE_CLUSTER","ack":99999999999999999999,"accepted":true,"seq":34}`))
 	f.Add([]byte(`{"cmd":"NODE_CLUSTER","ack":,"accepted":true,`))
 	f.Fuzz(func(t *testing.T, frame []byte) {
-		seq, accepted, ok := answered(frame)
+		seq, accepted, ok := parseAck(frame)
 		var m message
 		if !ok || json.Unmarshal(frame, &m) != nil {
 			return
@@ -123,7 +123,7 @@ func TestAnswered(t *testing.T) {
 		`{"cmd":"NODE_CLUSTER","ack":12,"accepted":true,"seq":34}`: {int64(12), true},
 		`{"cmd":"NODE_CLUSTER","ack":0,"accepted":false,"seq":34}`: {int64(0), false},
 	} {
-		if seq, accepted, ok := answered([]byte(frame)); !ok || seq != want[0] || accepted != want[1] {
+		if seq, accepted, ok := parseAck([]byte(frame)); !ok || seq != want[0] || accepted != want[1] {
 			t.Errorf("answered(%s) = %d, %v, %v", frame, seq, accepted, ok)
 		}
 	}
@@ -132,7 +132,7 @@ func TestAnswered(t *testing.T) {
 		`{"cmd":"NODE_CLUSTER","ack":-1,"accepted":true,"seq":1}`, `{"cmd":"NODE_CLUSTER","act":"online","seq":0}`,
 		`{"cmd":"NODE_CLUSTER","ack":1,"accepted":maybe,"seq":1}`, `{"cmd":"NODE_CLUSTER","ack":9999999999999999999,"accepted":true,"seq":1}`,
 	} {
-		if _, _, ok := answered([]byte(frame)); ok {
+		if _, _, ok := parseAck([]byte(frame)); ok {
 			t.Errorf("%s is taken for an answer", frame)
 		}
 	}
@@ -157,7 +157,7 @@ func TestQuery(t *testing.T) {
 	} {
 		got, err := parse(text)
 		got.data = nil
-		if err != nil || got.identity() != want.identity() || got.family != want.family || got.backlog != want.backlog || got.readableAll != want.readableAll {
+		if err != nil || got.id() != want.id() || got.family != want.family || got.backlog != want.backlog || got.readableAll != want.readableAll {
 			t.Errorf("%s: %+v, %v, want %+v", text, got, err, want)
 		}
 	}
