@@ -126,7 +126,7 @@ func (s commandLine) manager(name string) Program {
 	case m.unsure, pkg.hasHooks(m.script), pkg.customRunner(s.env):
 		return s.lateScript(script)
 	}
-	list, plain := words(script)
+	list, plain := plainWords(script)
 	if !plain {
 		return s.lateScript(script)
 	}
@@ -138,7 +138,7 @@ func (s commandLine) manager(name string) Program {
 // lateScript is a script that a shell must run.
 func (s commandLine) lateScript(script string) Program {
 	p := s.late(script)
-	if list, plain := words(script); plain {
+	if list, plain := plainWords(script); plain {
 		inner := commandLine{list, s.env, s.dir, s.depth + 1}.identify()
 		if inner.Join == JoinNone {
 			p.Join, p.Why = JoinNone, inner.Why
@@ -157,7 +157,7 @@ func (s commandLine) nodeRun(line nodeLine) Program {
 	if !ok {
 		return s.none(RuntimeNode, "there is no script %q in %s", line.run, pkg.file())
 	}
-	list, plain := words(script)
+	list, plain := plainWords(script)
 	rest := s.argv[line.runAt:]
 	if len(rest) > 0 && rest[0] == "--" {
 		rest = rest[1:]

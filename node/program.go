@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/nodeinit/nodeinit/exec"
 )
 
 // A Program is what a command line runs, seen through what wraps it.
@@ -245,3 +247,6 @@ func (s commandLine) findNodeAfter(from int) Program {
 	}
 	return s.undetermined()
 }
+
+// Getenv returns the value of key in the environment of p, "" if there is none.
+func (p Program) Getenv(key string) string { return exec.Getenv(p.Env, key) }

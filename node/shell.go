@@ -13,51 +13,18 @@ import (
 	"github.com/nodeinit/nodeinit/exec"
 )
 
-// words splits a shell command that means the same without a shell: one command
-// of plain or simply quoted words. Anything else is not plain.
-func words(command string) (list []string, plain bool) {
-	var word strings.Builder
-	within := false // a word, perhaps an empty one ('')
-	for i := 0; i < len(command); i++ {
-		c := command[i]
-		switch {
-		case c == ' ' || c == '\t':
-			if within {
-				list = append(list, word.String())
-			}
-			word.Reset()
-			within = false
-		case c == '\'' || c == '"':
-			end := strings.IndexByte(command[i+1:], c)
-			if end < 0 {
-				return nil, false
-			}
-			quoted := command[i+1 : i+1+end]
-			if c == '"' && strings.ContainsAny(quoted, "$`\\!") {
-				return nil, false
-			}
-			word.WriteString(quoted)
-			within = true
-			i += end + 1
-		case c >= 0x80 || isLetterOrDigit(c) || strings.IndexByte("_-+=:,./@%", c) >= 0:
-			word.WriteByte(c)
-			within = true
-		default:
-			return nil, false
-		}
-	}
-	if within {
-		list = append(list, word.String())
+// plainWords splits a shell command that means the same without a shell: one
+// command of plain or simply quoted words. Anything else is not plain.
+func plainWords(command string) (list []string, plain bool) {
+	list, special, err := Words(command)
+	if err != nil || special != "" || len(list) == 0 {
+		return nil, false
 	}
 	if len(list) > 1 && list[0] == "exec" {
 		list = list[1:]
 	}
 	// An = in the first word is an assignment.
-	return list, len(list) > 0 && !strings.Contains(list[0], "=") && !strings.HasPrefix(list[0], "-")
-}
-
-func isLetterOrDigit(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
+	return list, !strings.Contains(list[0], "=") && !strings.HasPrefix(list[0], "-")
 }
 
 // shell is sh -c "command" or sh script.
@@ -85,7 +52,7 @@ func (s commandLine) shell() Program {
 // shellCommand is what sh -c runs; alone tells that nothing else is asked of
 // the shell (such as -l, which reads a profile).
 func (s commandLine) shellCommand(command string, alone bool) Program {
-	if list, plain := words(command); plain {
+	if list, plain := plainWords(command); plain {
 		inner := commandLine{list, s.env, s.dir, s.depth + 1}.identify()
 		if alone || inner.Join != JoinDirect {
 			return s.unwrap(inner, fmt.Sprintf("%s -c runs %q", filepath.Base(s.argv[0]), command))

@@ -16,6 +16,7 @@ import (
 	"github.com/nodeinit/nodeinit/cluster"
 	"github.com/nodeinit/nodeinit/exec"
 	"github.com/nodeinit/nodeinit/node"
+	"github.com/nodeinit/nodeinit/reaper"
 )
 
 // bindTimeout ends a wait for nothing: it is how long Node may take to start and bind.
@@ -53,7 +54,7 @@ func (s *starter) bind(port cluster.PrivilegedPort) (int, error) {
 // startBinder starts Node with the channel end, which it closes.
 func (s *starter) startBinder(port cluster.PrivilegedPort, end int) (*reaper.Child, error) {
 	defer unix.Close(end)
-	path, err := s.plan.program.Find()
+	path, err := s.plan.Program.Find()
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +66,7 @@ func (s *starter) startBinder(port cluster.PrivilegedPort, end int) (*reaper.Chi
 	if err != nil {
 		return nil, err
 	}
-	program := s.plan.program
+	program := s.plan.Program
 	at := node.ChannelFD(program.Join, s.inherited)
 	env := append(slices.Clone(program.Env), "NODE_CHANNEL_FD="+strconv.Itoa(at), "NODE_CHANNEL_SERIALIZATION_MODE=json")
 	command := exec.Command{

@@ -24,7 +24,7 @@ const terminationLog = "/dev/termination-log"
 // report writes the last line and returns the status to exit with. pre is the
 // command that ended the run, if it was one that runs before the program.
 func (r *run) report(end supervisor.Exit, pre string) int {
-	code := r.config.remapped(end.Code())
+	code := r.config.Remapped(end.Code())
 	after := r.group.Stats()
 	report(r.log, end.Crashed(), func(line *zerolog.Event) *zerolog.Event {
 		line = end.Report(line, r.before, after)
@@ -40,7 +40,7 @@ func (r *run) report(end supervisor.Exit, pre string) int {
 // the status to exit with.
 func (a *app) notStarted(log *logs.Logger, err error) int {
 	original := exec.ExitCode(err)
-	code := a.config.remapped(original)
+	code := a.config.Remapped(original)
 	a.printError(err)
 	report(log, true, func(line *zerolog.Event) *zerolog.Event {
 		line = line.Str("cause", "not_started").Int("status", original).Str("error", logs.Clip(err.Error()))

@@ -20,7 +20,7 @@ func (s *starter) grow(w *supervisor.Worker) string {
 	if why := s.crowded(); why != "" {
 		return why
 	}
-	if s.plan.program.Join != node.JoinLate || s.learned != nil {
+	if s.plan.Program.Join != node.JoinLate || s.learned != nil {
 		return ""
 	}
 	if err := s.learn(w.Process.(*process)); err != nil {
@@ -41,8 +41,8 @@ const (
 // if it does, or if the user has said how many workers there are to be.
 func (s *starter) crowded() string {
 	room, limited := cgroup.ProcessRoom(os.DirFS("/"))
-	need := nodeTasks*(s.wanted()-1) + poolTasks
-	if !limited || room >= need || !s.plan.fromLimits {
+	need := nodeTasks*(s.current.Workers()-1) + poolTasks
+	if !limited || room >= need || !s.plan.Count.FromLimits {
 		return ""
 	}
 	return fmt.Sprintf("the process limit leaves room for %d more, and the other workers need %d (raise docker run --pids-limit)", room, need)
@@ -81,7 +81,7 @@ func (s *starter) learn(p *process) error {
 	}
 	slices.Sort(env)
 	s.learned = &node.Program{
-		Argv: command.Argv, Env: node.WithoutAdded(env, p.env, s.plan.environ), Dir: command.Dir,
+		Argv: command.Argv, Env: node.WithoutAdded(env, p.env, s.plan.Environ), Dir: command.Dir,
 		File: command.Path, Credential: user, Runtime: node.RuntimeNode, Join: node.JoinDirect,
 	}
 	s.log.Info("command learned").Str("file", logs.Clip(command.Path)).

@@ -10,6 +10,7 @@ import (
 	"github.com/nodeinit/nodeinit/exec"
 	"github.com/nodeinit/nodeinit/logs"
 	"github.com/nodeinit/nodeinit/node"
+	"github.com/nodeinit/nodeinit/plan"
 	"github.com/nodeinit/nodeinit/reaper"
 	"github.com/nodeinit/nodeinit/supervisor"
 )
@@ -28,27 +29,27 @@ type starter struct {
 
 // start starts the next process of a slot, for [supervisor.Supervisor.Start].
 func (s *starter) start(slot int) (*supervisor.Worker, error) {
-	if s.plan.mode != "per-core" {
-		return s.startProcess(s.plan, node.Slot{Agent: s.plan.agent, Alone: true})
+	if s.plan.Mode == plan.Fork {
+		return s.startProcess(s.plan, node.Slot{Agent: s.plan.Agent, Alone: true})
 	}
-	now := s.planNow(slot, s.learned)
+	now := s.current.Plan(slot, s.learned)
 	s.lastID++
 	return s.startProcess(now, node.Slot{
-		ID: s.lastID, Slot: slot, Workers: now.workers, Agent: now.agent, Alone: s.getsInput(slot),
+		ID: s.lastID, Slot: slot, Workers: now.Workers, Agent: now.Agent, Alone: s.getsInput(slot),
 	})
 }
 
 // getsInput reports whether the next worker of slot gets standard input. Where
 // all start at once the terminal stays nodeinit's, so that ^C reaches all.
 func (s *starter) getsInput(slot int) bool {
-	return slot == 0 && s.input == nil && (s.plan.oneFirst || !isTerminal(unix.Stdin))
+	return slot == 0 && s.input == nil && (s.plan.OneFirst || !isTerminal(unix.Stdin))
 }
 
 // startProcess starts the program of p as one process, with a channel if there is
 // a primary.
-func (s *starter) startProcess(p plan, as node.Slot) (_ *supervisor.Worker, err error) {
-	program := &process{wrapper: p.wrapped(), hasInput: as.Alone}
-	w := &supervisor.Worker{Process: program, RSS: program.RSS, OldSpace: p.oldSpace, OnStop: program.stop}
+func (s *starter) startProcess(p plan.Plan, as node.Slot) (_ *supervisor.Worker, err error) {
+	program := &process{wrapper: p.Wrapped(), hasInput: as.Alone}
+	w := &supervisor.Worker{Process: program, RSS: program.RSS, OldSpace: p.Heap.OldSpace, OnStop: program.stop}
 	theirs := -1
 	if s.primary != nil {
 		channel, end, err := s.open(as)
@@ -76,13 +77,13 @@ func (s *starter) startProcess(p plan, as node.Slot) (_ *supervisor.Worker, err 
 	if as.Alone {
 		s.input, w.HasTerminal = program, exec.HasForeground(child.PID)
 	}
-	w.OnRelease = func() { s.release(w, program, p) }
+	w.OnRelease = func(bool) { s.release(w, program, p) }
 	return w, nil
 }
 
 // open makes the channel of a process, and returns that process's end of it too.
 func (s *starter) open(as node.Slot) (*cluster.Worker, int, error) {
-	if s.plan.mode == "per-core" {
+	if s.plan.Mode == plan.PerCore {
 		return s.primary.Open(as.Slot)
 	}
 	return s.primary.OpenFork()
@@ -90,16 +91,16 @@ func (s *starter) open(as node.Slot) (*cluster.Worker, int, error) {
 
 // command returns what starts the program of p. channel is its end of the
 // channel, -1 for none.
-func (s *starter) command(p plan, as node.Slot, channel int) (exec.Command, error) {
-	file, err := p.program.Find()
+func (s *starter) command(p plan.Plan, as node.Slot, channel int) (exec.Command, error) {
+	file, err := p.Program.Find()
 	if err != nil {
 		return exec.Command{}, err
 	}
-	s.log.Trace("program found").Str("file", logs.Clip(file)).Str("env_added", logs.Clip(strings.Join(p.envAdded, " "))).Send()
+	s.log.Trace("program found").Str("file", logs.Clip(file)).Str("env_added", logs.Clip(strings.Join(p.EnvAdded, " "))).Send()
 	if channel < 0 {
-		return exec.Command{Path: file, Argv: p.program.Argv, Env: p.program.Env, Dir: p.program.Dir}, nil
+		return exec.Command{Path: file, Argv: p.Program.Argv, Env: p.Program.Env, Dir: p.Program.Dir}, nil
 	}
-	return p.program.Command(file, as, channel, s.inherited)
+	return p.Program.Command(file, as, channel, s.inherited)
 }
 
 func (s *starter) startChild(command exec.Command) (*reaper.Child, error) {
@@ -110,8 +111,8 @@ func (s *starter) startChild(command exec.Command) (*reaper.Child, error) {
 }
 
 // release gives up what w has besides its channel, when it has ended.
-func (s *starter) release(w *supervisor.Worker, program *process, p plan) {
-	if p.mode == "per-core" && p.program.Join == node.JoinLate {
+func (s *starter) release(w *supervisor.Worker, program *process, p plan.Plan) {
+	if p.Mode == plan.PerCore && p.Program.Join == node.JoinLate {
 		// A process that outlives its wrapper would serve without being watched.
 		_ = program.SignalGroup(unix.SIGKILL)
 	}

@@ -1,11 +1,13 @@
-package main
+package node_test
 
 import (
 	"slices"
 	"testing"
+
+	"github.com/nodeinit/nodeinit/node"
 )
 
-func TestSplitWords(t *testing.T) {
+func TestWords(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string][]string{
 		`node migrate.js`:           {"node", "migrate.js"},
@@ -20,14 +22,14 @@ func TestSplitWords(t *testing.T) {
 		"a \\\n b\\\nc \\\n":        {"a", "bc"},
 		``:                          nil,
 	} {
-		got, err := splitWords(text)
+		got, _, err := node.Words(text)
 		if err != nil || !slices.Equal(got, want) {
-			t.Errorf("splitWords(%s) = %q, %v, want %q", text, got, err, want)
+			t.Errorf("Words(%s) = %q, %v, want %q", text, got, err, want)
 		}
 	}
 	for _, text := range []string{`a "b`, `a 'b`, `a\`, `"a\`} {
-		if got, err := splitWords(text); err == nil {
-			t.Errorf("splitWords(%s) = %q, want an error", text, got)
+		if got, _, err := node.Words(text); err == nil {
+			t.Errorf("Words(%s) = %q, want an error", text, got)
 		}
 	}
 }
