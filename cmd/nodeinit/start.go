@@ -116,10 +116,8 @@ func (s *starter) release(w *supervisor.Worker, program *process, p plan.Plan) {
 		// A process that outlives its wrapper would serve without being watched.
 		_ = program.SignalGroup(unix.SIGKILL)
 	}
-	if w.HasTerminal {
-		exec.ReclaimForeground(w.PID)
-	}
-	if s.input == program {
+	if program.hasInput {
+		exec.ReclaimForeground(w.PID) // it may have got the terminal later (fg)
 		s.input = nil
 	}
 	program.joined.close()
