@@ -102,24 +102,37 @@ func splitLines(text string) string {
 // Unknown returns the NODEINIT_ names in environ that mean nothing, each with the
 // nearest name that does, "" where none is near.
 func Unknown(environ []string) map[string]string {
-	var settings, names []string
-	for _, o := range options(new(Config)) {
-		settings = append(settings, o.env)
-	}
+	var names []string
 	for _, kv := range environ {
 		if name, _, _ := strings.Cut(kv, "="); strings.HasPrefix(name, envPrefix) {
 			names = append(names, name)
 		}
 	}
-	known := append(slices.Clone(settings), workerCountEnv, channelEnv)
+	var settings []string
+	for _, o := range options(new(Config)) {
+		settings = append(settings, o.env)
+	}
+	known := append(settings, workerCountEnv, channelEnv)
 	if slices.Contains(names, workerCountEnv) {
 		known = append(known, workerEnv)
 	}
 	unknown := make(map[string]string)
 	for _, name := range names {
 		if !slices.Contains(known, name) {
-			unknown[name] = Nearest(strings.ToUpper(name), settings)
+			unknown[name] = nearestSetting(strings.ToUpper(name), settings)
 		}
 	}
 	return unknown
+}
+
+// nearestSetting is [Nearest] without regard to the prefix, which all have.
+func nearestSetting(name string, settings []string) string {
+	var bare []string
+	for _, s := range settings {
+		bare = append(bare, s[len(envPrefix):])
+	}
+	if near := Nearest(name[len(envPrefix):], bare); near != "" {
+		return envPrefix + near
+	}
+	return ""
 }

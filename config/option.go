@@ -23,6 +23,7 @@ type option struct {
 	help, group string
 	initial     string // what the default means, where its value does not say it
 	needs       string
+	without     string // the value that is the same as to lack what it needs
 	choices     []string
 	pm2         []string // PM2's flags for it; where a value has another name: PM2's=ours
 	min, must   string
@@ -59,6 +60,7 @@ func optionsOf(v reflect.Value, group string) (list []option) {
 				group:     group,
 				initial:   field.Tag.Get("default"),
 				needs:     field.Tag.Get("needs"),
+				without:   field.Tag.Get("without"),
 				choices:   strings.Split(choices, "|"),
 				pm2:       strings.Split(field.Tag.Get("pm2"), "|"),
 				min:       field.Tag.Get("min"),
@@ -172,7 +174,7 @@ func (c *Config) Given(needs string) (list []string) {
 	before := options(&original)
 	for i, o := range options(c) {
 		value := o.text()
-		if o.needs == needs && value != before[i].text() && value != "none" && value != "signal" {
+		if o.needs == needs && value != before[i].text() && value != o.without {
 			list = append(list, "--"+o.flag+" "+c.Text(o.value.Addr().Interface()))
 		}
 	}

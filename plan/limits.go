@@ -24,9 +24,10 @@ type Source struct {
 	CPUs   config.CPUs
 	Memory config.Size
 
-	asked bool // ECS, which told the rest, 0 for no limit
-	cpus  float64
-	bytes int64
+	affinity int  // as last known, 0 for not
+	asked    bool // ECS, which told the rest, 0 for no limit
+	cpus     float64
+	bytes    int64
 }
 
 // NewSource returns the source of limits that the /proc and /sys below root tell,
@@ -37,13 +38,18 @@ func NewSource(root fs.FS, c config.Config) *Source {
 
 // Read returns the limits as they are now.
 func (s *Source) Read() cgroup.Limits {
-	affinity, err := 0, error(nil)
+	var warning error
 	if s.Affinity != nil {
-		affinity, err = s.Affinity()
+		affinity, err := s.Affinity()
+		if err == nil {
+			s.affinity = affinity
+		} else if s.affinity == 0 {
+			warning = err
+		}
 	}
-	l := s.Group.Limits(affinity)
-	if err != nil {
-		l.Warnings = append(l.Warnings, err.Error())
+	l := s.Group.Limits(s.affinity)
+	if warning != nil {
+		l.Warnings = append(l.Warnings, warning.Error())
 	}
 	unknown := l.CPU == 0 && s.CPUs == 0 || l.Memory == 0 && s.Memory == 0
 	if !s.asked && s.ECS != "" && unknown {

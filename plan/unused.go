@@ -34,7 +34,7 @@ func (p *Plan) withoutWorkers() string {
 	switch {
 	case Mode(p.config.Mode) == Fork:
 		return "only for workers, not with " + mode + " fork (try " + mode + " per-core)"
-	case p.Count.Allowed == 1:
+	case p.Count.Allowed == 1 && p.Program.Runtime == node.RuntimeNode && p.Program.Join != node.JoinNone:
 		return "only for workers, and " + p.Reason + " (try " + mode + " per-core --workers 1)"
 	default:
 		return "only for workers, and " + p.Reason
