@@ -123,8 +123,7 @@ func (r *run) program(ctx context.Context) (supervisor.Exit, error) {
 	s := r.supervisor(r.plan)
 	starter := &starter{run: r}
 	r.configure(s)
-	if r.plan.Mode == plan.PerCore {
-		r.configureWorkers(s)
+	if s.PerCore {
 		r.reap()
 		s.Start = starter.start
 		if r.plan.OneFirst {
@@ -188,7 +187,7 @@ func (r *run) supervisor(p plan.Plan) *supervisor.Supervisor {
 	}
 }
 
-// configure sets what the user has set for any program.
+// configure sets what the user has set for the program.
 func (r *run) configure(s *supervisor.Supervisor) {
 	c := r.config
 	s.Ready = supervisor.Readiness{When: supervisor.ReadyWhen(c.Ready), Timeout: time.Duration(c.ReadyTimeout)}
@@ -202,6 +201,9 @@ func (r *run) configure(s *supervisor.Supervisor) {
 	}
 	if r.plan.Agent {
 		s.HangTimeout = time.Duration(c.HangTimeout)
+	}
+	if r.plan.Mode == plan.PerCore {
+		r.configureWorkers(s)
 	}
 }
 
