@@ -5,7 +5,6 @@ package plan
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/nodeinit/nodeinit/cgroup"
 	"github.com/nodeinit/nodeinit/config"
@@ -97,15 +96,9 @@ func (p Plan) Command(argv, env []string) Plan {
 func (p *Plan) splitPre() error {
 	field := &p.config.Pre
 	for _, text := range *field {
-		words, special, err := node.Words(string(text))
-		bad := func(why error) error {
-			return fmt.Errorf("%s: %q: %w", p.config.Source(field), text, why)
-		}
+		words, err := node.Words(string(text))
 		if err != nil {
-			return bad(fmt.Errorf("%w (try \"node migrate.js\")", err))
-		}
-		if at := strings.IndexAny(special, "&|;<>"); at >= 0 {
-			return bad(fmt.Errorf("there is no shell that understands %q (try %s for each command, or sh -c '...')", special[at:at+1], p.config.Flag(field)))
+			return fmt.Errorf("%s: %q: %w (try \"node migrate.js\", and %s again for another)", p.config.Source(field), text, err, p.config.Flag(field))
 		}
 		p.Pre = append(p.Pre, words)
 	}

@@ -10,30 +10,15 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/nodeinit/nodeinit/exec"
 	"github.com/nodeinit/nodeinit/internal/testproc"
 	"github.com/nodeinit/nodeinit/node"
 )
 
-// What is no regular file is neither waited for nor read: it is the program's.
+// Identify neither waits for a FIFO or pipe nor reads it: that is for the program.
 func TestIdentifyLeavesStreamsAlone(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := fifos(t)
 	path := func(name string) string { return filepath.Join(dir, name) }
-	for _, name := range []string{"package.json", ".npmrc", "script", "fifo/package.json"} {
-		if err := os.MkdirAll(filepath.Dir(path(name)), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := unix.Mkfifo(path(name), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Mkdir(path("app"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path("app/package.json"), []byte(`{"scripts":{"start":"node server.js"}}`), 0o644); err != nil {
-		t.Fatal(err)
-	}
 	const text = "node server.js\n"
 	full, err := os.OpenFile(path("script"), os.O_RDWR, 0) // a FIFO with two ends never blocks an open
 	if err != nil {
@@ -56,7 +41,7 @@ func TestIdentifyLeavesStreamsAlone(t *testing.T) {
 		"sh " + descriptor:        node.JoinLate, // it may run anything
 		"bash " + path("script"):  node.JoinLate,
 		path("script"):            node.JoinLate,
-		"node " + descriptor:      node.JoinNone, // two of it cannot read it
+		"node " + descriptor:      node.JoinNone, // two workers cannot both read it
 		"node " + path("script"):  node.JoinNone,
 		"npm start":               node.JoinLate,
 		"npm --prefix fifo start": node.JoinLate,
@@ -78,7 +63,29 @@ func TestIdentifyLeavesStreamsAlone(t *testing.T) {
 	}
 }
 
-// within returns what comes from done, unless that hangs.
+// fifos returns a directory of FIFOs, and a package in app.
+func fifos(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	for _, name := range []string{"package.json", ".npmrc", "script", "fifo/package.json"} {
+		if err := os.MkdirAll(filepath.Dir(path(name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Mkfifo(path(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(path("app"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path("app/package.json"), []byte(`{"scripts":{"start":"node server.js"}}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// within returns the value that done delivers; it ends the test if that hangs.
 func within[T any](t *testing.T, what string, done <-chan T) (v T) {
 	t.Helper()
 	select {
@@ -89,34 +96,11 @@ func within[T any](t *testing.T, what string, done <-chan T) (v T) {
 	return v
 }
 
-// A directory that no path leads to, for this user or at all, has no name, and
-// what is found is found from it.
-func TestWorkingDir(t *testing.T) {
+// A program that runs in the working directory of this process inherits that.
+func TestIdentifyInTheWorkingDirectory(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
-	inner := filepath.Join(dir, "inner")
-	if err := os.Mkdir(inner, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	t.Chdir(inner)
-	if got := exec.WorkingDir(); got != inner {
-		t.Errorf("it is %q, want %q", got, inner)
-	}
-	if p := node.Identify([]string{"node", "server.js"}, nil, inner); p.Dir != "" {
+	if p := node.Identify([]string{"node", "server.js"}, nil, dir); p.Dir != "" {
 		t.Errorf("the program would change to %q, in which it is", p.Dir)
-	}
-	if err := os.Rename(inner, inner+"2"); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Mkdir(inner, 0o755); err != nil { // $PWD leads to another one now
-		t.Fatal(err)
-	}
-	if got := exec.WorkingDir(); got != inner+"2" {
-		t.Errorf("moved, it is %q, want %q", got, inner+"2")
-	}
-	if err := os.Remove(inner + "2"); err != nil {
-		t.Fatal(err)
-	}
-	if got := exec.WorkingDir(); got != "" {
-		t.Errorf("removed, it is %q", got)
 	}
 }
