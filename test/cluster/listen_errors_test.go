@@ -16,51 +16,52 @@ import (
 	"github.com/nodeinit/nodeinit/test/harness"
 )
 
+// listenErrors make the arguments of a listen that fails, and return them with
+// its error.
+var listenErrors = map[string]func(t *testing.T) ([]any, nodeError){
+	"foreign listener": func(t *testing.T) ([]any, nodeError) {
+		port := foreignPort(t)
+		return []any{port, "127.0.0.1"}, nodeError{Code: "EADDRINUSE", Errno: -98, Address: "127.0.0.1", Port: port,
+			Message: fmt.Sprintf("bind EADDRINUSE 127.0.0.1:%d", port)}
+	},
+	"no such address": func(t *testing.T) ([]any, nodeError) {
+		port := harness.ReservePort(t)
+		return []any{port, "192.0.2.1"}, nodeError{Code: "EADDRNOTAVAIL", Errno: -99, Address: "192.0.2.1", Port: port,
+			Message: fmt.Sprintf("bind EADDRNOTAVAIL 192.0.2.1:%d", port)}
+	},
+	"left-over socket file": func(t *testing.T) ([]any, nodeError) {
+		path := filepath.Join(harness.ShortDir(t), "socket")
+		listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		listener.SetUnlinkOnClose(false)
+		listener.Close()
+		return []any{path}, nodeError{Code: "EADDRINUSE", Errno: -98, Address: path, Port: -1,
+			Message: "bind EADDRINUSE " + path}
+	},
+	"no such directory": func(t *testing.T) ([]any, nodeError) {
+		path := filepath.Join(harness.ShortDir(t), "none", "socket")
+		return []any{path}, nodeError{Code: "EACCES", Errno: -13, Address: path, Port: -1, Message: "bind EACCES " + path}
+	},
+	"no such descriptor": func(t *testing.T) ([]any, nodeError) {
+		return []any{object{"fd": 999}}, nodeError{Code: "EINVAL", Errno: -22, Message: "bind EINVAL"}
+	},
+	"descriptor that is no socket": func(t *testing.T) ([]any, nodeError) {
+		return []any{object{"fd": 3}}, nodeError{Code: "ENOTSOCK", Errno: -88, Message: "bind ENOTSOCK"}
+	},
+}
+
 // An error of listen reaches the application as Node reports it, to each
 // worker, and the worker goes on: it can listen elsewhere.
 func TestReportsListenErrors(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
-		// make returns the arguments of listen and the error.
-		make func(t *testing.T) ([]any, nodeError)
-	}{
-		"foreign listener": {func(t *testing.T) ([]any, nodeError) {
-			port := foreignPort(t)
-			return []any{port, "127.0.0.1"}, nodeError{Code: "EADDRINUSE", Errno: -98, Address: "127.0.0.1", Port: port,
-				Message: fmt.Sprintf("bind EADDRINUSE 127.0.0.1:%d", port)}
-		}},
-		"no such address": {func(t *testing.T) ([]any, nodeError) {
-			port := harness.ReservePort(t)
-			return []any{port, "192.0.2.1"}, nodeError{Code: "EADDRNOTAVAIL", Errno: -99, Address: "192.0.2.1", Port: port,
-				Message: fmt.Sprintf("bind EADDRNOTAVAIL 192.0.2.1:%d", port)}
-		}},
-		"left-over socket file": {func(t *testing.T) ([]any, nodeError) {
-			path := filepath.Join(harness.ShortDir(t), "socket")
-			listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			listener.SetUnlinkOnClose(false)
-			listener.Close()
-			return []any{path}, nodeError{Code: "EADDRINUSE", Errno: -98, Address: path, Port: -1,
-				Message: "bind EADDRINUSE " + path}
-		}},
-		"no such directory": {func(t *testing.T) ([]any, nodeError) {
-			path := filepath.Join(harness.ShortDir(t), "none", "socket")
-			return []any{path}, nodeError{Code: "EACCES", Errno: -13, Address: path, Port: -1, Message: "bind EACCES " + path}
-		}},
-		"no such descriptor": {func(t *testing.T) ([]any, nodeError) {
-			return []any{object{"fd": 999}}, nodeError{Code: "EINVAL", Errno: -22, Message: "bind EINVAL"}
-		}},
-		"descriptor that is no socket": {func(t *testing.T) ([]any, nodeError) {
-			return []any{object{"fd": 3}}, nodeError{Code: "ENOTSOCK", Errno: -88, Message: "bind ENOTSOCK"}
-		}},
-	} {
+	for name, arrange := range listenErrors {
 		t.Run(name, func(t *testing.T) {
 			harness.UnderEach(t, primaries(allBalances...), func(t *testing.T, p harness.Primary) {
 				k := startCluster(t, p, twoPuppets())
 				workers := k.all(2)
-				args, want := c.make(t)
+				args, want := arrange(t)
 				want.Name, want.Syscall = "Error", "bind"
 				if p.IsNode && p.Balance == "shared" && want.Code == "ENOTSOCK" { // its workers find out
 					want.Syscall, want.Message = "listen", "listen ENOTSOCK: socket operation on non-socket"

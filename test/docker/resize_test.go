@@ -30,10 +30,10 @@ func (c *container) untilLogged(n int, msg string) harness.LogLine {
 }
 
 // sizes are the lines that tell of changed limits and of what came of them.
-func (c *container) sizes() (list []string) {
-	c.t.Helper()
-	stdout, _ := c.output()
-	for _, l := range harness.OwnLines(c.t, stdout) {
+func (a application) sizes() (list []string) {
+	a.t.Helper()
+	stdout, _ := a.output()
+	for _, l := range harness.OwnLines(a.t, stdout) {
 		switch l.Msg {
 		case "scaling":
 			list = append(list, fmt.Sprint(l.Msg, " ", l.Facts["from"], " ", l.Facts["to"], " ", l.Facts["why"]))
@@ -47,11 +47,11 @@ func (c *container) sizes() (list []string) {
 }
 
 // now returns the process IDs of the workers that are ready and have not ended.
-func (c *container) now() map[int]int {
-	c.t.Helper()
+func (a application) now() map[int]int {
+	a.t.Helper()
 	workers := make(map[int]int)
-	stdout, _ := c.output()
-	for _, l := range harness.OwnLines(c.t, stdout) {
+	stdout, _ := a.output()
+	for _, l := range harness.OwnLines(a.t, stdout) {
 		slot, _ := l.Facts["worker"].(float64)
 		pid, _ := l.Facts["pid"].(float64)
 		switch {
@@ -117,11 +117,11 @@ func TestFollowsTheCPULimit(t *testing.T) {
 }
 
 // runsOnly checks that there are nodeinit and n workers.
-func (c *container) runsOnly(n int) {
-	c.t.Helper()
+func (a application) runsOnly(n int) {
+	a.t.Helper()
 	argv := "node /app/server.js"
-	if got, want := c.programs(), append([]string{"/nodeinit -- " + argv}, slices.Repeat([]string{argv}, n)...); !slices.Equal(got, want) {
-		c.t.Errorf("there run %q, want %q", got, want)
+	if got, want := a.programs(), append([]string{"/nodeinit -- " + argv}, slices.Repeat([]string{argv}, n)...); !slices.Equal(got, want) {
+		a.t.Errorf("there run %q, want %q", got, want)
 	}
 }
 
@@ -147,19 +147,19 @@ func TestSizesNewHeaps(t *testing.T) {
 
 // checkSizes checks that each of workers was told that there are n, and has a
 // heap that is good for so many in so much memory.
-func (c *container) checkSizes(workers map[int]int, n, megabytes int) {
-	c.t.Helper()
+func (a application) checkSizes(workers map[int]int, n, megabytes int) {
+	a.t.Helper()
 	for slot, pid := range workers {
-		environ := "\x00" + c.exec("cat", fmt.Sprintf("/proc/%d/environ", pid))
+		environ := "\x00" + a.exec("cat", fmt.Sprintf("/proc/%d/environ", pid))
 		if !strings.Contains(environ, fmt.Sprintf("\x00NODEINIT_WORKER_COUNT=%d\x00", n)) {
-			c.t.Errorf("worker %d is not told that there are %d: %q", slot, n, environ)
+			a.t.Errorf("worker %d is not told that there are %d: %q", slot, n, environ)
 		}
 		_, size, _ := strings.Cut(environ, "--max-old-space-size=")
 		var oldSpace int
 		if _, err := fmt.Sscanf(size, "%d", &oldSpace); err != nil {
-			c.t.Fatalf("worker %d has no size for its heap in %q", slot, environ)
+			a.t.Fatalf("worker %d has no size for its heap in %q", slot, environ)
 		}
-		checkHeap(c.t, oldSpace, slot, n, megabytes)
+		checkHeap(a.t, oldSpace, slot, n, megabytes)
 	}
 }
 

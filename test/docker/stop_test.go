@@ -42,7 +42,7 @@ func TestStopBehindNginx(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var replicas []*container
+			var replicas []application
 			for range 2 {
 				replicas = append(replicas, runUnmodified(t, c.line, "../testdata/heap", "--cpus", c.cpus))
 			}

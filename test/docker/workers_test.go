@@ -13,19 +13,23 @@ import (
 	"github.com/nodeinit/nodeinit/test/harness"
 )
 
+// An application is a container with an application that knows nothing of
+// nodeinit.
+type application struct{ *container }
+
 // runUnmodified runs an application in a container as its users do, but for
 // Node, of which it gets a version: examples, or one of testdata/apps. Flags are
 // docker run's.
-func runUnmodified(t *testing.T, version, dir string, flags ...string) *container {
+func runUnmodified(t *testing.T, version, dir string, flags ...string) application {
 	t.Helper()
 	app, err := filepath.Abs(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return runContainer(t, nodeImage, slices.Concat(withNode(t, version), []string{
+	return application{runContainer(t, nodeImage, slices.Concat(withNode(t, version), []string{
 		"--volume", harness.Nodeinit + ":/nodeinit:ro", "--volume", app + ":/app:ro",
 		"--publish", "127.0.0.1::3000", "--entrypoint", "/nodeinit",
-	}, flags, []string{"--", "--", "node", "/app/server.js"})...)
+	}, flags, []string{"--", "--", "node", "/app/server.js"})...)}
 }
 
 // withNode are the flags of docker run that put another Node into nodeImage.
@@ -43,13 +47,13 @@ func withNode(t *testing.T, version string) []string {
 }
 
 // workers waits until n workers listen and returns their process IDs by slots.
-func (c *container) workers(n int) (workers map[int]int) {
-	c.t.Helper()
-	harness.WaitUntil(c.t, fmt.Sprintf("%d workers to listen", n), func() bool {
-		stdout, _ := c.output()
-		workers = harness.Listeners(c.t, stdout, 3000)
-		if len(workers) != n && c.inspect(".State.Running") != "true" {
-			c.t.Fatal("the container has ended")
+func (a application) workers(n int) (workers map[int]int) {
+	a.t.Helper()
+	harness.WaitUntil(a.t, fmt.Sprintf("%d workers to listen", n), func() bool {
+		stdout, _ := a.output()
+		workers = harness.Listeners(a.t, stdout, 3000)
+		if len(workers) != n && a.inspect(".State.Running") != "true" {
+			a.t.Fatal("the container has ended")
 		}
 		return len(workers) == n
 	})
@@ -57,9 +61,9 @@ func (c *container) workers(n int) (workers map[int]int) {
 }
 
 // programs are the command lines of the container's processes, by "docker top".
-func (c *container) programs() []string {
-	c.t.Helper()
-	lines := strings.Split(docker(c.t, "top", c.name, "-eo", "pid,args"), "\n")
+func (a application) programs() []string {
+	a.t.Helper()
+	lines := strings.Split(docker(a.t, "top", a.name, "-eo", "pid,args"), "\n")
 	var list []string
 	for _, line := range lines[1:] {
 		_, args, _ := strings.Cut(strings.TrimSpace(line), " ")
@@ -109,28 +113,28 @@ func TestServesFromTwoWorkers(t *testing.T) {
 }
 
 // checkStart checks facts of the first line, and its arithmetic.
-func (c *container) checkStart(want map[string]any, arithmetic string) {
-	c.t.Helper()
-	lines := c.logged("starting")
+func (a application) checkStart(want map[string]any, arithmetic string) {
+	a.t.Helper()
+	lines := a.logged("starting")
 	if len(lines) != 1 {
-		c.t.Fatalf("%d lines say that it starts", len(lines))
+		a.t.Fatalf("%d lines say that it starts", len(lines))
 	}
 	facts := lines[0].Facts
 	for _, key := range slices.Sorted(maps.Keys(want)) {
 		if facts[key] != want[key] {
-			c.t.Errorf("%s is %v, want %v", key, facts[key], want[key])
+			a.t.Errorf("%s is %v, want %v", key, facts[key], want[key])
 		}
 	}
 	if facts["arithmetic"] != arithmetic {
-		c.t.Errorf("arithmetic %q, want %q", facts["arithmetic"], arithmetic)
+		a.t.Errorf("arithmetic %q, want %q", facts["arithmetic"], arithmetic)
 	}
 }
 
 // checkHeaps checks that each worker has the old space that the log tells: the
 // first what a single process may have, the others what both may at once.
-func (c *container) checkHeaps(workers map[int]int) {
-	c.t.Helper()
-	facts := c.logged("starting")[0].Facts
+func (a application) checkHeaps(workers map[int]int) {
+	a.t.Helper()
+	facts := a.logged("starting")[0].Facts
 	for slot, pid := range workers {
 		key, least, most := "old_space_bytes", 512*3/4, 512*9/10
 		if slot > 0 {
@@ -138,13 +142,13 @@ func (c *container) checkHeaps(workers map[int]int) {
 		}
 		oldSpace, _ := facts[key].(float64)
 		if heap := int(oldSpace) / harness.MiB; heap < least || heap > most {
-			c.t.Errorf("%s is %d MiB in a container of 512", key, heap)
+			a.t.Errorf("%s is %d MiB in a container of 512", key, heap)
 		}
 		want := fmt.Sprintf("--max-old-space-size=%d", int(oldSpace)/harness.MiB)
-		environ := strings.Split(c.exec("cat", fmt.Sprintf("/proc/%d/environ", pid)), "\x00")
+		environ := strings.Split(a.exec("cat", fmt.Sprintf("/proc/%d/environ", pid)), "\x00")
 		i := slices.IndexFunc(environ, func(v string) bool { return strings.HasPrefix(v, "NODE_OPTIONS=") })
 		if i < 0 || !strings.Contains(environ[i], want) {
-			c.t.Errorf("worker %d has not got %s in %q", slot, want, environ)
+			a.t.Errorf("worker %d has not got %s in %q", slot, want, environ)
 		}
 	}
 }
@@ -171,19 +175,19 @@ func TestDividesHeap(t *testing.T) {
 }
 
 // heapLimit asks the worker of a slot for V8's limit.
-func (c *container) heapLimit(slot int) float64 {
-	c.t.Helper()
+func (a application) heapLimit(slot int) float64 {
+	a.t.Helper()
 	var worker struct {
 		Slot string
 		Heap float64
 	}
-	harness.WaitUntil(c.t, fmt.Sprintf("worker %d to answer", slot), func() bool {
-		body, err := harness.Get("http://" + c.address(3000) + "/")
+	harness.WaitUntil(a.t, fmt.Sprintf("worker %d to answer", slot), func() bool {
+		body, err := harness.Get("http://" + a.address(3000) + "/")
 		if err != nil {
-			c.t.Fatal(err)
+			a.t.Fatal(err)
 		}
 		if err := json.Unmarshal([]byte(body), &worker); err != nil {
-			c.t.Fatalf("%v in %q", err, body)
+			a.t.Fatalf("%v in %q", err, body)
 		}
 		return worker.Slot == strconv.Itoa(slot)
 	})

@@ -12,62 +12,99 @@ import (
 
 const module = "github.com/nodeinit/nodeinit/"
 
-// mayImport is the house: each package, and those of ours that it may import.
-// reaper and the leaves import nothing of ours.
+// mayImport are the packages of the repository, and which of them each may import.
 var mayImport = map[string][]string{
-	"cmd/nodeinit":      {"config", "plan", "node", "supervisor", "exec", "signals", "reaper", "cgroup", "cluster", "logs", "threads"},
-	"supervisor":        {"exec", "signals", "reaper", "cgroup", "cluster", "logs"},
-	"config":            {"signals"},
-	"plan":              {"config", "node", "cgroup", "logs"},
-	"node":              {"exec"},
-	"exec":              {"reaper", "threads"},
-	"signals":           {"reaper"},
-	"reaper":            {},
-	"cgroup":            {},
-	"cluster":           {},
-	"logs":              {},
-	"threads":           {},
+	"cmd/nodeinit": {
+		"config", "plan", "node", "supervisor", "exec", "cluster", "signals", "reaper", "cgroup", "logs", "threads",
+	},
+	"plan":       {"config", "node", "cgroup", "logs"},
+	"config":     {"signals"},
+	"node":       {"exec"},
+	"supervisor": {"cluster", "cgroup", "logs", "signals"},
+	"exec":       {"reaper", "threads"},
+	"signals":    {},
+	"reaper":     {},
+	"cgroup":     {},
+	"cluster":    {},
+	"logs":       {},
+	"threads":    {},
+
 	"internal/testproc": {},
-	"test":              {"internal/testproc"},
+	"test/harness":      {"internal/testproc"},
 	"test/deploy":       {},
-	"bench":             {"internal/testproc"},
+	"bench":             {"bench/measure", "bench/operate", "internal/testproc"},
+	"bench/operate":     {"bench/measure", "internal/testproc"},
+	"bench/measure":     {"internal/testproc"},
 }
 
-// TestImportOrder keeps imports running one way. Tests of a package may use
-// testproc besides.
+// mayImportInTests are what the tests of a package may import besides, and
+// besides the package itself and testproc.
+var mayImportInTests = map[string][]string{
+	"signals": {"reaper"},
+}
+
+// allowed returns what a file in the package may import, and whether the package
+// is known.
+func allowed(pkg string, isTest bool) (list []string, known bool) {
+	list, known = mayImport[pkg]
+	if isTest {
+		list = slices.Concat(list, mayImportInTests[pkg], []string{pkg, "internal/testproc"})
+		if group, ok := strings.CutPrefix(pkg, "test/"); ok && !strings.Contains(group, "/") {
+			return append(list, "test/harness"), true
+		}
+	}
+	return list, known
+}
+
+// TestImportOrder keeps imports running one way.
 func TestImportOrder(t *testing.T) {
 	t.Parallel()
-	files := 0
-	err := filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || filepath.Ext(path) != ".go" {
-			return err
-		}
-		files++
-		pkg, err := filepath.Rel("../..", filepath.Dir(path))
-		if err != nil {
-			return err
-		}
-		allowed, known := mayImport[pkg]
+	files := goFiles(t)
+	if len(files) < 100 {
+		t.Fatalf("looked at %d files only", len(files))
+	}
+	for _, path := range files {
+		pkg := filepath.Dir(path)
+		list, known := allowed(pkg, strings.HasSuffix(path, "_test.go"))
 		if !known {
-			t.Errorf("%s: package %q has no place in the house", path, pkg)
+			t.Errorf("%s: package %q is not in mayImport", path, pkg)
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, path), nil, parser.ImportsOnly)
 		if err != nil {
-			return err
+			t.Fatal(err)
 		}
 		for _, spec := range file.Imports {
 			imported, ours := strings.CutPrefix(strings.Trim(spec.Path.Value, `"`), module)
-			inTest := strings.HasSuffix(path, "_test.go") && (imported == pkg || imported == "internal/testproc")
-			if ours && !inTest && !slices.Contains(allowed, imported) {
+			if ours && !slices.Contains(list, imported) {
 				t.Errorf("%s: %s must not import %s", path, pkg, imported)
 			}
 		}
-		return nil
+	}
+}
+
+const root = "../.."
+
+// goFiles returns the paths, below root, of all Go files of the repository but
+// those in testdata.
+func goFiles(t *testing.T) (files []string) {
+	t.Helper()
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		hidden := strings.HasPrefix(entry.Name(), ".") && path != root
+		if entry.IsDir() && (hidden || entry.Name() == "testdata" || entry.Name() == "bin") {
+			return filepath.SkipDir
+		}
+		if filepath.Ext(path) != ".go" {
+			return nil
+		}
+		path, err = filepath.Rel(root, path)
+		files = append(files, path)
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if files < 20 {
-		t.Fatalf("looked at %d files only", files)
-	}
+	return files
 }
