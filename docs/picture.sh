@@ -86,7 +86,7 @@ arrow 110 129 203 129
 text "bold left" 698 42 "docker update"
 arrow 690 37 637 37
 text "bold left" 698 133 "docker stop"
-arrow 698 129 617 129
+arrow 690 129 617 129
 text "bold left" 700 354 "docker logs"
 arrow 572 350 694 350
 text small 410 354 "stdout: the lines of nodeinit and of the workers"
