@@ -1,14 +1,14 @@
-# The nodeinit binary and nothing else, for COPY --from=nodeinit /nodeinit /nodeinit in your Dockerfile:
+# An image with nothing but nodeinit, for COPY --from=nodeinit /nodeinit /nodeinit in your Dockerfile.
 #   docker build -t nodeinit .
 #   docker buildx build --platform linux/amd64,linux/arm64 -t REGISTRY/nodeinit --push .
-# Without BuildKit there is no BUILDPLATFORM and no TARGETARCH: then both are this machine's.
+# BuildKit sets BUILDPLATFORM and TARGETARCH. Without it both are this machine's.
 FROM --platform=${BUILDPLATFORM:-linux} golang:1.26-bookworm AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ARG TARGETARCH
-# As in the Makefile.
+# With the flags of the Makefile.
 RUN CGO_ENABLED=0 GOARCH=$TARGETARCH go build -trimpath -tags nethttpomithttp2 -ldflags="-s -w" \
     -gcflags=all=-l -gcflags=runtime/...= -gcflags=github.com/nodeinit/nodeinit/cluster= -o /nodeinit ./cmd/nodeinit
 
