@@ -18,22 +18,25 @@ import (
 	"github.com/nodeinit/nodeinit/internal/testproc"
 )
 
-func readme(t *testing.T) string {
+// document returns the text of a file of this repository.
+func document(t *testing.T, name string) string {
 	t.Helper()
-	text, err := os.ReadFile("../README.md")
+	text, err := os.ReadFile(filepath.Join("..", name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return string(text)
 }
 
-// block returns the first fenced block of that language in README.
-func block(t *testing.T, language string) string {
+func readme(t *testing.T) string { return document(t, "README.md") }
+
+// block returns the first fenced block of that language in a document.
+func block(t *testing.T, name, language string) string {
 	t.Helper()
-	_, after, found := strings.Cut(readme(t), "```"+language+"\n")
+	_, after, found := strings.Cut(document(t, name), "```"+language+"\n")
 	text, _, closed := strings.Cut(after, "```")
 	if !found || !closed {
-		t.Fatalf("README has no block of %s", language)
+		t.Fatalf("%s has no block of %s", name, language)
 	}
 	return text
 }
@@ -58,7 +61,8 @@ func TestReadmeFlags(t *testing.T) {
 	}
 }
 
-// TestReadmeLog checks that README's log lines are what nodeinit writes.
+// TestReadmeLog checks that the log lines of docs/operating.md are what nodeinit writes, and that of
+// README the last of them.
 func TestReadmeLog(t *testing.T) {
 	t.Parallel()
 	init := testproc.Command{
@@ -83,19 +87,44 @@ func TestReadmeLog(t *testing.T) {
 		}
 		return msgs
 	}
-	got := messages(block(t, "json"))
-	if want := messages(init.Output()); !slices.Equal(got, want) {
-		t.Errorf("README shows the lines %q, nodeinit writes %q", got, want)
+	want := messages(init.Output())
+	if got := messages(block(t, "docs/operating.md", "json")); !slices.Equal(got, want) {
+		t.Errorf("docs/operating.md shows the lines %q, nodeinit writes %q", got, want)
+	}
+	if got := messages(block(t, "README.md", "json")); !slices.Equal(got, want[len(want)-1:]) {
+		t.Errorf("README shows the lines %q, the last one is %q", got, want[len(want)-1])
 	}
 }
 
-// TestDockerReadme builds README's Dockerfile and talks to what it runs.
+// readmeDockerfile returns what README makes of a user's Dockerfile: the lines of its diff. It takes
+// nodeinit from that image, and the Node that test/images.sh has a stand-in for.
+func readmeDockerfile(t *testing.T, nodeinitImage string) string {
+	t.Helper()
+	var text strings.Builder
+	for line := range strings.Lines(block(t, "README.md", "diff")) {
+		if !strings.HasPrefix(line, " ") && !strings.HasPrefix(line, "+") {
+			t.Fatalf("README's diff has the line %q", line)
+		}
+		text.WriteString(line[1:])
+	}
+	const node, from = "FROM node:24-bookworm-slim\n", "--from=nodeinit "
+	if !strings.Contains(text.String(), node) || !strings.Contains(text.String(), from) {
+		t.Fatalf("README's Dockerfile has no %q or no %q", node, from)
+	}
+	return strings.NewReplacer(node, "FROM "+nodeImage+"\n", from, "--from="+nodeinitImage+" ").Replace(text.String())
+}
+
+// TestDockerReadme builds the image of nodeinit alone, and with it that of README's user, and talks
+// to what runs.
 func TestDockerReadme(t *testing.T) {
 	t.Parallel()
-	file := filepath.Join(t.TempDir(), "Dockerfile")
-	writeFile(t, file, block(t, "dockerfile"), 0o644)
 	image := uniqueName(t)
-	docker(t, "build", "--file", file, "--label", "nodeinit-test", "--tag", image, "..")
+	alone := image + "-alone"
+	docker(t, "build", "--label", "nodeinit-test", "--tag", alone, "..")
+	t.Cleanup(func() { cleanUp(t, "docker", "image", "rm", "--force", alone) })
+	file := filepath.Join(t.TempDir(), "Dockerfile")
+	writeFile(t, file, readmeDockerfile(t, alone), 0o644)
+	docker(t, "build", "--file", file, "--label", "nodeinit-test", "--tag", image, "../examples")
 	t.Cleanup(func() { cleanUp(t, "docker", "image", "rm", "--force", image) })
 	app := runContainer(t, image, "--publish", "127.0.0.1::3000")
 	waitUntil(t, "README's image to answer", func() bool {
@@ -162,4 +191,31 @@ func freePort(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return port
+}
+
+// TestReadmePicture: the picture is what its script draws.
+func TestReadmePicture(t *testing.T) {
+	t.Parallel()
+	drawn, err := run("bash", "../docs/picture.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if drawn != strings.TrimSpace(document(t, "docs/picture.svg")) {
+		t.Error("docs/picture.svg is not what docs/picture.sh draws (bash docs/picture.sh >docs/picture.svg)")
+	}
+}
+
+// TestReadmeDockerfiles: both Dockerfiles build with the flags of the Makefile.
+func TestReadmeDockerfiles(t *testing.T) {
+	t.Parallel()
+	flag := regexp.MustCompile(`-(trimpath|tags \w+|gcflags=\S+|ldflags="[^"]*")`)
+	want := flag.FindAllString(document(t, "Makefile"), -1)
+	slices.Sort(want)
+	for _, name := range []string{"Dockerfile", "Dockerfile.example"} {
+		got := flag.FindAllString(document(t, name), -1)
+		slices.Sort(got)
+		if len(want) < 5 || !slices.Equal(got, want) {
+			t.Errorf("%s builds with\n%q, the Makefile with\n%q", name, got, want)
+		}
+	}
 }
