@@ -50,22 +50,23 @@ func UniqueName(t *testing.T) string {
 	return fmt.Sprintf("nodeinit-%s-%d-%d", name, os.Getpid(), time.Now().UnixNano())
 }
 
-func Readme(t *testing.T) string {
+// Document returns the text of a file of the repository.
+func Document(t *testing.T, name string) string {
 	t.Helper()
-	text, err := os.ReadFile("../../README.md")
+	text, err := os.ReadFile(filepath.Join("../..", name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return string(text)
 }
 
-// ReadmeBlock returns the first fenced ReadmeBlock of that language in README.
-func ReadmeBlock(t *testing.T, language string) string {
+// Block returns the first fenced block of that language in a document.
+func Block(t *testing.T, name, language string) string {
 	t.Helper()
-	_, after, found := strings.Cut(Readme(t), "```"+language+"\n")
+	_, after, found := strings.Cut(Document(t, name), "```"+language+"\n")
 	text, _, closed := strings.Cut(after, "```")
 	if !found || !closed {
-		t.Fatalf("README has no block of %s", language)
+		t.Fatalf("%s has no block of %s", name, language)
 	}
 	return text
 }
