@@ -19,7 +19,7 @@ var mayImport = map[string][]string{
 	},
 	"plan":       {"config", "node", "cgroup", "logs"},
 	"config":     {"signals"},
-	"node":       {"exec"},
+	"node":       {"exec", "reaper"},
 	"supervisor": {"cluster", "cgroup", "logs", "signals"},
 	"exec":       {"reaper", "threads"},
 	"signals":    {},
