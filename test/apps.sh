@@ -1,10 +1,10 @@
 #!/bin/bash
-# Installs the applications of testdata/apps that need packages, from the npm registry, to
+# Installs the applications of apps/testdata/apps that need packages, from the npm registry, to
 # $NODEINIT_CACHE/apps/NAME-HASH, and builds those that have a build step. What is there already stays.
 # Usage: test/apps.sh [NAME...]      all of them if none is named
 #        test/apps.sh --path NAME    prints where NAME is, once installed
 set -eu
-cd "$(dirname "$0")/testdata/apps"
+cd "$(dirname "$0")/apps/testdata/apps"
 cache=${NODEINIT_CACHE:-$HOME/.cache/nodeinit}/apps
 recipe=1 # raise it when install does other things than before
 # Nothing is asked of anybody but the registry, now and later.

@@ -7,11 +7,9 @@ cd "$(dirname "$0")/.."
 mode=${1:-all}
 tags="-tags nethttpomithttp2"
 
-# The tests of test/ that need nothing but Go, Node and make.
-light='^Test(PID1|ImportOrder|Readme|MakeRun)'
-
-# Those of per-core mode.
-cluster='^Test(Cluster|Wrappers|Apps|Case)'
+# The directories of test/ with tests, by what they need: the first two nothing but Go, Node and make.
+directories="pid1 repo"
+[ "$mode" = fast ] || directories="$directories cluster apps docker peers vm"
 
 step() { printf '\n== %s\n' "$*"; }
 
@@ -45,20 +43,30 @@ trap 'exit 143' TERM
 # all tests of a package.
 gotest() { go test -timeout 1h "$@"; }
 
-# built: everything that is used more than once, once. What of it is tested is not in the test
-# binary, so that the race detector would find nothing there.
+# built: nodeinit and each test binary, once. What is tested is not in the test binaries, so that
+# the race detector would find nothing there.
 built() {
 	make --silent build
-	(cd test && go test -c -o ../bin/nodeinit.test .)
+	(cd test && go test -c -o ../bin/ $(printf './%s ' $directories))
 }
 built_tools() { (cd test && go build -o ../bin/ honnef.co/go/tools/cmd/staticcheck golang.org/x/vuln/cmd/govulncheck); }
 
-# on FLAG...: runs tests of test/ on that nodeinit.
-on() { (cd test && ../bin/nodeinit.test -bin ../bin/nodeinit -test.timeout 1h "$@"); }
+# run DIRECTORY FLAG...: runs the tests of test/DIRECTORY on that nodeinit.
+run() { (cd "test/$1" && "../../bin/$1.test" -bin ../../bin/nodeinit -test.timeout 1h "${@:2}"); }
 
-# alone FLAG...: in a network of its own, where nobody tracks connections: Docker has the kernel
-# remember each of the host's for two minutes, and after 262,144 none can be made.
-alone() { (cd test && unshare --net sh -c 'ip link set lo up && exec ../bin/nodeinit.test -bin ../bin/nodeinit -test.timeout 1h "$@"' sh "$@"); }
+# run_alone DIRECTORY FLAG...: in a network namespace of its own, without connection tracking: Docker
+# has the kernel remember each of the host's connections for two minutes, and after 262,144 none can
+# be made.
+run_alone() {
+	(cd "test/$1" && unshare --net sh -c 'ip link set lo up && exec "$@"' sh \
+		"../../bin/$1.test" -bin ../../bin/nodeinit -test.timeout 1h "${@:2}")
+}
+
+# machines: what waits for QEMU, and the other inits.
+machines() {
+	run peers
+	run vm
+}
 
 checked() {
 	built_tools
@@ -93,24 +101,31 @@ command -v gcc >/dev/null && race=-race
 
 step "packages"
 gotest $tags $race $(go list ./... | grep -v /bench)
-gotest $race ./bench # it needs HTTP/2
+gotest $race ./bench/... # it needs HTTP/2
 
 step "processes"
 built
-on -test.run "$light"
+beside "repository" run repo
+run pid1
+rejoin "repository"
 [ "$mode" != fast ] || exit 0
 
-step "workers: Node lines, wrappers, frameworks, reported cases"
-alone -test.parallel 6 -test.run "$cluster"
+step "workers: Node lines"
+run_alone cluster -test.parallel 6
+
+step "workers: wrappers, frameworks, reported cases"
+run_alone apps -test.parallel 6
 
 # Containers wait for Docker much of the time.
 step "containers, virtual machines, other inits"
 beside "checks" checked
-on -test.skip "$light|$cluster"
+beside "machines" machines
+run docker
+rejoin "machines"
 (cd test && gotest ./deploy)
 
 step "vet, staticcheck, other architectures, known vulnerabilities"
 rejoin "checks"
 
 step "workers: connections leave nothing behind"
-alone -test.run '^TestClusterLeaksNothing$/_rr$' -connections 250000
+run_alone cluster -test.run '^TestLeaksNothing$/_rr$' -connections 250000

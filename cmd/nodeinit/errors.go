@@ -36,6 +36,6 @@ func (a *app) printError(err error) {
 	}()
 	select {
 	case <-written:
-	case <-time.After(flushPatience):
+	case <-time.After(flushTimeout):
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"maps"
 	"os"
 	"slices"
@@ -83,33 +82,4 @@ func (a *app) orphanReaped(log *logs.Logger, pid int) *zerolog.Event {
 		line = log.Warn
 	}
 	return line("orphan reaped").Int("pid", pid)
-}
-
-// report writes the last line, with what facts adds to it, to the log and to
-// where Kubernetes looks for it.
-func report(log *logs.Logger, crashed bool, facts func(*zerolog.Event) *zerolog.Event) {
-	log.Flush(flushPatience) // a flood before the end must leave room for the last line
-	var message bytes.Buffer
-	for _, l := range []*logs.Logger{log, logs.New(&message, logs.JSON, zerolog.InfoLevel)} {
-		start := l.Info
-		if crashed {
-			start = l.Error
-		}
-		facts(start("exit")).Send()
-	}
-	writeTerminationLog(message.Bytes())
-}
-
-// writeTerminationLog leaves message where Kubernetes reads why a container
-// ended, if there is such a file. It follows no link and waits for no reader.
-func writeTerminationLog(message []byte) {
-	f, err := os.OpenFile(terminationLog, os.O_WRONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
-	if err != nil {
-		return
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() || f.Truncate(0) != nil {
-		return
-	}
-	_, _ = f.Write(message)
 }

@@ -74,6 +74,6 @@ func (a *app) become(argv []string, say func(*logs.Logger, string) *zerolog.Even
 	}
 	log := a.openLog()
 	say(log, "passing on").Str("reason", why).Str("argv", logs.Clip(strings.Join(argv, " "))).Send()
-	log.Flush(flushPatience)
+	log.Flush(flushTimeout)
 	_ = syscall.Exec(file, argv, a.environ)
 }

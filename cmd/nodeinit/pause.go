@@ -23,7 +23,7 @@ func (a *app) pause(args []string) int {
 		return a.usageError(err)
 	}
 	log := a.openLog()
-	defer log.Flush(flushPatience)
+	defer log.Flush(flushTimeout)
 	a.warnUnknown(log)
 	if err := a.becomeSubreaper(); err != nil {
 		log.Warn("not a subreaper").Err(err).Send()
@@ -46,7 +46,7 @@ func (a *app) pause(args []string) int {
 		count++
 		a.orphanReaped(log, pid).Send()
 	})
-	log.Flush(flushPatience) // as in report
+	log.Flush(flushTimeout) // as in report
 	log.Info("exit").Str("cause", "exit").Int("status", 0).Bool("requested", true).Int("orphans", count).Send()
 	return 0
 }

@@ -1,0 +1,19 @@
+// Package docker tests nodeinit in containers. test/setup.sh starts the engine, and
+// test/images.sh makes the images.
+package docker
+
+import (
+	"testing"
+
+	"github.com/nodeinit/nodeinit/test/harness"
+)
+
+func TestMain(m *testing.M) { harness.Main(m, roles()) }
+
+// roles are what the test binary can be re-executed as; see testproc. Each is
+// next to the tests that use it.
+func roles() map[string]func(args []string) {
+	return map[string]func(args []string){
+		"crowded": crowded,
+	}
+}

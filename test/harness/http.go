@@ -1,0 +1,29 @@
+package harness
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/nodeinit/nodeinit/internal/testproc"
+)
+
+// Get returns the body of a 200, else an error. Each call is a connection of its own.
+func Get(url string) (string, error) {
+	client := http.Client{Timeout: testproc.HangLimit, Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Get(url)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("GET %s: %s: %s", url, response.Status, body)
+	}
+	return string(body), err
+}
+
+func Local(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+
+// CloseHeader is in the head of a client that wants its connection to end.
+const CloseHeader = "Connection: close"

@@ -1,0 +1,77 @@
+package harness
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Listeners reads the log for the workers that listen on port, by their slots,
+// and are there still.
+func Listeners(t *testing.T, output string, port int) map[int]int {
+	t.Helper()
+	workers := make(map[int]int)
+	for _, line := range OwnLines(t, output) {
+		slot, _ := line.Facts["worker"].(float64)
+		pid, _ := line.Facts["pid"].(float64)
+		address, _ := line.Facts["address"].(string)
+		switch line.Msg {
+		case "worker listening":
+			if !strings.HasSuffix(address, ":"+strconv.Itoa(port)) {
+				t.Fatalf("worker %v listens on %q, want port %d", slot, address, port)
+			}
+			workers[int(slot)] = int(pid)
+		case "worker ended":
+			delete(workers, int(slot))
+		}
+	}
+	return workers
+}
+
+var pidPattern = regexp.MustCompile(`\bpid (\d+)\b`)
+
+// PIDIn is the process ID of an answer.
+func PIDIn(t *testing.T, answer string) int {
+	t.Helper()
+	match := pidPattern.FindStringSubmatch(answer)
+	if match == nil {
+		t.Fatalf("no process says who it is in %q", answer)
+	}
+	pid, err := strconv.Atoi(match[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pid
+}
+
+// UntilAllAnswer asks until each of workers has answered. Each answer has to be
+// from one of them.
+func UntilAllAnswer(t *testing.T, workers map[int]int, ask func() (string, error)) {
+	t.Helper()
+	pids := slices.Collect(maps.Values(workers))
+	seen := make(map[int]bool)
+	WaitUntil(t, fmt.Sprintf("answers of %v", pids), func() bool {
+		answer, err := ask()
+		if err != nil {
+			t.Fatal(err)
+		}
+		pid := PIDIn(t, answer)
+		if !slices.Contains(pids, pid) {
+			t.Fatalf("process %d answers, want one of %v", pid, pids)
+		}
+		seen[pid] = true
+		return len(seen) == len(pids)
+	})
+}
+
+// Terminated is the status of an application that does not handle SIGTERM.
+const Terminated = 128 + int(unix.SIGTERM)
+
+// LongGrace is a grace that no test sees the end of: a stop ends for other reasons.
+const LongGrace = "--grace 1h "
