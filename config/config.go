@@ -5,6 +5,10 @@
 // is in the tag env and makes the name of the flag: STOP_SIGNAL is
 // NODEINIT_STOP_SIGNAL and --stop-signal. A flag wins over the environment, which
 // wins over the default. The long text of nodeinit help FLAG is in help.txt.
+//
+// [FromEnviron] reads the variables, [Config.Parse] the flags, each value by its own
+// type; [Config.Check] finds what does not go together. Errors are for the user: one
+// line, with the name of the setting, the value and an example.
 package config
 
 import (
