@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"runtime"
 	"slices"
@@ -92,7 +91,7 @@ func field(status []byte, name string, base int) int64 {
 
 // listen is q.listen with the rights of the worker that asks.
 func (p *Primary) listen(q query, g reusePort) (fd int, file *socketFile, err error) {
-	if fd = p.takePrivileged(q); fd >= 0 {
+	if fd = p.privileged.take(q); fd >= 0 {
 		return fd, nil, nil
 	}
 	if refused := q.as.run(q.family == pipe, func() { fd, file, err = q.listen(g) }); refused != nil {
@@ -104,20 +103,6 @@ func (p *Primary) listen(q query, g reusePort) (fd int, file *socketFile, err er
 		return -1, nil, unix.EMFILE
 	}
 	return fd, file, err
-}
-
-// mayShare reports whether s is of the user that asks with q, or one that this
-// user could have made.
-func (s *server) mayShare(q query) bool {
-	switch {
-	case q.as.trusted, !s.query.as.trusted && s.query.as.uid == q.as.uid, q.fd >= 0:
-		return true
-	case q.family == pipe:
-		return false
-	}
-	fd, _, err := s.primary.listen(q, exclusive)
-	closeFD(fd)
-	return !errors.Is(err, unix.EACCES) // the kernel looks at the right before the port
 }
 
 // run calls f with the rights of i: to low ports, and to files if that is asked

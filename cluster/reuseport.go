@@ -6,77 +6,126 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A groupSocket is a socket of a server's SO_REUSEPORT group. The kernel knows it by
-// its index: in the order in which they came, and when one goes, the last takes
-// its place (net/core/sock_reuseport.c).
-type groupSocket struct {
-	slot         int
-	closingOwner *Worker // who still has it, though its slot is to have it no more; nil: it stays
+// A group is the sockets of a server with SO_REUSEPORT, one for each slot. The kernel
+// chooses among them: by the client's address with byAddress, else at random or by a
+// hash of the connection.
+type group struct {
+	byAddress   bool
+	fds         map[int]int   // by slot
+	sockets     []groupSocket // in the order of the kernel
+	bpfAttached bool
 }
 
-// updateSelector has the kernel choose among the sockets that stay: by the client's
-// address with ip-hash; else by itself, or at random while some of them leave.
-func (s *server) updateSelector() error {
+// A groupSocket is known to the kernel by its index: in the order in which they were
+// added, and when one is closed, the last takes its place
+// (net/core/sock_reuseport.c).
+type groupSocket struct {
+	slot  int
+	owner int64 // ID of the worker that still has it, while the slot is to have it no more; 0: none
+}
+
+// next returns how the next socket of the group is to be bound.
+func (g *group) next() reusePort {
+	if len(g.fds) == 0 {
+		return groupFirst
+	}
+	return groupMember
+}
+
+// add adds the socket of a slot.
+func (g *group) add(slot, fd int) error {
+	g.fds[slot] = fd
+	g.sockets = append(g.sockets, groupSocket{slot: slot})
+	return g.updateSelector()
+}
+
+// remove closes the socket of a slot, if it has one.
+func (g *group) remove(slot int) {
+	fd, exists := g.fds[slot]
+	if !exists {
+		return
+	}
+	delete(g.fds, slot)
+	_ = unix.Close(fd)
+	if i := slices.IndexFunc(g.sockets, func(s groupSocket) bool { return s.slot == slot && s.owner == 0 }); i >= 0 {
+		g.removeAt(i)
+		_ = g.updateSelector()
+	}
+}
+
+// close closes the primary's copies of all sockets.
+func (g *group) close() {
+	for _, fd := range g.fds {
+		_ = unix.Close(fd)
+	}
+	clear(g.fds)
+}
+
+// exclude has no more connections come to the socket of a slot, which the worker with
+// the ID owner is to close.
+func (g *group) exclude(slot int, owner int64) {
+	for i := range g.sockets {
+		if s := &g.sockets[i]; s.slot == slot && s.owner == 0 {
+			s.owner, g.bpfAttached = owner, true
+		}
+	}
+	_ = g.updateSelector()
+}
+
+// hasOwner reports whether a worker has a socket that was excluded.
+func (g *group) hasOwner(owner int64) bool {
+	return slices.ContainsFunc(g.sockets, func(s groupSocket) bool { return s.owner == owner })
+}
+
+// ownerExited is called when a worker has exited, so that its sockets are closed.
+func (g *group) ownerExited(owner int64) {
+	before := len(g.sockets)
+	for i := 0; i < len(g.sockets); i++ {
+		if g.sockets[i].owner == owner {
+			g.removeAt(i)
+			i--
+		}
+	}
+	if len(g.sockets) < before {
+		_ = g.updateSelector()
+	}
+}
+
+func (g *group) removeAt(i int) {
+	last := len(g.sockets) - 1
+	g.sockets[i] = g.sockets[last]
+	g.sockets = g.sockets[:last]
+}
+
+// updateSelector has the kernel choose among the sockets that are not excluded.
+func (g *group) updateSelector() error {
 	fd, stay := -1, 0
 	var leaving []uint32
-	for i, m := range s.group {
-		if m.closingOwner != nil {
+	for i, s := range g.sockets {
+		if s.owner != 0 {
 			leaving = append(leaving, uint32(i))
 			continue
 		}
-		fd, stay = s.slots[m.slot], stay+1
+		stay++
+		if own, exists := g.fds[s.slot]; exists {
+			fd = own
+		}
 	}
 	switch {
-	case stay == 0:
+	case fd < 0: // all are closed here
 		return nil
-	case s.balance == IPHash:
+	case g.byAddress:
 		return attachSelector(fd, addressHash(), uint32(stay), leaving)
 	case len(leaving) > 0:
 		return attachSelector(fd, random(), uint32(stay), leaving)
-	case s.bpfAttached:
-		s.bpfAttached = false
+	case g.bpfAttached:
+		g.bpfAttached = false
 		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_REUSEPORT_BPF, 0) == nil {
 			return nil
 		}
 		return attachSelector(fd, random(), uint32(stay), nil) // before Linux 5.3
 	}
 	return nil
-}
-
-// removeFromGroup has no more connections come to the socket of a slot, which leaver is to
-// close.
-func (s *server) removeFromGroup(slot int, leaver *Worker) {
-	for i := range s.group {
-		if m := &s.group[i]; m.slot == slot && m.closingOwner == nil {
-			m.closingOwner, s.bpfAttached = leaver, true
-		}
-	}
-	_ = s.updateSelector()
-}
-
-// ownerExited is called when leaver has ended, and so what it had is closed.
-func (s *server) ownerExited(leaver *Worker) {
-	before := len(s.group)
-	for i := 0; i < len(s.group); i++ {
-		if s.group[i].closingOwner == leaver {
-			s.removeGroupSocket(i)
-			i--
-		}
-	}
-	if len(s.group) < before {
-		_ = s.updateSelector()
-	}
-}
-
-func (s *server) removeGroupSocket(i int) {
-	last := len(s.group) - 1
-	s.group[i] = s.group[last]
-	s.group = s.group[:last]
-}
-
-// groupIndex returns the index of the socket that a slot has, -1 if it has none.
-func (s *server) groupIndex(slot int) int {
-	return slices.IndexFunc(s.group, func(m groupSocket) bool { return m.slot == slot && m.closingOwner == nil })
 }
 
 // attachSelector has the kernel attachSelector among the sockets of fd's group: the stay ones

@@ -10,9 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxFormer is how many sockets a server may have beside its own.
-const maxFormer = 8
-
 // A socketFile is the file of a Unix socket. It is known by its inode, which a
 // descriptor keeps from becoming another file's, and by its directory: a path
 // may lead elsewhere by the time at which the file is to be removed.
@@ -21,13 +18,6 @@ type socketFile struct {
 	dir  int // O_PATH, as file
 	file int
 	as   *identity
-}
-
-// A former is a socket whose file is gone. What connected before waits in it.
-type former struct {
-	fd    int
-	token int32
-	file  *socketFile
 }
 
 // listenUnix makes a Unix socket as libuv does: the file must not be there, and
@@ -158,51 +148,3 @@ func (q query) path() string {
 }
 
 func (q query) abstract() bool { return q.address != "" && q.address[0] == 0 }
-
-// pathGone reports whether the path of a Unix socket does not lead to it any more:
-// most applications remove what is there before they listen.
-func (s *server) pathGone() bool {
-	return s.file != nil && !s.closing && !s.file.inPlace()
-}
-
-// rebind gives s, which is lost, a new socket. What has connected to the old one
-// is served first: see acceptNext.
-func (s *server) rebind(q query) error {
-	old := former{s.fd, s.token, s.file}
-	if err := s.open(q); err != nil {
-		return err
-	}
-	s.former = append(s.former, old)
-	if len(s.former) > maxFormer {
-		s.closeFormer(s.former[0])
-		s.former = s.former[1:]
-	}
-	s.query.as = q.as
-	s.acceptPending, s.primary.dispatchPending = true, true
-	return nil
-}
-
-// acceptNext accepts a connection, of the oldest socket that has one. Sockets
-// whose file has no name are closed when they have none: a client that has just
-// found one looks up the path again then (net/unix/af_unix.c, unix_stream_connect).
-func (s *server) acceptNext() (int, error) {
-	for i := 0; i < len(s.former); {
-		fd, err := accept(s.former[i].fd)
-		switch {
-		case !errors.Is(err, unix.EAGAIN):
-			return fd, err
-		case s.former[i].file.linked(): // it was renamed
-			i++
-		default:
-			s.closeFormer(s.former[i])
-			s.former = append(s.former[:i], s.former[i+1:]...)
-		}
-	}
-	return accept(s.fd)
-}
-
-func (s *server) closeFormer(f former) {
-	s.primary.poller.remove(f.fd, f.token)
-	_ = unix.Close(f.fd)
-	f.file.close()
-}
