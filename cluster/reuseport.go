@@ -128,10 +128,9 @@ func (g *group) updateSelector() error {
 	return nil
 }
 
-// attachSelector has the kernel attachSelector among the sockets of fd's group: the stay ones
-// that are not leaving, by a number. The program is classic BPF, which needs no
-// privilege (SO_ATTACH_REUSEPORT_CBPF, socket(7), Linux 4.6); its result is the
-// index.
+// attachSelector has the kernel choose a socket of fd's group by number modulo stay: that
+// is its place among those not leaving. The program is classic BPF, which needs no
+// privilege (SO_ATTACH_REUSEPORT_CBPF, socket(7), Linux 4.6), and returns an index.
 func attachSelector(fd int, number []unix.SockFilter, stay uint32, leaving []uint32) error {
 	filter := append(number, bpf(unix.BPF_ALU|unix.BPF_MOD|unix.BPF_K, stay))
 	for _, i := range leaving { // in ascending order
@@ -146,17 +145,15 @@ func attachSelector(fd int, number []unix.SockFilter, stay uint32, leaving []uin
 
 func bpf(code uint16, k uint32) unix.SockFilter { return unix.SockFilter{Code: code, K: k} }
 
-// random is a program for a random number (SKF_AD_RANDOM,
-// include/uapi/linux/filter.h, Linux 3.16).
+// random loads a random number (SKF_AD_RANDOM, include/uapi/linux/filter.h, Linux 3.16).
 func random() []unix.SockFilter {
 	const skfADRandom = 0xfffff000 + 56
 	return []unix.SockFilter{bpf(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, skfADRandom)}
 }
 
-// addressHash is a program for a number that depends on the client's address
-// alone. A socket for IPv6 gets the packets of IPv4 as they came, so the version
-// is looked at. The address is multiplied by the golden ratio (Knuth), whose
-// upper bits depend on all of it.
+// addressHash loads a number that depends on the client's address only. The IP version
+// is read from the packet, as an IPv6 socket gets packets of IPv4 unchanged. The address
+// is multiplied by the golden ratio (Knuth), so that the upper bits depend on all of it.
 func addressHash() []unix.SockFilter {
 	const (
 		netOff = 0xfff00000 // SKF_NET_OFF, include/uapi/linux/filter.h: from the IP header on

@@ -10,25 +10,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A socketFile is the file of a Unix socket. It is known by its inode, which a
-// descriptor keeps from becoming another file's, and by its directory: a path
-// may lead elsewhere by the time at which the file is to be removed.
+// A socketFile is the file of a Unix socket. Its descriptor keeps the inode number from
+// being reused, and that of its directory is for removing it: by then, the path may lead
+// to another file.
 type socketFile struct {
 	path string
-	dir  int // O_PATH, as file
+	dir  int // O_PATH, and so is file
 	file int
 	as   *identity
 }
 
-// listenUnix makes a Unix socket as libuv does: the file must not be there, and
-// a directory that is not there is EACCES (uv_pipe_bind).
+// listenUnix makes a Unix socket as libuv does: the file must not exist, and if its
+// directory does not exist, the error is EACCES (uv_pipe_bind).
 func (q query) listenUnix() (int, *socketFile, error) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, nil, err
 	}
 	if mask := q.as.mask(); mask >= 0 {
-		_ = unix.Fchmod(fd, uint32(0o777&^mask)) // of the file too, less what our own mask takes (unix_bind)
+		_ = unix.Fchmod(fd, uint32(0o777&^mask)) // and of the file, less nodeinit's own umask (unix_bind)
 	}
 	err = unix.Bind(fd, &unix.SockaddrUnix{Name: q.path()})
 	if errors.Is(err, unix.ENOENT) {
@@ -38,7 +38,7 @@ func (q query) listenUnix() (int, *socketFile, error) {
 		_ = unix.Close(fd)
 		return -1, nil, err
 	}
-	err = unix.Listen(fd, q.backlog) // at once: until then, clients are refused
+	err = unix.Listen(fd, q.backlog) // early, as until then clients are refused
 	file := q.file()
 	if err == nil {
 		err = file.chmod(q)
@@ -51,7 +51,7 @@ func (q query) listenUnix() (int, *socketFile, error) {
 	return fd, file, nil
 }
 
-// file opens what was bound. It is nil where there is none.
+// file returns the file of a socket that was bound, nil where there is none.
 func (q query) file() *socketFile {
 	if q.abstract() {
 		return nil
@@ -69,8 +69,8 @@ func (q query) file() *socketFile {
 	return &socketFile{path: q.address, dir: dir, file: file, as: q.as}
 }
 
-// chmod gives the file the mode that bind could not: what the umask of the worker
-// leaves, and what readableAll and writableAll ask for.
+// chmod gives the file the mode that bind has not: by the umask of the worker, and by
+// readableAll and writableAll.
 func (f *socketFile) chmod(q query) error {
 	var stat unix.Stat_t
 	if f == nil {
@@ -92,7 +92,7 @@ func (f *socketFile) chmod(q query) error {
 	if mode == stat.Mode&0o777 {
 		return nil
 	}
-	// By a path, it would follow a link that somebody has put in its place.
+	// With the path it would follow a link that has replaced the file.
 	return unix.Chmod("/proc/self/fd/"+strconv.Itoa(f.file), mode)
 }
 
@@ -107,14 +107,23 @@ func (f *socketFile) same(stat *unix.Stat_t) bool {
 	return unix.Fstat(f.file, &own) == nil && own.Dev == stat.Dev && own.Ino == stat.Ino
 }
 
-// linked reports whether the file has a name, maybe another one.
+// linked reports whether the file has a name, be it another one.
 func (f *socketFile) linked() bool {
 	var stat unix.Stat_t
 	return f != nil && unix.Fstat(f.file, &stat) == nil && stat.Nlink > 0
 }
 
-// unlink removes the file, as libuv does at close, unless its name is another's
-// by now.
+// remove removes the file, as libuv does at close, with the rights of the worker that it
+// was made for. f may be nil, and is not to be used after it.
+func (f *socketFile) remove() {
+	if f == nil {
+		return
+	}
+	_ = f.as.run(true, f.unlink)
+	f.close()
+}
+
+// unlink removes the name of the file, unless it is now that of another file.
 func (f *socketFile) unlink() {
 	var stat unix.Stat_t
 	name := filepath.Base(f.path)
@@ -129,11 +138,11 @@ func (f *socketFile) close() {
 	}
 }
 
-// path returns the shortest name of a Unix socket: there are 107 bytes for it.
-// Node's primary does the same.
+// path returns the shortest name of a Unix socket, as Node's primary does: it may have 107
+// bytes.
 func (q query) path() string {
 	if q.abstract() {
-		return "@" + q.address[1:] // what unix.SockaddrUnix takes for NUL
+		return "@" + q.address[1:] // which unix.SockaddrUnix writes as NUL
 	}
 	if wd, err := os.Getwd(); err == nil {
 		relative, err := filepath.Rel(wd, q.address)
