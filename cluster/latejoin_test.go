@@ -83,11 +83,10 @@ func TestLastWordOfALateJoinCounts(t *testing.T) {
 	v := m.voice(testproc.Argv("speaker"))
 	v.send(cameOnline, 1)
 	m.waitKnown("online", func(s State) bool { return s.Online })
-	gate := make(chan struct{})
-	p.post(func() { <-gate })
+	release := hold(t, p)
 	v.send(`"ready"`)
 	v.ends()
-	close(gate)
+	release()
 	m.waitKnown("ready", func(s State) bool { return s.Ready })
 }
 
@@ -116,11 +115,10 @@ func TestLateJoinAfterAnEndThatNobodyNoticed(t *testing.T) {
 	first, second := m.voice(testproc.Argv("speaker")), m.voice(testproc.Argv("speaker"))
 	first.send(cameOnline, 1)
 	m.waitKnown("the first", func(s State) bool { return s.PID == first.PID })
-	gate := make(chan struct{})
-	p.post(func() { <-gate })
+	release := hold(t, p)
 	first.ends()
 	second.send(cameOnline, 1)
-	close(gate)
+	release()
 	m.waitKnown("the second", func(s State) bool { return s.PID == second.PID && !s.Ended })
 }
 

@@ -27,7 +27,7 @@ func inheritable(t *testing.T, domain, kind int, bind unix.Sockaddr) int {
 	return fd
 }
 
-var localhost = &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}
+func localhost() *unix.SockaddrInet4 { return &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}} }
 
 // withoutCloexec returns a copy of f that a child would inherit, until the test ends.
 func withoutCloexec(t *testing.T, f *os.File) int {
@@ -45,20 +45,16 @@ func withoutCloexec(t *testing.T, f *os.File) int {
 // which are closed on exec, are nobody's to have.
 func TestInheritedDescriptorIsOfItsKind(t *testing.T) {
 	t.Parallel()
-	stream := inheritable(t, unix.AF_INET, unix.SOCK_STREAM, localhost)
-	packets := inheritable(t, unix.AF_INET, unix.SOCK_DGRAM, localhost)
+	stream := inheritable(t, unix.AF_INET, unix.SOCK_STREAM, localhost())
+	packets := inheritable(t, unix.AF_INET, unix.SOCK_DGRAM, localhost())
 	read, write, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { read.Close(); write.Close() })
 	connected := inheritable(t, unix.AF_INET, unix.SOCK_STREAM, nil)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	if err := unix.Connect(connected, &unix.SockaddrInet4{Port: l.Addr().(*net.TCPAddr).Port, Addr: localhost.Addr}); err != nil {
+	_, name := opens(t, tcpQuery("127.0.0.1", 0), exclusive)
+	if err := unix.Connect(connected, &unix.SockaddrInet4{Port: name.Port, Addr: localhost().Addr}); err != nil {
 		t.Fatal(err)
 	}
 	for what, c := range map[string]struct {
@@ -66,29 +62,28 @@ func TestInheritedDescriptorIsOfItsKind(t *testing.T) {
 		fd     int64
 		want   error
 	}{
-		"a TCP socket":              {tcp, int64(stream), nil},
-		"a TCP socket, not bound":   {tcp, int64(inheritable(t, unix.AF_INET, unix.SOCK_STREAM, nil)), nil},
-		"a Unix socket, bound":      {tcp, int64(inheritable(t, unix.AF_UNIX, unix.SOCK_STREAM, &unix.SockaddrUnix{Name: shortDir(t) + "/s"})), nil},
-		"a TCP socket for UDP":      {udp4, int64(stream), unix.EINVAL},
-		"a UDP socket":              {udp4, int64(packets), nil},
-		"a UDP socket for TCP":      {tcp, int64(packets), unix.EINVAL},
-		"a Unix socket for UDP":     {udp4, int64(inheritable(t, unix.AF_UNIX, unix.SOCK_DGRAM, nil)), unix.EINVAL},
-		"a Unix seqpacket socket":   {tcp, int64(inheritable(t, unix.AF_UNIX, unix.SOCK_SEQPACKET, nil)), unix.EINVAL},
-		"a connection":              {tcp, int64(connected), unix.EINVAL},
-		"a Unix socket, not bound":  {tcp, int64(inheritable(t, unix.AF_UNIX, unix.SOCK_STREAM, nil)), unix.EINVAL},
-		"a pipe":                    {tcp, int64(withoutCloexec(t, read)), unix.ENOTSOCK},
-		"a pipe for UDP":            {udp4, int64(withoutCloexec(t, read)), unix.EINVAL},
-		"a file":                    {tcp, int64(withoutCloexec(t, mustOpen(t, "/proc/self/status"))), unix.EINVAL},
-		"a directory":               {tcp, int64(withoutCloexec(t, mustOpen(t, "/"))), unix.EINVAL},
-		"a device":                  {udp6, int64(withoutCloexec(t, mustOpen(t, os.DevNull))), unix.EINVAL},
-		"nodeinit's own":            {tcp, int64(read.Fd()), unix.EINVAL},
-		"a number of none":          {tcp, 1 << 20, unix.EINVAL},
-		"a number of 32 bits":       {tcp, math.MaxUint32, unix.EINVAL},
-		"a number of 33 bits":       {tcp, 1<<32 + int64(stream), unix.EINVAL},
-		"a number of 63 bits":       {tcp, math.MaxInt64, unix.EINVAL},
-		"a number of 33 bits, UDP":  {udp4, 1<<32 + int64(packets), unix.EINVAL},
-		"nodeinit's own, for UDP":   {udp4, int64(write.Fd()), unix.EINVAL},
-		"a device as if it were it": {tcp, int64(withoutCloexec(t, mustOpen(t, "/dev/zero"))), unix.EINVAL},
+		"a TCP socket":             {tcp, int64(stream), nil},
+		"a TCP socket, not bound":  {tcp, int64(inheritable(t, unix.AF_INET, unix.SOCK_STREAM, nil)), nil},
+		"a Unix socket, bound":     {tcp, int64(inheritable(t, unix.AF_UNIX, unix.SOCK_STREAM, &unix.SockaddrUnix{Name: shortDir(t) + "/s"})), nil},
+		"a TCP socket for UDP":     {udp4, int64(stream), unix.EINVAL},
+		"a UDP socket":             {udp4, int64(packets), nil},
+		"a UDP socket for TCP":     {tcp, int64(packets), unix.EINVAL},
+		"a Unix socket for UDP":    {udp4, int64(inheritable(t, unix.AF_UNIX, unix.SOCK_DGRAM, nil)), unix.EINVAL},
+		"a Unix seqpacket socket":  {tcp, int64(inheritable(t, unix.AF_UNIX, unix.SOCK_SEQPACKET, nil)), unix.EINVAL},
+		"a connection":             {tcp, int64(connected), unix.EINVAL},
+		"a Unix socket, not bound": {tcp, int64(inheritable(t, unix.AF_UNIX, unix.SOCK_STREAM, nil)), unix.EINVAL},
+		"a pipe":                   {tcp, int64(withoutCloexec(t, read)), unix.ENOTSOCK},
+		"a pipe for UDP":           {udp4, int64(withoutCloexec(t, read)), unix.EINVAL},
+		"a file":                   {tcp, int64(withoutCloexec(t, mustOpen(t, "/proc/self/status"))), unix.EINVAL},
+		"a directory":              {tcp, int64(withoutCloexec(t, mustOpen(t, "/"))), unix.EINVAL},
+		"a device":                 {udp6, int64(withoutCloexec(t, mustOpen(t, os.DevNull))), unix.EINVAL},
+		"nodeinit's own":           {tcp, int64(read.Fd()), unix.EINVAL},
+		"a number of none":         {tcp, 1 << 20, unix.EINVAL},
+		"a number of 32 bits":      {tcp, math.MaxUint32, unix.EINVAL},
+		"a number of 33 bits":      {tcp, 1<<32 + int64(stream), unix.EINVAL},
+		"a number of 63 bits":      {tcp, math.MaxInt64, unix.EINVAL},
+		"a number of 33 bits, UDP": {udp4, 1<<32 + int64(packets), unix.EINVAL},
+		"nodeinit's own, for UDP":  {udp4, int64(write.Fd()), unix.EINVAL},
 	} {
 		q := query{family: c.family, fd: c.fd, backlog: 5}
 		fd, err := opensOr(t, q, exclusive)
@@ -115,7 +110,7 @@ func TestInheritedDescriptorOutlivesItsServer(t *testing.T) {
 	for _, balance := range []Balance{RR, Shared, ReusePort, IPHash} {
 		t.Run(string(balance), func(t *testing.T) {
 			t.Parallel()
-			fd := inheritable(t, unix.AF_INET, unix.SOCK_STREAM, localhost)
+			fd := inheritable(t, unix.AF_INET, unix.SOCK_STREAM, localhost())
 			p := run(t, balance)
 			a, b := newFakeWorker(t, p, 0), newFakeWorker(t, p, 1)
 			asked := object{"fd": fd, "port": nil, "address": nil, "addressType": nil}

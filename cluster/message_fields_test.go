@@ -20,63 +20,69 @@ func parsed(t testing.TB, text string) *message {
 	return m
 }
 
+// withPort80 is what is read of a query for port 80, but for a change.
+func withPort80(change func(q *query)) query {
+	q := query{family: tcp, port: 80, fd: -1, backlog: defaultBacklog}
+	change(&q)
+	return q
+}
+
+var usual = withPort80(func(*query) {})
+
+// fieldsOfQueries are single fields, and the query that they are read as.
+var fieldsOfQueries = map[string]query{
+	`"port":80`:              usual,
+	`"port":0`:               withPort80(func(q *query) { q.port = 0 }),
+	`"port":65535`:           withPort80(func(q *query) { q.port = 65535 }),
+	`"port":"443"`:           withPort80(func(q *query) { q.port = 0 }),
+	`"port":8e1`:             withPort80(func(q *query) { q.port = 0 }),
+	`"port":80.5`:            withPort80(func(q *query) { q.port = 0 }),
+	`"port":[80]`:            withPort80(func(q *query) { q.port = 0 }),
+	`"port":true`:            withPort80(func(q *query) { q.port = 0 }),
+	`"port":null`:            withPort80(func(q *query) { q.port = 0 }),
+	`"port":-0`:              withPort80(func(q *query) { q.port = 0 }),
+	`"backlog":1`:            withPort80(func(q *query) { q.backlog = 1 }),
+	`"backlog":0`:            usual,
+	`"backlog":-1`:           usual,
+	`"backlog":"9"`:          usual,
+	`"backlog":4294967296`:   withPort80(func(q *query) { q.backlog = math.MaxInt32 }),
+	`"backlog":9e99`:         usual,
+	`"fd":0`:                 withPort80(func(q *query) { q.fd = 0 }),
+	`"fd":-1`:                usual,
+	`"fd":-7`:                withPort80(func(q *query) { q.fd = -7 }),
+	`"fd":"3"`:               usual,
+	`"fd":4294967299`:        withPort80(func(q *query) { q.fd = 4294967299 }),
+	`"fd":{}`:                usual,
+	`"flags":5`:              withPort80(func(q *query) { q.flags = 5 }),
+	`"flags":-1`:             withPort80(func(q *query) { q.flags = -1 }),
+	`"flags":"1"`:            usual,
+	`"flags":1e300`:          usual,
+	`"index":9`:              withPort80(func(q *query) { q.index = 9 }),
+	`"index":-9`:             withPort80(func(q *query) { q.index = -9 }),
+	`"index":"a"`:            usual,
+	`"readableAll":true`:     withPort80(func(q *query) { q.readableAll = true }),
+	`"readableAll":1`:        usual,
+	`"readableAll":"true"`:   usual,
+	`"writableAll":true`:     withPort80(func(q *query) { q.writableAll = true }),
+	`"writableAll":[true]`:   usual,
+	`"address":"::1"`:        withPort80(func(q *query) { q.address = "::1" }),
+	`"address":null`:         usual,
+	`"address":17`:           usual,
+	`"address":["::1"]`:      usual,
+	`"addressType":4`:        usual,
+	`"addressType":6`:        usual,
+	`"addressType":"udp4"`:   withPort80(func(q *query) { q.family = udp4 }),
+	`"addressType":"udp6"`:   withPort80(func(q *query) { q.family = udp6 }),
+	`"addressType":"udp5"`:   usual,
+	`"addressType":["udp4"]`: usual,
+	`"addressType":-1`:       usual, // a pipe is known by its port
+}
+
 // A field of the wrong type, or a number that is none, is as if it were not there; what
 // is out of bounds is cut to them.
 func TestQueryReadsEachFieldWithinItsBounds(t *testing.T) {
 	t.Parallel()
-	usual := query{family: tcp, port: 80, fd: -1, backlog: defaultBacklog}
-	with := func(change func(q *query)) query {
-		q := usual
-		change(&q)
-		return q
-	}
-	for field, want := range map[string]query{
-		`"port":80`:              usual,
-		`"port":0`:               with(func(q *query) { q.port = 0 }),
-		`"port":65535`:           with(func(q *query) { q.port = 65535 }),
-		`"port":"443"`:           with(func(q *query) { q.port = 0 }),
-		`"port":8e1`:             with(func(q *query) { q.port = 0 }),
-		`"port":80.5`:            with(func(q *query) { q.port = 0 }),
-		`"port":[80]`:            with(func(q *query) { q.port = 0 }),
-		`"port":true`:            with(func(q *query) { q.port = 0 }),
-		`"port":null`:            with(func(q *query) { q.port = 0 }),
-		`"port":-0`:              with(func(q *query) { q.port = 0 }),
-		`"backlog":1`:            with(func(q *query) { q.backlog = 1 }),
-		`"backlog":0`:            usual,
-		`"backlog":-1`:           usual,
-		`"backlog":"9"`:          usual,
-		`"backlog":4294967296`:   with(func(q *query) { q.backlog = math.MaxInt32 }),
-		`"backlog":9e99`:         usual,
-		`"fd":0`:                 with(func(q *query) { q.fd = 0 }),
-		`"fd":-1`:                usual,
-		`"fd":-7`:                with(func(q *query) { q.fd = -7 }),
-		`"fd":"3"`:               usual,
-		`"fd":4294967299`:        with(func(q *query) { q.fd = 4294967299 }),
-		`"fd":{}`:                usual,
-		`"flags":5`:              with(func(q *query) { q.flags = 5 }),
-		`"flags":-1`:             with(func(q *query) { q.flags = -1 }),
-		`"flags":"1"`:            usual,
-		`"flags":1e300`:          usual,
-		`"index":9`:              with(func(q *query) { q.index = 9 }),
-		`"index":-9`:             with(func(q *query) { q.index = -9 }),
-		`"index":"a"`:            usual,
-		`"readableAll":true`:     with(func(q *query) { q.readableAll = true }),
-		`"readableAll":1`:        usual,
-		`"readableAll":"true"`:   usual,
-		`"writableAll":true`:     with(func(q *query) { q.writableAll = true }),
-		`"writableAll":[true]`:   usual,
-		`"address":"::1"`:        with(func(q *query) { q.address = "::1" }),
-		`"address":null`:         usual,
-		`"address":17`:           usual,
-		`"address":["::1"]`:      usual,
-		`"addressType":4`:        usual,
-		`"addressType":6`:        usual,
-		`"addressType":"udp4"`:   with(func(q *query) { q.family = udp4 }),
-		`"addressType":"udp6"`:   with(func(q *query) { q.family = udp6 }),
-		`"addressType":"udp5"`:   usual,
-		`"addressType":["udp4"]`: usual,
-		`"addressType":-1`:       usual, // a pipe is known by its port
-	} {
+	for field, want := range fieldsOfQueries {
 		t.Run(field, func(t *testing.T) {
 			t.Parallel()
 			text := `{"port":80,` + field + `}`

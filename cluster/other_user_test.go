@@ -92,12 +92,11 @@ func TestRightsOfAWorkerThatHasEndedAreNobodys(t *testing.T) {
 	capable.BindsLow = true
 	p := run(t, RR)
 	m, v := otherWorker(t, p, 0, capable)
-	gate := make(chan struct{})
-	p.post(func() { <-gate })
+	release := hold(t, p)
 	v.send("%s", queryFrame(object{"address": loopback(20), "port": 84}))
 	v.send("%s", queryFrame(object{"address": loopback(20), "port": 0}))
 	v.ends()
-	close(gate)
+	release()
 	if a := m.hearsAnswer(); a.err() != unix.EACCES {
 		t.Errorf("a low port: %v, want EACCES", a.err())
 	}
@@ -183,22 +182,31 @@ func TestTwoOtherUsersShareWhatBothMayBind(t *testing.T) {
 	}
 }
 
-// What the kernel names no sender of, as for one in a namespace that nodeinit does not see,
-// is nobody's.
-func TestWorkerWithoutAPlaceInProcIsNobody(t *testing.T) {
+// What comes without credentials is of nobody; else the sender is the process that wrote, and
+// not the one that has opened the channel.
+func TestSenderIsTheProcessThatWrote(t *testing.T) {
 	t.Parallel()
-	needsRoot(t)
 	m := newFakeWorker(t, run(t, RR), 0)
 	v := m.voice(testproc.Argv("speaker"))
-	inside(m.w.primary, func() bool { m.w.readControl(nil); return true })
-	if got := inside(m.w.primary, func() unix.Ucred { return m.w.sender }); got != unknownSender {
-		t.Errorf("without credentials it is %+v", got)
+	for i, say := range []func(string, ...any){m.send, v.send} {
+		say("%s", queryFrame(object{"seq": 5, "index": i}))
+		if a := m.hearsAnswer(); a.Ack != 5 || a.err() != 0 {
+			t.Errorf("answered %+v", a)
+		}
+		want := []int{os.Getpid(), v.PID}[i]
+		if got := inside(m.w.primary, func() unix.Ucred { return m.w.channel.sender }); int(got.Pid) != want || int(got.Uid) != os.Getuid() {
+			t.Errorf("got %+v, want process %d", got, want)
+		}
 	}
-	v.send("%s", queryFrame(object{"seq": 5}))
-	if a := m.hearsAnswer(); a.Ack != 5 || a.err() != 0 {
-		t.Errorf("answered %+v", a)
+	for what, oob := range map[string][]byte{"nothing": nil, "a descriptor": unix.UnixRights(0), "many": unix.UnixRights(0, 1, 2, 3, 4, 5)} {
+		sender, rest := splitControl(oob)
+		if sender != unknownSender || len(rest) != len(oob) {
+			t.Errorf("%s: %+v, and %d bytes of %d", what, sender, len(rest), len(oob))
+		}
 	}
-	if got := inside(m.w.primary, func() unix.Ucred { return m.w.sender }); int(got.Pid) != v.PID || got.Uid != 0 {
-		t.Errorf("its process is %d, got %+v", v.PID, got)
+	credentials := unix.UnixCredentials(&unix.Ucred{Pid: 3, Uid: 4, Gid: 5})
+	sender, rest := splitControl(append(credentials, unix.UnixRights(0)...))
+	if (sender != unix.Ucred{Pid: 3, Uid: 4, Gid: 5}) || len(rest) != len(unix.UnixRights(0)) {
+		t.Errorf("%+v, and %d bytes", sender, len(rest))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -134,16 +135,24 @@ func (m *fakeWorker) state() State {
 	m.send(`{"cmd":"NODE_SOCKET_GET_COUNT","key":"state"}`)
 	for m.receive()["cmd"] != "NODE_SOCKET_COUNT" {
 	}
-	m.w.primary.mu.Lock()
-	defer m.w.primary.mu.Unlock()
-	return m.w.public.clone()
+	return inside(m.w.primary, func() State { return m.w.state.clone() })
 }
 
 // inside returns what f returns in the goroutine of Run.
 func inside[T any](p *Primary, f func() T) T {
 	result := make(chan T, 1)
-	p.post(func() { result <- f() })
+	p.inbox.post(func() { result <- f() })
 	return <-result
+}
+
+// hold has p do nothing until release is called, or the test ends.
+func hold(t testing.TB, p *Primary) (release func()) {
+	held, gate := make(chan struct{}), make(chan struct{})
+	p.inbox.post(func() { close(held); <-gate })
+	<-held
+	release = sync.OnceFunc(func() { close(gate) })
+	t.Cleanup(release)
+	return release
 }
 
 // needsRoot skips a test whose processes are to be of several users.
