@@ -113,22 +113,30 @@ func (e Exit) Diagnose(before, after cgroup.Stats, oldSpace int64) Cause {
 	return Exited
 }
 
-// diagnose returns why a worker ended that was reaped just now. The kernel may
-// have killed another one at the same time, so of the kills that it counts each
-// explains one end only.
-func (s *Supervisor) diagnose(l *life, e Exit) Cause {
-	var now cgroup.Stats
-	if s.Stats != nil {
-		now = s.Stats()
+// exit returns how a worker has ended, without the cause.
+func (w *worker) exit(survived bool) Exit {
+	e := Exit{Worker: w.slot.number, Survived: survived, Killed: w.killed, Uptime: time.Since(w.started)}
+	if !survived {
+		e.Status, e.MaxRSS = w.Process.Status(), w.Process.MaxRSS()
 	}
-	cause := e.Diagnose(s.explained, now, l.worker.OldSpace)
-	if cause == OOMKilled || cause == OOMAbove {
-		s.explained.OOMKill.Value++
-		if s.explained.OOMKill.Value >= now.OOMKill.Value {
-			s.explained = now
-		}
+	return e
+}
+
+// logExit logs the end of a worker: crash says that it is an error, quit that it is
+// a loss.
+func (w *worker) logExit(e Exit, crash, quit bool) {
+	if !w.env.PerCore {
+		return // the exit report has it
 	}
-	return cause
+	start := w.env.Log.Info
+	switch {
+	case crash:
+		start = w.env.Log.Error
+	case quit:
+		start = w.env.Log.Warn
+	}
+	line := e.status(w.withWorker(start("worker ended")))
+	line.Int64("uptime_ms", e.Uptime.Milliseconds()).Int64("max_rss_bytes", e.MaxRSS).Send()
 }
 
 // status adds to line why and how it ended.
