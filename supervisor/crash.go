@@ -87,7 +87,7 @@ func (r *run) workerTimedOut(w *worker) {
 	case workerFinishing:
 		w.endFinish()
 	case workerDraining:
-		w.endDrain()
+		w.stop(w.stopWith)
 	case workerStopping:
 		w.kill(GraceExceeded)
 	case workerHung:
@@ -105,7 +105,7 @@ func (r *run) workerTimedOut(w *worker) {
 // survived SIGKILL.
 func (r *run) workerExited(w *worker, survived bool) {
 	slot, running := w.slot, r.shutdown.state == running
-	e := w.exit(survived)
+	e := exitOf(w, survived)
 	e.Cause = r.oom.explain(e, r.env.counters(), w.OldSpace)
 	r.fleet.exits++
 	r.exit.MaxRSS = max(r.exit.MaxRSS, e.MaxRSS)
@@ -113,7 +113,7 @@ func (r *run) workerExited(w *worker, survived bool) {
 	// A worker that hangs and handles SIGABRT has crashed all the same.
 	crash := running && !w.leaving && (e.Code() != 0 || w.killed == Hang) && !interrupted
 	quit := running && !crash && !interrupted && w.quits(e) && r.fleet.left(slot) > 0
-	w.logExit(e, crash, quit)
+	e.log(w, crash, quit)
 	kept := w != slot.replacement
 	switch w {
 	case slot.replacement: // nodeinit started it of its own accord, so its crash is none of those that count

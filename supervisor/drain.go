@@ -98,14 +98,20 @@ func (w *worker) forward(sig stopSignal) {
 	}
 }
 
-// sendStop sends w the signal to end. markStopping is to follow.
+// stop sends w the signal to end.
+func (w *worker) stop(sig stopSignal) {
+	w.sendStop(sig)
+	w.markStopping()
+}
+
+// sendStop is the first half of stop: the signal itself.
 func (w *worker) sendStop(sig stopSignal) {
 	w.onStop()
 	w.forward(sig)
 }
 
-// markStopping records that w has got the signal to end, and asks it over its
-// channel too where that costs nobody anything.
+// markStopping is the second half of stop: it records that w has got the signal, and
+// asks it over its channel too where that costs nobody anything.
 func (w *worker) markStopping() {
 	if w.state == workerKilled || w.state == workerHung {
 		return
@@ -151,8 +157,7 @@ func (w *worker) finish(sig stopSignal, killAt time.Time, grace time.Duration) {
 
 // endFinish sends the signal to a worker that has finished, or had its time for it.
 func (w *worker) endFinish() {
-	w.sendStop(w.stopWith)
-	w.markStopping()
+	w.stop(w.stopWith)
 	late := time.Duration(0)
 	if !w.drainDeadline.IsZero() {
 		late = max(time.Until(w.drainDeadline), time.Millisecond)
@@ -166,12 +171,6 @@ func (w *worker) drain(sig stopSignal, deadline time.Time) {
 	w.resume()
 	w.state, w.deadline, w.stopWith, w.drained = workerDraining, deadline, sig, true
 	w.channel().Drain(signals.Name(sig.send))
-}
-
-// endDrain sends the signal to a worker that was drained, or had its time for it.
-func (w *worker) endDrain() {
-	w.sendStop(w.stopWith)
-	w.markStopping()
 }
 
 // drainLate drains a worker that got the signal and goes on serving: what its
@@ -208,8 +207,7 @@ func (w *worker) retire(reason ChangeReason) {
 		return
 	}
 	w.channel().DisableKeepAlives()
-	w.sendStop(sig)
-	w.markStopping()
+	w.stop(sig)
 }
 
 func (w *worker) kill(reason KillReason) {

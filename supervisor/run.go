@@ -79,8 +79,8 @@ func (r *run) onReport(report cluster.Report) {
 		case w.channelEnded():
 		case r.env.Ready.met(w.reported, r.env.PerCore):
 			r.ready(w)
-		case r.shutdown.state == running:
-			w.limitWait()
+		case r.shutdown.state == running && w.deadline.IsZero() && r.env.Ready.partly(w.reported):
+			w.deadline = in(defaultReadyTimeout) // the program may not open the rest any more
 		}
 	case workerReady:
 		w.channelEnded()
@@ -90,7 +90,7 @@ func (r *run) onReport(report cluster.Report) {
 		}
 	case workerDraining:
 		if w.reported.Ended {
-			w.endDrain()
+			w.stop(w.stopWith)
 		}
 	case workerStopping:
 		w.disconnectIfIdle()

@@ -78,14 +78,6 @@ func (w *worker) interrupted(e Exit) bool {
 	return interrupt && !w.leaving && w.killed == "" && w.HasTerminal
 }
 
-// limitWait sees that a worker does not wait for ever for what a program does not
-// open any more.
-func (w *worker) limitWait() {
-	if w.deadline.IsZero() && w.env.Ready.partly(w.reported) {
-		w.deadline = time.Now().Add(defaultReadyTimeout)
-	}
-}
-
 // channelEnded reports whether a worker that needs its channel to serve has none
 // any more, and had not announced that; what follows is done. In fork mode only the
 // agent has one.
