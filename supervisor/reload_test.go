@@ -37,7 +37,7 @@ func TestReload(t *testing.T) {
 			o.requestReload(true) // is the one before
 		}
 		getReady(o, slot)
-		if slot.outgoing != first || !first.leaving || o.change.state != outgoingStopping {
+		if slot.outgoing != first || !first.leaving || o.change.state != outgoingRetiring {
 			t.Fatalf("change %+v, slot %+v", o.change, slot)
 		}
 		slot.outgoing = nil // it has exited

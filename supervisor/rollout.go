@@ -27,7 +27,7 @@ type changeState int
 
 const (
 	replacementStarting changeState = iota // the replacement is to get ready
-	outgoingStopping                       // the outgoing worker is to end
+	outgoingRetiring                       // the outgoing worker is to end
 )
 
 // changePause is how long no change is made, unless it is requested, after a
@@ -117,7 +117,7 @@ func (o *rollout) retireOutgoing() {
 		o.succeeded()
 		return
 	}
-	o.change.state = outgoingStopping
+	o.change.state = outgoingRetiring
 	outgoing.retire(o.change.reason)
 }
 
