@@ -63,7 +63,7 @@ func (f *fleet) learn(w *worker) error {
 		return errors.New("the process that listens was given no script (node -e, or standard input)")
 	}
 	if watcher := node.Watcher(pid, w.child.PID); watcher != "" {
-		return fmt.Errorf("%q starts the program again, or others beside it, and so has to live (name the program itself: node server.js)", logs.Clip(watcher))
+		return fmt.Errorf("%q starts the program again, or others beside it, and so has to live (name the program itself: node server.js)", logs.Truncate(watcher))
 	}
 	if err := sameFiles(told.Files); err != nil {
 		return err
@@ -84,8 +84,8 @@ func (f *fleet) learn(w *worker) error {
 		Argv: told.Argv, Env: node.WithoutAdded(env, w.env, f.plan.environ), Dir: told.Dir,
 		File: told.Path, Credential: user, Runtime: node.RuntimeNode, Join: node.JoinDirect,
 	}
-	f.log.Info("command learned").Str("file", logs.Clip(told.Path)).
-		Str("argv", logs.Clip(fmt.Sprintf("%q", told.Argv))).Str("dir", logs.Clip(told.Dir)).Send()
+	f.log.Info("command learned").Str("file", logs.Truncate(told.Path)).
+		Str("argv", logs.Truncate(fmt.Sprintf("%q", told.Argv))).Str("dir", logs.Truncate(told.Dir)).Send()
 	return nil
 }
 

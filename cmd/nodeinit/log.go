@@ -52,7 +52,7 @@ func (c config) level() zerolog.Level {
 func (a *app) warnUnknown(log *logs.Logger) {
 	unknown := unknownEnv(a.environ)
 	for _, name := range slices.Sorted(maps.Keys(unknown)) {
-		log.Warn("unknown setting").Str("name", logs.Clip(name)).Str("did_you_mean", unknown[name]).Send()
+		log.Warn("unknown setting").Str("name", logs.Truncate(name)).Str("did_you_mean", unknown[name]).Send()
 	}
 }
 
@@ -62,10 +62,10 @@ func (p plan) log(log *logs.Logger) {
 		logWarning(log, warning)
 	}
 	for _, warning := range p.unused {
-		log.Warn("settings without effect").Str("warning", logs.Clip(warning)).Send()
+		log.Warn("settings without effect").Str("warning", logs.Truncate(warning)).Send()
 	}
 	if p.agentless != "" {
-		log.Warn("no agent").Str("why", logs.Clip(p.agentless)).Send()
+		log.Warn("no agent").Str("why", logs.Truncate(p.agentless)).Send()
 	}
 	if p.caveat != "" {
 		log.Warn("not all works as workers").Str("warning", p.caveat).Send()
@@ -93,19 +93,19 @@ func (p plan) log(log *logs.Logger) {
 		line = line.Int64("max_memory_bytes", p.maxMemory)
 	}
 	if p.program.Note != "" {
-		line = line.Str("resolved", logs.Clip(p.program.Note))
+		line = line.Str("resolved", logs.Truncate(p.program.Note))
 	}
-	line.Str("argv", logs.Clip(strings.Join(p.program.Argv, " "))).Send()
+	line.Str("argv", logs.Truncate(strings.Join(p.program.Argv, " "))).Send()
 }
 
 // addLimits adds l to line.
 func addLimits(line *zerolog.Event, l cgroup.Limits) *zerolog.Event {
 	line = line.Int("affinity", l.Affinity)
 	if l.CPU > 0 {
-		line = line.Float64("cpus", l.CPU).Str("cpus_from", logs.Clip(l.CPUFrom))
+		line = line.Float64("cpus", l.CPU).Str("cpus_from", logs.Truncate(l.CPUFrom))
 	}
 	if l.Memory > 0 {
-		line = line.Int64("memory_bytes", l.Memory).Str("memory_from", logs.Clip(l.MemoryFrom))
+		line = line.Int64("memory_bytes", l.Memory).Str("memory_from", logs.Truncate(l.MemoryFrom))
 	}
 	if l.MemoryHigh > 0 {
 		line = line.Int64("memory_high_bytes", l.MemoryHigh)
@@ -114,7 +114,7 @@ func addLimits(line *zerolog.Event, l cgroup.Limits) *zerolog.Event {
 }
 
 func logWarning(log *logs.Logger, warning string) {
-	log.Warn("check the limits").Str("warning", logs.Clip(warning)).Send()
+	log.Warn("check the limits").Str("warning", logs.Truncate(warning)).Send()
 }
 
 // orphanReaped starts the line for an orphan.

@@ -115,7 +115,7 @@ func (r *run) pre(command command) (code int, ok bool) {
 			return nil, err
 		}
 		pid = child.PID
-		r.log.Info("running before the program").Int("pid", pid).Str("argv", logs.Clip(command.String())).Send()
+		r.log.Info("running before the program").Int("pid", pid).Str("argv", logs.Truncate(command.String())).Send()
 		r.reap()
 		return supervisor.OnTerminal{Child: child, Heap: p.oldSpace}, nil
 	}
@@ -224,7 +224,7 @@ func (r *run) report(end supervisor.Exit, pre string) int {
 	report(r.log, end.Crashed(), func(line *zerolog.Event) *zerolog.Event {
 		line = end.Report(line, r.before, after)
 		if pre != "" {
-			line = line.Str("pre", logs.Clip(pre))
+			line = line.Str("pre", logs.Truncate(pre))
 		}
 		return exitStatus(line, end.Code(), code)
 	})
@@ -247,7 +247,7 @@ func find(log *logs.Logger, p plan) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	log.Trace("program found").Str("file", logs.Clip(file)).Str("env_added", logs.Clip(strings.Join(p.envAdded, " "))).Send()
+	log.Trace("program found").Str("file", logs.Truncate(file)).Str("env_added", logs.Truncate(strings.Join(p.envAdded, " "))).Send()
 	return file, nil
 }
 
@@ -257,7 +257,7 @@ func (a *app) notStarted(log *logs.Logger, err error) int {
 	code := a.config.remapped(would)
 	a.tell(err)
 	report(log, true, func(line *zerolog.Event) *zerolog.Event {
-		line = line.Str("cause", "not_started").Int("status", would).Str("error", logs.Clip(err.Error()))
+		line = line.Str("cause", "not_started").Int("status", would).Str("error", logs.Truncate(err.Error()))
 		return exitStatus(line, would, code)
 	})
 	return code
