@@ -17,18 +17,18 @@ func (l *reportLog) log(w *worker, before cluster.State) {
 	log := w.env.Log
 	for _, address := range w.reported.Listening {
 		if !slices.Contains(before.Listening, address) {
-			w.withWorker(log.Info(w.env.modeMsg("program listening", "worker listening"))).Str("address", logs.Clip(address)).Send()
+			w.withWorker(log.Info(w.env.modeMsg("program listening", "worker listening"))).Str("address", logs.Truncate(address)).Send()
 		}
 	}
 	if r := w.reported.Refused; r != before.Refused {
-		w.withWorker(log.Warn("server refused")).Str("address", logs.Clip(r.Where)).Str("error", r.Error).Str("try", r.Try).Send()
+		w.withWorker(log.Warn("server refused")).Str("address", logs.Truncate(r.Where)).Str("error", r.Error).Str("try", r.Try).Send()
 	}
 	for _, sender := range w.reported.Senders {
 		l.logSender(w, sender)
 	}
 	if w.reported.Fault != nil && before.Fault == nil {
 		w.withWorker(log.Warn(w.env.modeMsg("program channel failed", "worker channel failed"))).
-			Str("error", logs.Clip(w.reported.Fault.Error())).Send()
+			Str("error", logs.Truncate(w.reported.Fault.Error())).Send()
 	}
 }
 

@@ -39,5 +39,5 @@ func (s *slot) continues() bool {
 func (s *slot) done() bool { return s.outgoing == nil && !s.continues() }
 
 func (e *env) logNotStarted(slot *slot, err error) {
-	e.Log.Error("worker not started").Int("worker", slot.number).Str("error", logs.Clip(err.Error())).Send()
+	e.Log.Error("worker not started").Int("worker", slot.number).Str("error", logs.Truncate(err.Error())).Send()
 }
