@@ -18,6 +18,9 @@ func (p *Plan) Log(log *logs.Logger, version string) {
 	for _, warning := range p.Unused {
 		log.Warn("settings without effect").Str("warning", logs.Truncate(warning)).Send()
 	}
+	if p.Program.Daemon {
+		log.Warn("another process manager").Str("warning", logs.Clip(p.Program.Why)).Send()
+	}
 	if p.NoAgentReason != "" {
 		log.Warn("no agent").Str("why", logs.Truncate(p.NoAgentReason)).Send()
 	}

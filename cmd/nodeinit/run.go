@@ -19,7 +19,6 @@ import (
 	"github.com/nodeinit/nodeinit/node"
 	"github.com/nodeinit/nodeinit/plan"
 	"github.com/nodeinit/nodeinit/reaper"
-	"github.com/nodeinit/nodeinit/signals"
 	"github.com/nodeinit/nodeinit/supervisor"
 )
 
@@ -47,10 +46,7 @@ func (a *app) supervise(argv []string) int {
 	inherited := exec.Inherited()
 	log := a.openLog()
 	defer log.Flush(flushTimeout)
-	a.warnUnknown(log)
-	for _, line := range a.config.NeverComing(signals.Ignored) {
-		log.Warn("a signal will not come").Str("warning", line).Send()
-	}
+	a.warnSettings(log)
 	if err := a.becomeSubreaper(); err != nil {
 		log.Warn("not a subreaper").Err(err).Send()
 	}
