@@ -32,9 +32,9 @@ var mayImport = map[string][]string{
 	"internal/testproc": {},
 	"test/harness":      {"internal/testproc"},
 	"test/deploy":       {},
-	"bench":             {"bench/measure", "bench/operate", "internal/testproc"},
-	"bench/operate":     {"bench/measure", "internal/testproc"},
-	"bench/measure":     {"internal/testproc"},
+	"bench":             {"bench/server", "bench/operate", "internal/testproc"},
+	"bench/operate":     {"bench/server", "internal/testproc"},
+	"bench/server":     {"internal/testproc"},
 }
 
 // mayImportInTests are what the tests of a package may import besides, and

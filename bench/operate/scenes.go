@@ -1,4 +1,4 @@
-package main
+package operate
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nodeinit/nodeinit/bench/server"
 	"github.com/nodeinit/nodeinit/internal/testproc"
 )
 
@@ -35,7 +36,7 @@ func (o *operation) set(ctx context.Context, s *scene, c cell) error {
 	default:
 		return fmt.Errorf("internal error: unknown event %q", c.event)
 	}
-	if err := newNetwork(); err != nil {
+	if err := server.NewNetwork(); err != nil {
 		return err
 	}
 	switch c.contender {

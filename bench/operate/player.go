@@ -1,4 +1,4 @@
-package main
+package operate
 
 import (
 	"context"
@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/bench/server"
 )
 
 // listens is what each application in testdata/operate says, once per worker.
@@ -78,15 +80,15 @@ func adoptOrphans() error {
 // endPlayers kills all that runs below the bench, parents first so that nobody
 // is replaced, and returns when all have ended.
 func endPlayers(players []*player) error {
-	err := until(func() (bool, error) {
-		all, err := descendants(os.Getpid())
+	err := server.Until(func() (bool, error) {
+		all, err := server.Descendants(os.Getpid())
 		if err != nil {
 			return false, err
 		}
 		for _, pid := range all[1:] {
 			_ = unix.Kill(pid, unix.SIGKILL) // may have ended by itself meanwhile
 		}
-		return !slices.ContainsFunc(all[1:], alive), nil
+		return !slices.ContainsFunc(all[1:], server.Alive), nil
 	})
 	for _, p := range players {
 		<-p.ended
