@@ -115,7 +115,7 @@ func (c contender) start(workers int, env ...string) (*group, error) {
 	return g, nil
 }
 
-// awaitWorkers waits until all workers listen and finds out who is one.
+// awaitWorkers waits until all workers listen and finds out which processes they are.
 func (g *group) awaitWorkers(n int) error {
 	err := server.Until(func() (bool, error) {
 		entries, err := os.ReadDir(g.dir)
@@ -148,7 +148,7 @@ func (g *group) awaitWorkers(n int) error {
 	return nil
 }
 
-// end kills all of the group, parents first so that nobody is replaced, and
+// end kills all of the group, parents first so that none is replaced, and
 // waits until it is gone. It adds what the group said to an error.
 func (g *group) end(cause error) error {
 	all, err := server.Descendants(g.cmd.Process.Pid)

@@ -5,7 +5,7 @@ import "testing"
 func TestRatioPairsRounds(t *testing.T) {
 	t.Parallel()
 	f := figures{"x": {"ours": {2, 9, 4}, "theirs": {1, 3, 4}, "short": {1}}}
-	want := stat{median: 4. / 3, least: 1, most: 3, rounds: 3}
+	want := stat{median: 4. / 3, min: 1, max: 3, rounds: 3}
 	if got := f.ratio("x", "ours", "theirs"); got != want {
 		t.Errorf("ratio is %+v, want %+v", got, want)
 	}

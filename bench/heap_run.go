@@ -39,10 +39,10 @@ func (l leak) run(heap string) (end heapEnd, err error) {
 		return heapEnd{}, err
 	}
 	defer func() { err = errors.Join(err, group.remove()) }()
-	argv := []string{filepath.Join(l.nodes, l.node, "bin/node"), "bench/testdata/heap.js", l.kind, l.who}
+	argv := []string{filepath.Join(l.nodes, l.node, "bin/node"), "bench/testdata/heap.js", l.kind, l.leaking}
 	if heap != "" {
 		mode := "per-core"
-		if l.who == "one" {
+		if l.leaking == "one" {
 			mode = "auto" // in which worker 0 may have more
 		}
 		if l.workers == 1 {

@@ -19,19 +19,19 @@ func spread(c contender, f figures) error {
 			if err != nil {
 				return err
 			}
-			least, most := server.Sources, 0
+			low, high := server.Sources, 0
 			for _, pid := range g.workers {
-				least, most = min(least, count[pid]), max(most, count[pid])
+				low, high = min(low, count[pid]), max(high, count[pid])
 			}
-			f.add(way+fewest, c.name, float64(least))
-			f.add(way+greatest, c.name, float64(most))
+			f.add(way+fewest, c.name, float64(low))
+			f.add(way+greatest, c.name, float64(high))
 		}
 		return nil
 	})
 }
 
-// countAnswers holds a connection from each source and counts by pid who
-// answers on them.
+// countAnswers holds a connection from each source and counts the answers by the
+// pid of their worker.
 func countAnswers(dialFirst bool) (count map[int]int, err error) {
 	count = make(map[int]int)
 	var fds []int

@@ -90,8 +90,7 @@ func (b bout) loads(c contender, f figures) error {
 	})
 }
 
-// blockedWorker measures what four workers do of whom one is stuck most of the
-// time. 3 s are two of its turns, so no round sees more of them than another.
+// blockedWorker measures four workers of which one is stuck most of the time. 3 s are two of its turns, so no round sees more of them than another.
 func blockedWorker(c contender, f figures) error {
 	return c.with(c.workersOf(4), func(g *group) error {
 		return g.loaded(blocked, load{clients: 8, perRequest: true}, bout{time.Second, 3 * time.Second}, f)
@@ -132,8 +131,8 @@ func (g *group) loaded(name string, l load, b bout, f figures) (err error) {
 	return nil
 }
 
-// charged runs a load and returns the CPU time that it took of the workers and
-// of who is none.
+// charged runs a load and returns the CPU time that it took outside the workers and
+// in them.
 func (g *group) charged(l load, d time.Duration) (outside, inside time.Duration, y yield, err error) {
 	outside, err1 := cpuTimes(g.others)
 	inside, err2 := cpuTimes(g.workers)
@@ -178,7 +177,7 @@ func firstAnswer(c contender, f figures) error {
 	err = server.Until(func() (bool, error) {
 		fd, err := server.Dial([4]byte{127, 0, 0, 1})
 		if err != nil {
-			return false, nil // nobody listens yet
+			return false, nil // nothing listens yet
 		}
 		defer unix.Close(fd)
 		_, err = server.Ask(fd)

@@ -94,7 +94,7 @@ func (f *flood) client(addr string, perRequest bool) *http.Client {
 		DialContext:       dial,
 		ForceAttemptHTTP2: true,
 		DisableKeepAlives: perRequest,
-		// The certificate was made for this run; who answers is not the question.
+		// The certificate was made for this run: which server answers does not matter.
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
 	}}
 }

@@ -84,7 +84,7 @@ func startWave(kind, url string, http2 bool, addrs []string) (*wave, error) {
 	return w, nil
 }
 
-// kill ends a load whose figures nobody wants.
+// kill ends a load whose figures are not needed.
 func (w *wave) kill() error {
 	_ = w.cmd.Process.Kill() // has ended already
 	_ = w.cmd.Wait()         // was killed

@@ -103,8 +103,8 @@ func awaitAnswerOf(number int) error {
 			return false, nil // nginx does not listen yet
 		}
 		defer unix.Close(fd)
-		who, _ := server.Ask(fd) // the load counts failures
-		return who == number, nil
+		replica, _ := server.Ask(fd) // the load counts failures
+		return replica == number, nil
 	})
 	if err != nil {
 		return fmt.Errorf("answer of replica %d: %w", number, err)

@@ -100,7 +100,7 @@ func Run(args []string, stderr io.Writer) error {
 	return o.run(cells)
 }
 
-// shorten makes of -quick what nobody asked for otherwise.
+// shorten applies -quick to what no other flag sets.
 func (o *operation) shorten(set *flag.FlagSet) {
 	given := make(map[string]bool)
 	set.Visit(func(f *flag.Flag) { given[f.Name] = true })

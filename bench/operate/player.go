@@ -36,7 +36,7 @@ func play(name string, argv, env []string) (*player, error) {
 	p.cmd.Env = slices.Concat(os.Environ(), env)
 	// A ^C is for the bench, which ends its players itself.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
-	p.cmd.WaitDelay = time.Second // for who inherited its output and lives on
+	p.cmd.WaitDelay = time.Second // a process that inherited its output may live on
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func adoptOrphans() error {
 	return os.NewSyscallError("prctl", unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 }
 
-// endPlayers kills all that runs below the bench, parents first so that nobody
+// endPlayers kills all that runs below the bench, parents first so that none
 // is replaced, and returns when all have ended.
 func endPlayers(players []*player) error {
 	err := server.Until(func() (bool, error) {
@@ -93,7 +93,7 @@ func endPlayers(players []*player) error {
 	for _, p := range players {
 		<-p.ended
 	}
-	// Now only those who were adopted are left to be waited for.
+	// Now only adopted processes are left to be waited for.
 	for {
 		if _, wait := unix.Wait4(-1, nil, unix.WNOHANG, nil); errors.Is(wait, unix.ECHILD) {
 			return err

@@ -17,12 +17,12 @@ import (
 // A scene is a contender that serves on port 8080 of the calling thread's
 // network, and what can happen to it.
 type scene struct {
-	players  []*player // the contender, then who stands beside it
-	events   int       // how many there are to be
-	least    int       // so many there have to be, however long it takes
-	happen   func(ctx context.Context, i int) error
-	notes    func() []string
-	closings []func() error // last first
+	players   []*player // the contender, then what runs beside it
+	events    int       // how many there are to be
+	minEvents int       // so many there have to be, however long it takes
+	happen    func(ctx context.Context, i int) error
+	notes     func() []string
+	closings  []func() error // last first
 }
 
 func (s *scene) add(p *player) { s.players = append(s.players, p) }
@@ -108,7 +108,7 @@ func (o *operation) drive(ctx context.Context, s *scene, r *row) error {
 		if err := pause(ctx, time.Until(began.Add(share))); err != nil {
 			return err
 		}
-		if i >= s.least && time.Since(began) > o.duration {
+		if i >= s.minEvents && time.Since(began) > o.duration {
 			break
 		}
 		limited, cancel := context.WithTimeoutCause(ctx, testproc.HangLimit, fmt.Errorf("not within %v", testproc.HangLimit))
