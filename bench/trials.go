@@ -90,7 +90,8 @@ func (b bout) loads(c contender, f figures) error {
 	})
 }
 
-// blockedWorker measures four workers of which one is stuck most of the time. 3 s are two of its turns, so no round sees more of them than another.
+// blockedWorker measures four workers of which one is stuck most of the time. A
+// load of 3 s is two of its turns, so that rounds can be compared.
 func blockedWorker(c contender, f figures) error {
 	return c.with(c.workersOf(4), func(g *group) error {
 		return g.loaded(blocked, load{clients: 8, perRequest: true}, bout{time.Second, 3 * time.Second}, f)
