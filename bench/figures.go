@@ -19,7 +19,7 @@ func (f figures) add(name, contender string, value float64) {
 // A stat is the median of several values and their range.
 type stat struct {
 	median, min, max float64
-	rounds              int
+	rounds           int
 }
 
 func summary(values []float64) stat {

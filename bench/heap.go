@@ -22,9 +22,9 @@ commas. Of several workers all leak, or one while the others do nothing.
 
 // A leak is what one row is about.
 type leak struct {
-	nodeinit, nodes string
+	nodeinit, nodes     string
 	node, kind, leaking string
-	memory, workers int // MiB
+	memory, workers     int // MiB
 }
 
 // measureHeaps runs the suite with the arguments that follow its name.

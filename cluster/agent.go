@@ -8,11 +8,11 @@ import (
 // What is said to node's agent.js. Node keeps messages whose cmd begins with
 // NODE_ from the application (lib/internal/child_process.js, isInternal).
 const (
-	orderDisableKeepAlives = `{"cmd":"NODE_NODEINIT","act":"disableKeepAlives"}` + "\n"
-	orderFinish            = `{"cmd":"NODE_NODEINIT","act":"finish","limit":%d}` + "\n"
-	orderWatch             = `{"cmd":"NODE_NODEINIT","act":"watch","signal":%q,"soon":%d,"late":%d}` + "\n"
-	orderDrain             = `{"cmd":"NODE_NODEINIT","act":"drain","last":%t,"signal":%q}` + "\n"
-	orderReportListening   = `{"cmd":"NODE_NODEINIT","act":"reportListening"}` + "\n"
+	msgDisableKeepAlives = `{"cmd":"NODE_NODEINIT","act":"disableKeepAlives"}` + "\n"
+	msgFinish            = `{"cmd":"NODE_NODEINIT","act":"finish","limit":%d}` + "\n"
+	msgWatch             = `{"cmd":"NODE_NODEINIT","act":"watch","signal":%q,"soon":%d,"late":%d}` + "\n"
+	msgDrain             = `{"cmd":"NODE_NODEINIT","act":"drain","last":%t,"signal":%q}` + "\n"
+	msgReportListening   = `{"cmd":"NODE_NODEINIT","act":"reportListening"}` + "\n"
 )
 
 // Bounds on what a worker may say that it handles.
@@ -21,8 +21,8 @@ const (
 	maxSignalName = 16
 )
 
-// A report is what the agent says.
-type report struct {
+// A agentReport is what the agent says.
+type agentReport struct {
 	Act string `json:"act"`
 
 	Handles []string `json:"handles"` // handles: signals
@@ -36,9 +36,9 @@ type report struct {
 	message // listening
 }
 
-// reported takes note of what the agent in w says.
-func (w *Worker) reported(frame []byte) {
-	var r report
+// onAgentReport takes note of what the agent in w says.
+func (w *Worker) onAgentReport(frame []byte) {
+	var r agentReport
 	if json.Unmarshal(frame, &r) != nil {
 		return
 	}
@@ -61,31 +61,31 @@ func (w *Worker) reported(frame []byte) {
 			Heap:        r.Heap,
 		}
 	case "listening": // in fork mode
-		w.state.listens(r.where())
+		w.state.addListening(r.where())
 	case "finished":
 		w.state.Finished = true
 	case "serving":
 		w.state.Serving = true
 	case "drained":
-		w.drained()
+		w.onDrained()
 		return
 	}
 	w.primary.publish(w)
 	if first && w.forkMode {
-		w.say([]byte(orderReportListening))
+		w.sendMessage([]byte(msgReportListening))
 	}
 }
 
-// drained ends the channel of a worker that has finished what it had, and is to
+// onDrained ends the channel of a worker that has finished what it had, and is to
 // get nothing more.
-func (w *Worker) drained() {
+func (w *Worker) onDrained() {
 	if w.forkMode {
 		w.state.Leaving = true
 		w.closeChannel(nil)
 		return
 	}
-	if w.asked && !w.left && !w.arriving() { // else it will say so again
-		w.left = true
-		w.disconnect()
+	if w.draining && !w.disconnectSent && !w.expectsConnections() { // else it will say so again
+		w.disconnectSent = true
+		w.sendDisconnect()
 	}
 }

@@ -13,23 +13,23 @@ import (
 	"github.com/nodeinit/nodeinit/internal/testproc"
 )
 
-// hears reads a message and checks what it has.
-func (m *mouth) hears(want map[string]any) {
+// expect reads a message and checks what it has.
+func (m *fakeWorker) expect(want map[string]any) {
 	m.t.Helper()
-	got := m.hear()
+	got := m.receive()
 	delete(got, "seq")
 	if !maps.Equal(got, want) {
 		m.t.Fatalf("heard %v, want %v", got, want)
 	}
 }
 
-// until waits for a state of m's worker.
-func (m *mouth) until(what string, is func(State) bool) State {
+// waitState waits for a state of m's worker.
+func (m *fakeWorker) waitState(what string, is func(State) bool) State {
 	m.t.Helper()
 	timeout := time.After(testproc.HangLimit)
 	for {
 		for _, c := range m.w.primary.Reports() {
-			if c.Worker == m.w && is(c.State) {
+			if c.ID == m.w.id && is(c.State) {
 				return c.State
 			}
 		}
@@ -53,22 +53,22 @@ var (
 // What the agent tells is the worker's State, within bounds.
 func TestAgentReports(t *testing.T) {
 	t.Parallel()
-	m := newMouth(t, run(t, RR), 0)
-	m.say(`{"cmd":"NODE_NODEINIT","act":"handles","handles":["SIGTERM","%s","SIGINT"]}`, strings.Repeat("X", 17))
-	if s := m.until("an agent", func(s State) bool { return s.Agent }); !slices.Equal(s.Handles, []string{"SIGTERM", "SIGINT"}) || !s.Heartbeat.IsZero() {
+	m := newFakeWorker(t, run(t, RR), 0)
+	m.send(`{"cmd":"NODE_NODEINIT","act":"handles","handles":["SIGTERM","%s","SIGINT"]}`, strings.Repeat("X", 17))
+	if s := m.waitState("an agent", func(s State) bool { return s.Agent }); !slices.Equal(s.Handles, []string{"SIGTERM", "SIGINT"}) || !s.Heartbeat.IsZero() {
 		t.Errorf("%+v", s)
 	}
-	m.say(`{"cmd":"NODE_NODEINIT","act":"handles","handles":[%s"SIGHUP"]}`, strings.Repeat(`"SIGHUP",`, 100))
-	m.until("64 signals", func(s State) bool { return len(s.Handles) == maxHandles })
+	m.send(`{"cmd":"NODE_NODEINIT","act":"handles","handles":[%s"SIGHUP"]}`, strings.Repeat(`"SIGHUP",`, 100))
+	m.waitState("64 signals", func(s State) bool { return len(s.Handles) == maxHandles })
 	before := time.Now()
-	m.say(`{"cmd":"NODE_NODEINIT","act":"heartbeat","utilization":0.25,"p50":20,"p99":3000,"heap":4096}`)
-	s := m.until("a beat", func(s State) bool { return !s.Heartbeat.IsZero() })
+	m.send(`{"cmd":"NODE_NODEINIT","act":"heartbeat","utilization":0.25,"p50":20,"p99":3000,"heap":4096}`)
+	s := m.waitState("a beat", func(s State) bool { return !s.Heartbeat.IsZero() })
 	if s.Loop != (Loop{0.25, 20 * time.Microsecond, 3 * time.Millisecond, 4096}) || s.Heartbeat.Before(before) {
 		t.Errorf("%+v", s)
 	}
-	m.say(`{"cmd":"NODE_NODEINIT","act":"heartbeat","utilization":7,"p50":"x"}`) // rubbish
-	m.say(`{"cmd":"NODE_NODEINIT","act":"heartbeat","utilization":7,"p50":20}`)
-	if s := m.until("a beat", func(s State) bool { return s.Loop.Utilisation > 0.25 }); s.Loop.Utilisation != 1 {
+	m.send(`{"cmd":"NODE_NODEINIT","act":"heartbeat","utilization":7,"p50":"x"}`) // rubbish
+	m.send(`{"cmd":"NODE_NODEINIT","act":"heartbeat","utilization":7,"p50":20}`)
+	if s := m.waitState("a beat", func(s State) bool { return s.Loop.Utilisation > 0.25 }); s.Loop.Utilisation != 1 {
 		t.Errorf("%+v", s.Loop)
 	}
 }
@@ -78,36 +78,36 @@ func TestAgentReports(t *testing.T) {
 func TestSingle(t *testing.T) {
 	t.Parallel()
 	p := run(t, RR)
-	m := newMouthOf(t, p.OpenFork)
-	m.say(agentHello)
-	m.hears(map[string]any{"cmd": "NODE_NODEINIT", "act": "reportListening"})
-	m.say(`{"cmd":"NODE_NODEINIT","act":"listening","address":"::","port":3000}`)
-	if s := m.until("a listen", func(s State) bool { return len(s.Listening) > 0 }); s.Listening[0] != "[::]:3000" {
+	m := newFakeWorkerOf(t, p.OpenFork)
+	m.send(agentHello)
+	m.expect(map[string]any{"cmd": "NODE_NODEINIT", "act": "reportListening"})
+	m.send(`{"cmd":"NODE_NODEINIT","act":"listening","address":"::","port":3000}`)
+	if s := m.waitState("a listen", func(s State) bool { return len(s.Listening) > 0 }); s.Listening[0] != "[::]:3000" {
 		t.Errorf("%v", s.Listening)
 	}
 	m.w.DisableKeepAlives()
-	m.hears(shedOrder)
+	m.expect(shedOrder)
 	m.w.StopConnections(false)
 	m.w.Drain("SIGTERM")
-	m.hears(lastDrainOrder)
-	m.say(`{"cmd":"NODE_NODEINIT","act":"drained"}`)
-	m.until("drained", func(s State) bool { return s.Ended && s.Leaving && s.Fault == nil })
+	m.expect(lastDrainOrder)
+	m.send(`{"cmd":"NODE_NODEINIT","act":"drained"}`)
+	m.waitState("drained", func(s State) bool { return s.Ended && s.Leaving && s.Fault == nil })
 }
 
 // A worker without an agent is asked with the protocol's disconnect, once.
 func TestDrainWithoutAgent(t *testing.T) {
 	t.Parallel()
-	m := newMouth(t, run(t, RR), 0)
+	m := newFakeWorker(t, run(t, RR), 0)
 	m.w.DisableKeepAlives()
 	m.w.Drain("SIGTERM")
 	m.w.Drain("SIGTERM")
 	m.w.Disconnect()
-	m.hears(disconnect)
-	m.say(agentHello) // too late
-	m.until("an agent", func(s State) bool { return s.Agent })
+	m.expect(disconnect)
+	m.send(agentHello) // too late
+	m.waitState("an agent", func(s State) bool { return s.Agent })
 	m.w.Drain("SIGTERM")
 	m.w.DisableKeepAlives()
-	m.hears(shedOrder)
+	m.expect(shedOrder)
 }
 
 // With rr, what arrives after all workers were told to leave is served by them,
@@ -116,30 +116,30 @@ func TestDrainWithoutAgent(t *testing.T) {
 func TestLastConnections(t *testing.T) {
 	t.Parallel()
 	p := run(t, RR)
-	first, second := newMouth(t, p, 0), newMouth(t, p, 1)
+	first, second := newFakeWorker(t, p, 0), newFakeWorker(t, p, 1)
 	_, name, _ := first.query(0)
 	second.query(0)
-	for _, m := range []*mouth{first, second} {
-		m.say(agentHello)
-		m.until("an agent", func(s State) bool { return s.Agent })
+	for _, m := range []*fakeWorker{first, second} {
+		m.send(agentHello)
+		m.waitState("an agent", func(s State) bool { return s.Agent })
 	}
 	first.w.StopConnections(false)
 	first.w.Drain("SIGTERM")
-	first.hears(drainOrder)
+	first.expect(drainOrder)
 	second.w.StopConnections(false)
 	second.w.Drain("SIGTERM")
-	second.hears(lastDrainOrder)
+	second.expect(lastDrainOrder)
 	waiting := dial(t, name)
-	first.say(`{"cmd":"NODE_NODEINIT","act":"drained"}`)
+	first.send(`{"cmd":"NODE_NODEINIT","act":"drained"}`)
 	first.serve("as it was on its way") // not disconnect
 	if got := read(t, waiting); got != "as it was on its way" {
 		t.Errorf("got %q", got)
 	}
 	refused(t, name)
-	for _, m := range []*mouth{first, second} {
-		m.say(`{"cmd":"NODE_NODEINIT","act":"drained"}`)
+	for _, m := range []*fakeWorker{first, second} {
+		m.send(`{"cmd":"NODE_NODEINIT","act":"drained"}`)
 		for { // those with which refused tried
-			message := m.hear()
+			message := m.receive()
 			if message["act"] != "newconn" {
 				if message["act"] != "disconnect" {
 					t.Errorf("heard %v", message)
@@ -147,12 +147,12 @@ func TestLastConnections(t *testing.T) {
 				break
 			}
 			m.file().Close()
-			m.answer(int(message["seq"].(float64)), true)
-			m.say(`{"cmd":"NODE_NODEINIT","act":"drained"}`)
+			m.ack(int(message["seq"].(float64)), true)
+			m.send(`{"cmd":"NODE_NODEINIT","act":"drained"}`)
 		}
-		m.say(`{"cmd":"NODE_NODEINIT","act":"drained"}`) // asked once, it has done what it could
+		m.send(`{"cmd":"NODE_NODEINIT","act":"drained"}`) // asked once, it has done what it could
 		m.w.DisableKeepAlives()
-		m.hears(shedOrder)
+		m.expect(shedOrder)
 	}
 }
 
@@ -161,12 +161,12 @@ func TestLastConnections(t *testing.T) {
 func TestLastConnectionsOfABusyWorker(t *testing.T) {
 	t.Parallel()
 	p := run(t, RR)
-	m := newMouth(t, p, 0)
+	m := newFakeWorker(t, p, 0)
 	_, name, _ := m.query(0)
-	m.say(agentHello)
-	m.until("an agent", func(s State) bool { return s.Agent })
+	m.send(agentHello)
+	m.waitState("an agent", func(s State) bool { return s.Agent })
 	m.w.Drain("SIGTERM")
-	m.hears(drainOrder)
+	m.expect(drainOrder)
 	var waiting []net.Conn
 	for range maxPending + 2 { // more than it gets unless it answers
 		waiting = append(waiting, dial(t, name))
@@ -174,7 +174,7 @@ func TestLastConnectionsOfABusyWorker(t *testing.T) {
 	m.w.StopConnections(false)
 	refused(t, name)
 	for i, c := range waiting {
-		m.say(`{"cmd":"NODE_NODEINIT","act":"drained"}`) // of what it knows
+		m.send(`{"cmd":"NODE_NODEINIT","act":"drained"}`) // of what it knows
 		m.serve(strconv.Itoa(i))
 		if got := read(t, c); got != strconv.Itoa(i) {
 			t.Errorf("connection %d got %q", i, got)
@@ -187,7 +187,7 @@ func TestAsksForWhatGoes(t *testing.T) {
 	t.Parallel()
 	for _, closed := range []bool{false, true} {
 		p := run(t, RR)
-		leaver, late := newMouth(t, p, 0), newMouth(t, p, 0)
+		leaver, late := newFakeWorker(t, p, 0), newFakeWorker(t, p, 0)
 		old, name, _ := leaver.query(0)
 		leaver.w.StopConnections(false)
 		if closed {
@@ -215,17 +215,17 @@ func TestAsksForWhatGoes(t *testing.T) {
 func TestReplacedKeepsWhatIsToCome(t *testing.T) {
 	t.Parallel()
 	p := run(t, RR)
-	old := newMouth(t, p, 0)
+	old := newFakeWorker(t, p, 0)
 	_, name, _ := old.query(0)
-	fresh := newMouth(t, p, 0)
+	fresh := newFakeWorker(t, p, 0)
 	old.w.StopConnections(true)
-	old.say(agentHello)
-	old.until("an agent", func(s State) bool { return s.Agent })
+	old.send(agentHello)
+	old.waitState("an agent", func(s State) bool { return s.Agent })
 	old.w.Drain("SIGTERM")
-	old.hears(drainOrder)
+	old.expect(drainOrder)
 	c := dial(t, name)
-	old.say(`{"cmd":"NODE_NODEINIT","act":"drained"}`)
-	old.hears(disconnect)
+	old.send(`{"cmd":"NODE_NODEINIT","act":"drained"}`)
+	old.expect(disconnect)
 	old.conn.Close()
 	old.w.Release(true)
 	fresh.query(0)
@@ -243,11 +243,11 @@ func TestSteersAway(t *testing.T) {
 		t.Run(string(balance), func(t *testing.T) {
 			t.Parallel()
 			p, n := run(t, balance), 3
-			var mouths []*mouth
+			var mouths []*fakeWorker
 			var listeners []*net.TCPListener
 			var name map[string]any
 			for slot := range n {
-				m := newMouth(t, p, slot)
+				m := newFakeWorker(t, p, slot)
 				_, name, _ = m.query(0)
 				file := m.file()
 				l, err := net.FileListener(file)
@@ -260,11 +260,11 @@ func TestSteersAway(t *testing.T) {
 			}
 			for _, leaver := range []int{1, 2} {
 				m := mouths[leaver]
-				m.say(agentHello)
-				m.until("an agent", func(s State) bool { return s.Agent })
+				m.send(agentHello)
+				m.waitState("an agent", func(s State) bool { return s.Agent })
 				m.w.StopConnections(false)
 				m.w.Drain("SIGTERM")
-				m.hears(lastDrainOrder)
+				m.expect(lastDrainOrder)
 				for from := range 64 {
 					d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+from))}}
 					c, err := d.Dial("tcp", fmt.Sprintf("127.0.0.1:%v", name["port"]))

@@ -15,9 +15,9 @@ const retryDelay = 50 * time.Millisecond
 // What a worker may leave unread before it is given up, beside the answers for
 // servers that it has: an application may make thousands in one turn.
 const (
-	maxAtOnce      = 4096
-	maxQueued      = 1024
-	maxQueuedBytes = 1 << 20
+	maxServerReplies = 4096
+	maxQueued        = 1024
+	maxQueuedBytes   = 1 << 20
 )
 
 // An outgoing frame waits until the worker reads.
@@ -26,11 +26,11 @@ type outgoing struct {
 	fd   int // a copy to send along and close, -1 for none
 }
 
-// ready reads what the worker has written, and writes what it has not read.
-func (w *Worker) ready(events uint32) {
+// onEvents reads what the worker has written, and writes what it has not read.
+func (w *Worker) onEvents(events uint32) {
 	if events&unix.EPOLLOUT != 0 {
 		w.flush()
-		w.primary.work = true
+		w.primary.dispatchPending = true
 	}
 	if events&^unix.EPOLLOUT != 0 {
 		w.receive()
@@ -51,17 +51,17 @@ func (w *Worker) receive() bool {
 		w.closeChannel(nil)
 		return false
 	}
-	if w.control(p.oob[:oobn]); w.fd < 0 {
+	if w.readControl(p.oob[:oobn]); w.fd < 0 {
 		return false
 	}
 	w.splitter.split(p.read[:n], w.frames)
 	return true
 }
 
-// control takes note of what came beside the text: first who has sent it
+// readControl takes note of what came beside the text: first who has sent it
 // (scm_recv, include/net/scm.h), then descriptors.
-func (w *Worker) control(oob []byte) {
-	w.sender = nobody
+func (w *Worker) readControl(oob []byte) {
+	w.sender = unknownSender
 	size := unix.CmsgSpace(unix.SizeofUcred)
 	if len(oob) >= size {
 		header := (*unix.Cmsghdr)(unsafe.Pointer(&oob[0]))
@@ -71,8 +71,8 @@ func (w *Worker) control(oob []byte) {
 		}
 	}
 	if len(oob) > 0 {
-		w.passed += w.primary.closePassed(oob)
-		if w.primary.closer.stuck() {
+		w.passedFDs += w.primary.closePassedFDs(oob)
+		if w.primary.closer.overloaded() {
 			w.closeChannel(errors.New("it passes more descriptors than can be closed"))
 		}
 	}
@@ -90,10 +90,10 @@ func (p *Primary) receiveMessage(fd int) (n, oobn int, errno unix.Errno) {
 	return int(length), int(p.msg.Controllen), errno
 }
 
-// closePassed closes the descriptors in control messages and returns how many
+// closePassedFDs closes the descriptors in control messages and returns how many
 // there were. A primary has no use for any: those that an application sends to
 // its parent are for a parent that is not there.
-func (p *Primary) closePassed(oob []byte) int {
+func (p *Primary) closePassedFDs(oob []byte) int {
 	messages, err := unix.ParseSocketControlMessage(oob)
 	if err != nil {
 		return 0
@@ -113,7 +113,7 @@ func (p *Primary) closePassed(oob []byte) int {
 // send sends a frame, now or once the worker has read what came before. It
 // closes fd, unless that is -1, when it has gone along.
 func (w *Worker) send(data []byte, fd int) {
-	if w.fd < 0 || w.hungUp {
+	if w.fd < 0 || w.peerClosed {
 		closeFD(fd)
 		return
 	}
@@ -122,7 +122,7 @@ func (w *Worker) send(data []byte, fd int) {
 	if len(w.queue) == 1 {
 		w.flush()
 	}
-	servers := min(len(w.holds), maxAtOnce)
+	servers := min(len(w.servers), maxServerReplies)
 	if len(w.queue) > maxQueued+servers || w.queued > maxQueuedBytes+1024*servers {
 		w.closeChannel(fmt.Errorf("it asks and does not read: %d answers wait", len(w.queue)))
 	}
@@ -130,7 +130,7 @@ func (w *Worker) send(data []byte, fd int) {
 
 // flush writes what waits, as far as there is room.
 func (w *Worker) flush() {
-	w.full = false
+	w.sendBlocked = false
 	for len(w.queue) > 0 {
 		next := &w.queue[0]
 		if len(next.data) == 0 { // stands for a hand-over that found no room
@@ -152,7 +152,7 @@ func (w *Worker) flush() {
 			w.queue = nil
 		}
 	}
-	w.waitFor()
+	w.updateInterest()
 }
 
 // write writes the beginning of data, with fd along unless that is -1. It is
@@ -178,19 +178,19 @@ func (w *Worker) write(data []byte, fd int) (int, error) {
 func (w *Worker) writeFailed(err error) {
 	switch {
 	case errors.Is(err, unix.EAGAIN): // EPOLLOUT will tell
-		w.full = true
+		w.sendBlocked = true
 	case errors.Is(err, unix.EINTR), errors.Is(err, unix.ETOOMANYREFS), errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.ENOMEM):
-		w.primary.poll.tickIn(retryDelay)
+		w.primary.poller.tickIn(retryDelay)
 	default: // EPIPE: not now, in the middle of something it may have written
-		w.hungUp = true
-		w.primary.poll.tickIn(0)
+		w.peerClosed = true
+		w.primary.poller.tickIn(0)
 	}
 }
 
-// drainChannel reads what a worker wrote before it ended: an answer that stays
+// readRemaining reads what a worker wrote before it ended: an answer that stays
 // unread would give its connection to somebody else. A descendant that holds
 // the other end and writes on is not listened to for ever.
-func (w *Worker) drainChannel() {
+func (w *Worker) readRemaining() {
 	for range 64 {
 		if !w.receive() {
 			return

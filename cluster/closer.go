@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// closePatience is how long the end waits for what is still to be closed.
-const closePatience = time.Second
+// closeTimeout is how long the end waits for what is still to be closed.
+const closeTimeout = time.Second
 
 // maxClosing is how many may wait. Node passes one at a time.
 const maxClosing = 1024
@@ -18,14 +18,14 @@ const maxClosing = 1024
 // SO_LINGER waits until the peer has read, that of a file of FUSE for its server.
 // One goroutine does it, so that it is one thread that waits.
 type closer struct {
-	mu   sync.Mutex
-	fds  []int
-	over bool
-	more chan struct{}
-	done chan struct{}
+	mu     sync.Mutex
+	fds    []int
+	ending bool
+	wakeup chan struct{}
+	done   chan struct{}
 }
 
-func newCloser() *closer { return &closer{more: make(chan struct{}, 1), done: make(chan struct{})} }
+func newCloser() *closer { return &closer{wakeup: make(chan struct{}, 1), done: make(chan struct{})} }
 
 // close has fds closed soon.
 func (c *closer) close(fds ...int) {
@@ -37,7 +37,7 @@ func (c *closer) close(fds ...int) {
 
 func (c *closer) wake() {
 	select {
-	case c.more <- struct{}{}:
+	case c.wakeup <- struct{}{}:
 	default: // it has not looked since the last time
 	}
 }
@@ -45,9 +45,9 @@ func (c *closer) wake() {
 // run closes what there is until end is called.
 func (c *closer) run() {
 	defer close(c.done)
-	for range c.more {
+	for range c.wakeup {
 		c.mu.Lock()
-		fds, over := c.fds, c.over
+		fds, over := c.fds, c.ending
 		c.fds = nil
 		c.mu.Unlock()
 		for _, fd := range fds {
@@ -59,10 +59,10 @@ func (c *closer) run() {
 	}
 }
 
-// end has all closed, and waits for it no longer than patience.
-func (c *closer) end(patience time.Duration) {
+// shutdown has all closed, and waits for it no longer than patience.
+func (c *closer) shutdown(patience time.Duration) {
 	c.mu.Lock()
-	c.over = true
+	c.ending = true
 	c.mu.Unlock()
 	c.wake()
 	timeout := time.NewTimer(patience)
@@ -73,8 +73,8 @@ func (c *closer) end(patience time.Duration) {
 	}
 }
 
-// stuck reports whether more waits than can be meant well.
-func (c *closer) stuck() bool {
+// overloaded reports whether more waits than can be meant well.
+func (c *closer) overloaded() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.fds) > maxClosing

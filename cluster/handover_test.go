@@ -25,9 +25,9 @@ func dial(t *testing.T, name map[string]any) net.Conn {
 }
 
 // take returns the next connection that m is handed, and its number.
-func (m *mouth) take() (seq int, conn net.Conn) {
+func (m *fakeWorker) take() (seq int, conn net.Conn) {
 	m.t.Helper()
-	message := m.hear()
+	message := m.receive()
 	if message["act"] != "newconn" {
 		m.t.Fatalf("heard %v, want a connection", message)
 	}
@@ -42,20 +42,20 @@ func (m *mouth) take() (seq int, conn net.Conn) {
 }
 
 // serve takes a connection, accepts it and answers on it.
-func (m *mouth) serve(answer string) {
+func (m *fakeWorker) serve(answer string) {
 	m.t.Helper()
 	seq, conn := m.take()
-	m.answer(seq, true)
+	m.ack(seq, true)
 	if _, err := io.WriteString(conn, answer); err != nil {
 		m.t.Fatal(err)
 	}
 	conn.Close()
 }
 
-func (m *mouth) answer(seq int, accepted bool) {
+func (m *fakeWorker) ack(seq int, accepted bool) {
 	m.t.Helper()
-	m.say(`{"cmd":"NODE_HANDLE_ACK"}`)
-	m.say(`{"cmd":"NODE_CLUSTER","ack":%d,"accepted":%v,"seq":7}`, seq, accepted)
+	m.send(`{"cmd":"NODE_HANDLE_ACK"}`)
+	m.send(`{"cmd":"NODE_CLUSTER","ack":%d,"accepted":%v,"seq":7}`, seq, accepted)
 }
 
 func read(t *testing.T, c net.Conn) string {
@@ -72,13 +72,13 @@ func read(t *testing.T, c net.Conn) string {
 func TestUnansweredGoesToAnother(t *testing.T) {
 	t.Parallel()
 	p := run(t, RR)
-	dies, lives := newMouth(t, p, 0), newMouth(t, p, 1)
+	dies, lives := newFakeWorker(t, p, 0), newFakeWorker(t, p, 1)
 	_, name, _ := dies.query(0)
 	first, second := dial(t, name), dial(t, name)
 	seq, conn := dies.take()
 	conn.Close()
-	dies.say(`{"cmd":"NODE_HANDLE_ACK"}`)
-	dies.say(`{"cmd":"NODE_CLUSTER","ack":%d,"accepted":true,"seq":7}`, seq)
+	dies.send(`{"cmd":"NODE_HANDLE_ACK"}`)
+	dies.send(`{"cmd":"NODE_CLUSTER","ack":%d,"accepted":true,"seq":7}`, seq)
 	_, conn = dies.take() // if not before: it may have been too slow to get two ahead
 	conn.Close()
 	lives.query(0)
@@ -99,12 +99,12 @@ func TestConnectionsWaitForTheReplacement(t *testing.T) {
 		t.Run(string(balance), func(t *testing.T) {
 			t.Parallel()
 			p := run(t, balance)
-			old := newMouth(t, p, 0)
+			old := newFakeWorker(t, p, 0)
 			_, name, _ := old.query(0)
 			old.conn.Close()
 			old.w.Release(true)
 			c := dial(t, name)
-			replacement := newMouth(t, p, 0)
+			replacement := newFakeWorker(t, p, 0)
 			if key, again, errno := replacement.query(0); errno != nil || fmt.Sprint(again) != fmt.Sprint(name) {
 				t.Fatalf("the replacement got %q, %v, %v, want %v", key, again, errno, name)
 			}
@@ -141,22 +141,22 @@ func refused(t *testing.T, name map[string]any) {
 func TestRefusedGoesToAnother(t *testing.T) {
 	t.Parallel()
 	p := run(t, RR)
-	a, b := newMouth(t, p, 0), newMouth(t, p, 1)
+	a, b := newFakeWorker(t, p, 0), newFakeWorker(t, p, 1)
 	_, name, _ := a.query(0)
 	b.query(0)
 	c := dial(t, name)
 	seq, conn := a.take()
 	conn.Close()
-	a.answer(seq, false)
+	a.ack(seq, false)
 	b.serve("from b")
 	if got := read(t, c); got != "from b" {
 		t.Errorf("got %q", got)
 	}
 	c = dial(t, name)
-	for _, m := range []*mouth{a, b} { // the order is that of turns
+	for _, m := range []*fakeWorker{a, b} { // the order is that of turns
 		seq, conn := m.take()
 		conn.Close()
-		m.answer(seq, false)
+		m.ack(seq, false)
 	}
 	if b, err := io.ReadAll(c); len(b) != 0 {
 		t.Errorf("got %q, %v", b, err)
@@ -168,7 +168,7 @@ func TestRefusedGoesToAnother(t *testing.T) {
 func TestWorkerThatDoesNotRead(t *testing.T) {
 	t.Parallel()
 	p := run(t, RR)
-	deaf, good := newMouth(t, p, 0), newMouth(t, p, 1)
+	deaf, good := newFakeWorker(t, p, 0), newFakeWorker(t, p, 1)
 	_, name, _ := good.query(0)
 	deaf.query(0)
 	var all []net.Conn
@@ -201,10 +201,10 @@ func TestWorkerThatDoesNotRead(t *testing.T) {
 			t.Fatal("no fault is told")
 		}
 		for _, c := range p.Reports() {
-			if c.Worker == deaf.w && c.State.Ended {
+			if c.ID == deaf.w.id && c.State.Ended {
 				fault = c.State.Fault
 			}
-			if c.Worker == good.w && c.State.Ended {
+			if c.ID == good.w.id && c.State.Ended {
 				t.Fatal("the other worker is given up")
 			}
 		}
@@ -220,9 +220,9 @@ func TestIPHash(t *testing.T) {
 	var listeners []net.Listener
 	port := 0
 	for slot := range n {
-		m := newMouth(t, p, slot)
-		m.say(`{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":null,"port":0,"addressType":6,"flags":0,"seq":1}`)
-		m.hear()
+		m := newFakeWorker(t, p, slot)
+		m.send(`{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":null,"port":0,"addressType":6,"flags":0,"seq":1}`)
+		m.receive()
 		file := m.file()
 		l, err := net.FileListener(file)
 		file.Close()

@@ -16,14 +16,14 @@ import (
 // for it. A nodeinit that runs as root has more than a program that gosu or
 // setpriv started; that program gets what it could do itself.
 type identity struct {
-	own      bool // nodeinit has no rights that it has not
+	trusted  bool // nodeinit has no rights that it has not
 	pid      int
 	uid, gid int
 
 	// See look.
-	groups   []int
-	bindsLow bool // CAP_NET_BIND_SERVICE
-	umask    int  // -1: not known
+	groups          []int
+	bindsPrivileged bool // CAP_NET_BIND_SERVICE
+	umask           int  // -1: not known
 }
 
 // mask returns the umask of the worker, -1 if it is not known.
@@ -34,19 +34,19 @@ func (i *identity) mask() int {
 	return i.umask
 }
 
-// nobody is the sender of what the kernel names no sender of.
-var nobody = unix.Ucred{Uid: 65534, Gid: 65534}
+// unknownSender is the sender of what the kernel names no sender of.
+var unknownSender = unix.Ucred{Uid: 65534, Gid: 65534}
 
 // identityOf returns the identity of a sender, as the kernel tells it.
 func identityOf(sender unix.Ucred) *identity {
 	i := &identity{pid: int(sender.Pid), uid: int(sender.Uid), gid: int(sender.Gid), umask: -1}
-	i.own = i.uid == 0 || i.uid == os.Geteuid()
+	i.trusted = i.uid == 0 || i.uid == os.Geteuid()
 	return i
 }
 
-// look reads the rest in /proc. If the process has ended, and its ID is another's
+// readProc reads the rest in /proc. If the process has ended, and its ID is another's
 // by now, that is one of the same user or it is not believed.
-func (i *identity) look() {
+func (i *identity) readProc() {
 	dir := "/proc/" + strconv.Itoa(i.pid)
 	status, err := os.ReadFile(dir + "/status")
 	if err != nil || field(status, "Uid", 10) != int64(i.uid) || field(status, "Gid", 10) != int64(i.gid) {
@@ -59,12 +59,12 @@ func (i *identity) look() {
 			i.groups = append(i.groups, gid)
 		}
 	}
-	i.bindsLow = field(status, "CapEff", 16)>>unix.CAP_NET_BIND_SERVICE&1 == 1 && sameUsers(dir)
+	i.bindsPrivileged = field(status, "CapEff", 16)>>unix.CAP_NET_BIND_SERVICE&1 == 1 && sameUserNamespace(dir)
 }
 
-// sameUsers reports whether the capabilities of a process are those of nodeinit's
+// sameUserNamespace reports whether the capabilities of a process are those of nodeinit's
 // own user namespace. The namespaces themselves may not be there to read.
-func sameUsers(dir string) bool {
+func sameUserNamespace(dir string) bool {
 	theirs, err1 := os.ReadFile(dir + "/uid_map")
 	own, err2 := os.ReadFile("/proc/self/uid_map")
 	return err1 == nil && err2 == nil && bytes.Equal(theirs, own)
@@ -91,11 +91,11 @@ func field(status []byte, name string, base int) int64 {
 }
 
 // listen is q.listen with the rights of the worker that asks.
-func (p *Primary) listen(q query, g group) (fd int, file *socketFile, err error) {
-	if fd = p.take(q); fd >= 0 {
+func (p *Primary) listen(q query, g reusePort) (fd int, file *socketFile, err error) {
+	if fd = p.takePrivileged(q); fd >= 0 {
 		return fd, nil, nil
 	}
-	if refused := q.as.act(q.family == pipe, func() { fd, file, err = q.listen(g) }); refused != nil {
+	if refused := q.as.run(q.family == pipe, func() { fd, file, err = q.listen(g) }); refused != nil {
 		return -1, nil, refused
 	}
 	if err == nil && fd >= p.maxFD {
@@ -106,38 +106,38 @@ func (p *Primary) listen(q query, g group) (fd int, file *socketFile, err error)
 	return fd, file, err
 }
 
-// mayJoin reports whether s is of the user that asks with q, or one that this
+// mayShare reports whether s is of the user that asks with q, or one that this
 // user could have made.
-func (s *server) mayJoin(q query) bool {
+func (s *server) mayShare(q query) bool {
 	switch {
-	case q.as.own, !s.query.as.own && s.query.as.uid == q.as.uid, q.fd >= 0:
+	case q.as.trusted, !s.query.as.trusted && s.query.as.uid == q.as.uid, q.fd >= 0:
 		return true
 	case q.family == pipe:
 		return false
 	}
-	fd, _, err := s.primary.listen(q, alone)
+	fd, _, err := s.primary.listen(q, exclusive)
 	closeFD(fd)
 	return !errors.Is(err, unix.EACCES) // the kernel looks at the right before the port
 }
 
-// act calls f with the rights of i: to low ports, and to files if that is asked
+// run calls f with the rights of i: to low ports, and to files if that is asked
 // for. The IDs for files, the groups and the capabilities are those of one thread,
 // which no other goroutine uses meanwhile.
-func (i *identity) act(files bool, f func()) error {
-	if i == nil || i.own {
+func (i *identity) run(files bool, f func()) error {
+	if i == nil || i.trusted {
 		f()
 		return nil
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread() // after all is as before
 	if files {
-		back, err := i.assume()
+		back, err := i.setFSIDs()
 		if err != nil {
 			return unix.EACCES
 		}
 		defer back()
 	}
-	if !i.bindsLow {
+	if !i.bindsPrivileged {
 		back, err := lowerCapability(unix.CAP_NET_BIND_SERVICE)
 		if err != nil {
 			return unix.EACCES
@@ -148,9 +148,9 @@ func (i *identity) act(files bool, f func()) error {
 	return nil
 }
 
-// assume has this thread use files as i does: with another fsuid than root's, the
+// setFSIDs has this thread use files as i does: with another fsuid than root's, the
 // capabilities that concern files are gone too (capabilities(7)). back undoes it.
-func (i *identity) assume() (back func(), err error) {
+func (i *identity) setFSIDs() (back func(), err error) {
 	// A change of the fsuid makes the process undumpable: nobody without
 	// CAP_SYS_PTRACE could look at it any more (commit_creds, kernel/cred.c).
 	dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
@@ -205,6 +205,6 @@ func (f *socketFile) remove() {
 	if f == nil {
 		return
 	}
-	_ = f.as.act(true, f.unlink)
+	_ = f.as.run(true, f.unlink)
 	f.close()
 }

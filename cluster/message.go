@@ -114,10 +114,10 @@ func (m *message) query() (query, error) {
 	return q, nil
 }
 
-// identity is the same for all queries of one server. Servers on port 0 are
+// id is the same for all queries of one server. Servers on port 0 are
 // told apart by the order in which a worker makes them; other ports are not, as
 // in Node since 22.22 and 24.15: workers need not listen in the same order.
-func (q query) identity() string {
+func (q query) id() string {
 	index := int64(-1)
 	if q.port == 0 && q.fd < 0 {
 		index = q.index
@@ -168,9 +168,9 @@ func where(address string, port int64, datagrams bool) string {
 	return address + ":" + strconv.FormatInt(port, 10)
 }
 
-// answered reads the answer to a hand-over without a parser: as many of these
+// parseAck reads the answer to a hand-over without a parser: as many of these
 // come as connections. It is for exactly what Node writes.
-func answered(frame []byte) (seq int64, accepted, ok bool) {
+func parseAck(frame []byte) (seq int64, accepted, ok bool) {
 	rest, ok := bytes.CutPrefix(frame, []byte(`{"cmd":"NODE_CLUSTER","ack":`))
 	if !ok {
 		return 0, false, false

@@ -22,7 +22,7 @@ type site struct {
 	t       *testing.T
 	program string
 	procs   []*exec.Cmd
-	states  map[*cluster.Worker]cluster.State
+	states  map[int64]cluster.State
 }
 
 func open(t *testing.T, balance cluster.Balance, program string) *site {
@@ -34,7 +34,7 @@ func open(t *testing.T, balance cluster.Balance, program string) *site {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- p.Run(ctx) }()
-	s := &site{Primary: p, t: t, program: filepath.Join(t.TempDir(), "app.js"), states: make(map[*cluster.Worker]cluster.State)}
+	s := &site{Primary: p, t: t, program: filepath.Join(t.TempDir(), "app.js"), states: make(map[int64]cluster.State)}
 	if err := os.WriteFile(s.program, []byte(program), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -76,16 +76,16 @@ func (s *site) until(w *cluster.Worker, what string, ok func(cluster.State) bool
 	s.t.Helper()
 	timeout := time.After(testproc.HangLimit)
 	for {
-		if ok(s.states[w]) {
-			return s.states[w]
+		if ok(s.states[w.ID()]) {
+			return s.states[w.ID()]
 		}
 		select {
 		case <-s.Reported():
 			for _, c := range s.Reports() {
-				s.states[c.Worker] = c.State
+				s.states[c.ID] = c.State
 			}
 		case <-timeout:
-			s.t.Fatalf("not %s: %+v", what, s.states[w])
+			s.t.Fatalf("not %s: %+v", what, s.states[w.ID()])
 		}
 	}
 }

@@ -16,14 +16,14 @@ import (
 	"github.com/nodeinit/nodeinit/internal/testproc"
 )
 
-// A mouth is a worker's end of a channel, with a test behind it that says what
+// A fakeWorker is a worker's end of a channel, with a test behind it that says what
 // no Node would.
-type mouth struct {
-	t    testing.TB
-	w    *Worker
-	conn *net.UnixConn
-	text []byte // read, but not heard yet
-	fds  []int  // that came with it
+type fakeWorker struct {
+	t      testing.TB
+	w      *Worker
+	conn   *net.UnixConn
+	unread []byte // read, but not heard yet
+	fds    []int  // that came with it
 }
 
 func run(t testing.TB, balance Balance) *Primary {
@@ -44,12 +44,12 @@ func run(t testing.TB, balance Balance) *Primary {
 	return p
 }
 
-func newMouth(t testing.TB, p *Primary, slot int) *mouth {
+func newFakeWorker(t testing.TB, p *Primary, slot int) *fakeWorker {
 	t.Helper()
-	return newMouthOf(t, func() (*Worker, int, error) { return p.Open(slot) })
+	return newFakeWorkerOf(t, func() (*Worker, int, error) { return p.Open(slot) })
 }
 
-func newMouthOf(t testing.TB, open func() (*Worker, int, error)) *mouth {
+func newFakeWorkerOf(t testing.TB, open func() (*Worker, int, error)) *fakeWorker {
 	t.Helper()
 	w, fd, err := open()
 	if err != nil {
@@ -63,7 +63,7 @@ func newMouthOf(t testing.TB, open func() (*Worker, int, error)) *mouth {
 	file.Close()
 	_ = conn.SetDeadline(time.Now().Add(testproc.HangLimit))
 	t.Cleanup(func() { conn.Close() })
-	m := &mouth{t: t, w: w, conn: conn.(*net.UnixConn)}
+	m := &fakeWorker{t: t, w: w, conn: conn.(*net.UnixConn)}
 	t.Cleanup(func() {
 		for _, fd := range m.fds {
 			unix.Close(fd)
@@ -72,19 +72,19 @@ func newMouthOf(t testing.TB, open func() (*Worker, int, error)) *mouth {
 	return m
 }
 
-func (m *mouth) say(format string, args ...any) {
+func (m *fakeWorker) send(format string, args ...any) {
 	m.t.Helper()
 	if _, err := fmt.Fprintf(m.conn, format+"\n", args...); err != nil {
 		m.t.Fatal(err)
 	}
 }
 
-// hear returns the next message, of a frame with a descriptor the one inside.
-func (m *mouth) hear() map[string]any {
+// receive returns the next message, of a frame with a descriptor the one inside.
+func (m *fakeWorker) receive() map[string]any {
 	m.t.Helper()
 	for {
-		if line, rest, ok := bytes.Cut(m.text, []byte("\n")); ok {
-			m.text = rest
+		if line, rest, ok := bytes.Cut(m.unread, []byte("\n")); ok {
+			m.unread = rest
 			var got map[string]any
 			if err := json.Unmarshal(line, &got); err != nil {
 				m.t.Fatalf("%v: %q", err, line)
@@ -99,7 +99,7 @@ func (m *mouth) hear() map[string]any {
 		if err != nil {
 			m.t.Fatal(err)
 		}
-		m.text = append(m.text, text[:n]...)
+		m.unread = append(m.unread, text[:n]...)
 		messages, err := unix.ParseSocketControlMessage(oob[:oobn])
 		if err != nil {
 			m.t.Fatal(err)
@@ -115,7 +115,7 @@ func (m *mouth) hear() map[string]any {
 }
 
 // file returns the first descriptor that came and was not asked for yet.
-func (m *mouth) file() *os.File {
+func (m *fakeWorker) file() *os.File {
 	m.t.Helper()
 	if len(m.fds) == 0 {
 		m.t.Fatal("no descriptor has come")
@@ -125,10 +125,10 @@ func (m *mouth) file() *os.File {
 	return f
 }
 
-func (m *mouth) query(port int) (key string, sockname map[string]any, errno any) {
+func (m *fakeWorker) query(port int) (key string, sockname map[string]any, errno any) {
 	m.t.Helper()
-	m.say(`{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":"127.0.0.1","port":%d,"addressType":4,"flags":0,"seq":1}`, port)
-	r := m.hear()
+	m.send(`{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":"127.0.0.1","port":%d,"addressType":4,"flags":0,"seq":1}`, port)
+	r := m.receive()
 	key, _ = r["key"].(string)
 	sockname, _ = r["sockname"].(map[string]any)
 	if r["errno"] == float64(0) { // with a descriptor
@@ -140,7 +140,7 @@ func (m *mouth) query(port int) (key string, sockname map[string]any, errno any)
 func TestAnswersInsideOutsideOrder(t *testing.T) {
 	t.Parallel()
 	p := run(t, RR)
-	a, b := newMouth(t, p, 0), newMouth(t, p, 1)
+	a, b := newFakeWorker(t, p, 0), newFakeWorker(t, p, 1)
 	key, name, errno := a.query(0)
 	if errno != nil || key == "" || name["family"] != "IPv4" {
 		t.Fatalf("answered %v %v %v", key, name, errno)
@@ -152,8 +152,8 @@ func TestAnswersInsideOutsideOrder(t *testing.T) {
 	if other != key || otherName["port"] != name["port"] {
 		t.Errorf("the second worker got %v %v, want %v %v", other, otherName, key, name)
 	}
-	a.say(`{"cmd":"NODE_CLUSTER","act":"exitedAfterDisconnect","seq":9}`)
-	if r := a.hear(); r["ack"] != float64(9) {
+	a.send(`{"cmd":"NODE_CLUSTER","act":"exitedAfterDisconnect","seq":9}`)
+	if r := a.receive(); r["ack"] != float64(9) {
 		t.Errorf("answered %v", r)
 	}
 }
@@ -178,8 +178,8 @@ func FuzzChannel(f *testing.F) {
 		}
 		done := make(chan error, 1)
 		go func() { done <- p.Run(ctx) }()
-		bad, good := newMouth(t, p, 0), newMouth(t, p, 1)
-		rights := make([]int, min(int(fds), maxPassed))
+		bad, good := newFakeWorker(t, p, 0), newFakeWorker(t, p, 1)
+		rights := make([]int, min(int(fds), maxPassedFDs))
 		for i := range rights {
 			rights[i] = 2
 		}

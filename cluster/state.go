@@ -69,9 +69,9 @@ func (s State) clone() State {
 	return s // nobody changes what Awaited has
 }
 
-// listens adds what the worker listens on, once, and reports whether that is
+// addListening adds what the worker addListening on, once, and reports whether that is
 // news.
-func (s *State) listens(where string) bool {
+func (s *State) addListening(where string) bool {
 	if len(s.Listening) >= maxListening || slices.Contains(s.Listening, where) {
 		return false
 	}

@@ -109,10 +109,10 @@ func (f *socketFile) chmod(q query) error {
 // inPlace reports whether path leads to the file.
 func (f *socketFile) inPlace() bool {
 	var stat unix.Stat_t
-	return unix.Lstat(f.path, &stat) == nil && f.is(&stat)
+	return unix.Lstat(f.path, &stat) == nil && f.same(&stat)
 }
 
-func (f *socketFile) is(stat *unix.Stat_t) bool {
+func (f *socketFile) same(stat *unix.Stat_t) bool {
 	var own unix.Stat_t
 	return unix.Fstat(f.file, &own) == nil && own.Dev == stat.Dev && own.Ino == stat.Ino
 }
@@ -128,7 +128,7 @@ func (f *socketFile) linked() bool {
 func (f *socketFile) unlink() {
 	var stat unix.Stat_t
 	name := filepath.Base(f.path)
-	if unix.Fstatat(f.dir, name, &stat, unix.AT_SYMLINK_NOFOLLOW) == nil && f.is(&stat) {
+	if unix.Fstatat(f.dir, name, &stat, unix.AT_SYMLINK_NOFOLLOW) == nil && f.same(&stat) {
 		_ = unix.Unlinkat(f.dir, name, 0)
 	}
 }
@@ -159,10 +159,10 @@ func (q query) path() string {
 
 func (q query) abstract() bool { return q.address != "" && q.address[0] == 0 }
 
-// lost reports whether the path of a Unix socket does not lead to it any more:
+// pathGone reports whether the path of a Unix socket does not lead to it any more:
 // most applications remove what is there before they listen.
-func (s *server) lost() bool {
-	return s.file != nil && !s.finishing && !s.file.inPlace()
+func (s *server) pathGone() bool {
+	return s.file != nil && !s.closing && !s.file.inPlace()
 }
 
 // rebind gives s, which is lost, a new socket. What has connected to the old one
@@ -178,7 +178,7 @@ func (s *server) rebind(q query) error {
 		s.former = s.former[1:]
 	}
 	s.query.as = q.as
-	s.more, s.primary.work = true, true
+	s.acceptPending, s.primary.dispatchPending = true, true
 	return nil
 }
 
@@ -202,7 +202,7 @@ func (s *server) acceptNext() (int, error) {
 }
 
 func (s *server) closeFormer(f former) {
-	s.primary.poll.remove(f.fd, f.token)
+	s.primary.poller.remove(f.fd, f.token)
 	_ = unix.Close(f.fd)
 	f.file.close()
 }

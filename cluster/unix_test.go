@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func (m *mouth) queryPath(path string) (key string, errno any) {
+func (m *fakeWorker) queryPath(path string) (key string, errno any) {
 	m.t.Helper()
-	m.say(`{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":%q,"port":-1,"addressType":-1,"flags":0,"seq":1}`, path)
-	r := m.hear()
+	m.send(`{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":%q,"port":-1,"addressType":-1,"flags":0,"seq":1}`, path)
+	r := m.receive()
 	key, _ = r["key"].(string)
 	return key, r["errno"]
 }
@@ -48,12 +48,12 @@ func TestUnixSocketFollowsItsFile(t *testing.T) {
 			t.Parallel()
 			p := run(t, balance)
 			path := filepath.Join(shortDir(t), "s")
-			workers := []*mouth{newMouth(t, p, 0), newMouth(t, p, 1), newMouth(t, p, 2)}
+			workers := []*fakeWorker{newFakeWorker(t, p, 0), newFakeWorker(t, p, 1), newFakeWorker(t, p, 2)}
 			first, errno := workers[0].queryPath(path)
 			if errno != nil {
 				t.Fatal(errno)
 			}
-			again := func(m *mouth) {
+			again := func(m *fakeWorker) {
 				t.Helper()
 				if err := os.Remove(path); err != nil {
 					t.Fatal(err)
@@ -89,7 +89,7 @@ func TestUnixSocketFollowsItsFile(t *testing.T) {
 			for _, m := range workers {
 				m.w.Release(false)
 			}
-			newMouth(t, p, 3).query(0) // they are released
+			newFakeWorker(t, p, 3).query(0) // they are released
 			if _, err := os.Lstat(path); !os.IsNotExist(err) {
 				t.Errorf("the file is left: %v", err)
 			}
@@ -103,7 +103,7 @@ func TestRenamedUnixSocketIsServed(t *testing.T) {
 	p := run(t, RR)
 	dir := shortDir(t)
 	path, final := filepath.Join(dir, "new"), filepath.Join(dir, "final")
-	a, b := newMouth(t, p, 0), newMouth(t, p, 1)
+	a, b := newFakeWorker(t, p, 0), newFakeWorker(t, p, 1)
 	a.queryPath(path)
 	if err := os.Rename(path, final); err != nil {
 		t.Fatal(err)
@@ -128,7 +128,7 @@ func TestUnixSocketLeavesForeignFilesAlone(t *testing.T) {
 	t.Parallel()
 	p := run(t, RR)
 	path := filepath.Join(shortDir(t), "s")
-	a, b := newMouth(t, p, 0), newMouth(t, p, 1)
+	a, b := newFakeWorker(t, p, 0), newFakeWorker(t, p, 1)
 	a.queryPath(path)
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
@@ -155,7 +155,7 @@ func TestUnixSocketOfTheSameWorkerAgain(t *testing.T) {
 	p := run(t, RR)
 	dir := filepath.Join(shortDir(t), "d")
 	path := filepath.Join(dir, "s")
-	a, b := newMouth(t, p, 0), newMouth(t, p, 1)
+	a, b := newFakeWorker(t, p, 0), newFakeWorker(t, p, 1)
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +186,7 @@ func TestUnixSocketNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := run(t, RR)
-	m := newMouth(t, p, 0)
+	m := newFakeWorker(t, p, 0)
 	path := filepath.Join(wd, fmt.Sprintf("@test-%d.sock", os.Getpid()))
 	if _, errno := m.queryPath(path); errno != nil {
 		t.Fatal(errno)
@@ -196,8 +196,8 @@ func TestUnixSocketNames(t *testing.T) {
 		t.Errorf("%v (%v), want a socket", info, err)
 	}
 	name := fmt.Sprintf("nodeinit-test-%d", os.Getpid())
-	m.say(`{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":"\u0000%s","port":-1,"addressType":-1,"flags":0,"seq":1}`, name)
-	m.hear()
+	m.send(`{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":"\u0000%s","port":-1,"addressType":-1,"flags":0,"seq":1}`, name)
+	m.receive()
 	c := dialPath(t, "@"+name)
 	m.serve("x")
 	if got := read(t, c); got != "x" {
@@ -213,9 +213,9 @@ func TestPassedSocketThatLingers(t *testing.T) {
 		t.Run(way, func(t *testing.T) {
 			t.Parallel()
 			p := run(t, RR)
-			bad, good := newMouth(t, p, 0), newMouth(t, p, 1)
+			bad, good := newFakeWorker(t, p, 0), newFakeWorker(t, p, 1)
 			gate := make(chan struct{})
-			p.do(func() {
+			p.post(func() {
 				<-gate
 				if way != "passed" {
 					bad.w.closeChannel(nil)

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Getenv returns the value of key in env, of the first one as getenv(3) does,
-// "" if there is none.
+// Getenv returns the value of key in env, "" if it is not set. Of several the first
+// counts, as in getenv(3).
 func Getenv(env []string, key string) string {
 	for _, kv := range env {
 		if value, ok := strings.CutPrefix(kv, key+"="); ok {
@@ -17,7 +17,7 @@ func Getenv(env []string, key string) string {
 	return ""
 }
 
-// Setenv returns env with vars instead of what it has of these names.
+// Setenv returns a copy of env in which vars are set.
 func Setenv(env []string, vars map[string]string) []string {
 	kept := slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
 		key, _, _ := strings.Cut(kv, "=")

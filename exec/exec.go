@@ -1,5 +1,14 @@
-// Package exec starts one child: which file, with which arguments and
-// environment, in which process group and with which descriptors.
+// Package exec starts one child: in a process group of its own, with default
+// signal dispositions and only the descriptors it is meant to have.
+//
+// [Find] looks for the file of a command as execvp(3) does. [Command.Start] starts
+// it under a [reaper.Reaper], which reports its exit. Where one of them fails,
+// the error is a line for users, and [ExitCode] returns the status that a shell or
+// docker run would exit with (125, 126, 127).
+//
+// [Inherited] lists the descriptors that this process was started with and passes
+// on. LendForeground and ReclaimForeground move the terminal between this process
+// and a child. [Getenv] and [Setenv] read and change an environment.
 package exec
 
 import (
@@ -22,38 +31,41 @@ import (
 // A Command is a program to start.
 type Command struct {
 	Path string   // the file to execute, as Find returns it
-	Argv []string // argv, the name first
+	Argv []string // the arguments, the name first
 	Env  []string // the whole environment, KEY=value
-	Dir  string   // where it starts; "" for where this process is
+	Dir  string   // the working directory; "" for that of this process
 
 	// Channel, if not 0, is a descriptor of this process that the child gets as
-	// ChannelAt; see ChannelFD.
+	// descriptor ChannelAt.
 	Channel   int
 	ChannelAt int
-	// Inherited are the descriptors that were passed to this process, as
-	// Inherited returns them. They need to be known where there is a channel.
+	// Inherited is what the function Inherited returned. Below ChannelAt the child
+	// gets only these; without a Channel the field has no effect.
 	Inherited []int
-	// Background leaves the terminal and standard input to this process: the child's
-	// is empty. Several processes cannot share it, and one in the background may not
-	// read from a terminal (SIGTTIN).
+	// Background leaves the terminal and standard input to this process; the child
+	// reads from /dev/null. Several processes cannot share standard input, and one
+	// in the background that reads from its terminal is stopped (SIGTTIN).
 	Background bool
-	// Credential is the user that the child becomes; nil: this process's.
+	// Credential is the user to run the child as; nil is that of this process.
 	Credential *syscall.Credential
-	// Threads are this process's, so that the child is not scheduled as they may be.
+	// Threads are those of this process, if it made them; the child is then
+	// scheduled as this process was at its start.
 	Threads *threads.Set
 }
 
-// Start starts c under r. A child's PDEATHSIG is tied to the thread that forked
-// it (prctl(2)): no goroutine may end while it is locked to its thread.
+// Start starts c under r.
 //
-// The child leads a process group of its own, which gets the terminal if there
-// is one, this process had it and c is not for the background. It has default signal dispositions, except
-// that SIGHUP and SIGINT stay ignored where they were; an empty signal mask;
-// the RLIMIT_NOFILE that this process was started with; descriptors 0 to 2 and
-// those that are open without close-on-exec. It is a slightly likelier victim
-// of the kernel's OOM killer than this process.
+// The child leads a process group of its own, which becomes the foreground group
+// of the terminal if this process's was and Background is not set. It has default
+// signal dispositions, except that SIGHUP and SIGINT stay ignored where they were;
+// an empty signal mask; the RLIMIT_NOFILE that this process was started with;
+// descriptors 0 to 2 and those that are open without close-on-exec. The kernel's
+// OOM killer slightly prefers it to this process.
 //
-// An error tells why it did not start; [ExitCode] has the status for it.
+// No goroutine may end while it is locked to its thread: a child's PDEATHSIG is
+// sent when the thread that forked it ends (prctl(2)).
+//
+// The error says why the child did not start; [ExitCode] returns the status for it.
 func (c Command) Start(r *reaper.Reaper) (*reaper.Child, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -73,8 +85,8 @@ func (c Command) Start(r *reaper.Reaper) (*reaper.Child, error) {
 	})
 }
 
-// forkExec is execvp's: a file that the kernel does not know how to execute is
-// a script without #! and runs in a shell, unless it looks binary.
+// forkExec starts c as execvp(3) does: a file for which the kernel returns ENOEXEC
+// is a script without #! and runs in a shell, unless it looks binary.
 func (c Command) forkExec() (int, error) {
 	attr := &syscall.ProcAttr{
 		Dir:   c.Dir,
@@ -97,13 +109,13 @@ func (c Command) forkExec() (int, error) {
 	const shell = "/bin/sh"
 	pid, shellErr := forkExec(shell, append([]string{shell, c.Path}, c.Argv[1:]...), attr)
 	if shellErr != nil {
-		return 0, err // no shell in the image: the first error is the one to tell
+		return 0, err // no shell in the image: the first error says more
 	}
 	return pid, nil
 }
 
-// files are the child's descriptors up to that of the channel. What was passed
-// to this process keeps its number.
+// files returns the child's descriptors up to that of the channel. Inherited ones
+// keep their numbers.
 func (c Command) files() []uintptr {
 	const closed = ^uintptr(0)
 	files := []uintptr{0, 1, 2}
@@ -123,26 +135,26 @@ func (c Command) files() []uintptr {
 func forkExec(path string, argv []string, attr *syscall.ProcAttr) (int, error) {
 	pid, err := syscall.ForkExec(path, argv, attr)
 	if attr.Sys.Foreground && (errors.Is(err, unix.ENOTTY) || errors.Is(err, unix.ENXIO) || errors.Is(err, unix.EPERM)) {
-		// Sandboxes (gVisor, lx zones) have terminals that cannot be handed on.
+		// The terminals of some sandboxes (gVisor, lx zones) have no foreground group.
 		attr.Sys.Foreground = false
 		pid, err = syscall.ForkExec(path, argv, attr)
 	}
 	return pid, err
 }
 
-// A disposition is a struct sigaction as the kernel has it; none is longer. The
-// zero value is SIG_DFL with no flags.
+// A disposition is the kernel's struct sigaction, or longer. The zero value is
+// SIG_DFL with no flags.
 type disposition [4]uint64
 
-// ignored is SIG_IGN with no flags: the handler comes first, as an address.
+// ignored returns SIG_IGN with no flags. The handler is the first field.
 func ignored() *disposition {
 	var d disposition
 	*(*uintptr)(unsafe.Pointer(&d)) = 1
 	return &d
 }
 
-// sigaction sets the disposition of sig to now, if that is not nil, and puts
-// what it was where before points, if that is not nil.
+// sigaction stores the disposition of sig in before and sets it to now; either may
+// be nil.
 func sigaction(sig unix.Signal, now, before *disposition) error {
 	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(now)), uintptr(unsafe.Pointer(before)), 8, 0, 0)
 	if errno != 0 {
@@ -151,28 +163,28 @@ func sigaction(sig unix.Signal, now, before *disposition) error {
 	return nil
 }
 
-// defaultSignals makes a child that this thread forks start with default
-// dispositions and an empty mask; undo puts back what nodeinit needs itself.
+// defaultSignals makes the next child of this thread start with default dispositions
+// and an empty mask; undo restores those of this process.
 //
-// It does so behind the back of Go's runtime: signal.Notify would switch threads
-// four times, and what switches less needs fewer threads.
+// It makes the system calls itself: signal.Notify would switch threads four times,
+// and fewer switches need fewer threads.
 func defaultSignals() (undo func(), err error) {
-	stops := []unix.Signal{unix.SIGTTIN, unix.SIGTTOU} // ignored; see signals.Catch
+	stops := []unix.Signal{unix.SIGTTIN, unix.SIGTTOU} // ignored by signals.Catch
 	undo = func() {
 		for _, sig := range stops {
 			_ = sigaction(sig, ignored(), nil)
 		}
 	}
-	// What is ignored stays so across exec, what is caught does not. So for the
-	// moment they have the handler of a signal that the runtime always catches;
-	// it does nothing where nobody asked to be notified (runtime.sighandler).
+	// execve(2) keeps ignored signals ignored and resets caught ones. So these get
+	// the handler of SIGCHLD until the child has started: the runtime always has
+	// one, and it does nothing for a signal without Notify (runtime.sighandler).
 	var caught disposition
 	err = sigaction(unix.SIGCHLD, nil, &caught)
 	for _, sig := range stops {
 		err = errors.Join(err, sigaction(sig, &caught, nil))
 	}
-	// Go's runtime leaves these as it found them, perhaps ignored
-	// (runtime/sigtab_linux_generic.go: _SigSetStack).
+	// Go's runtime leaves these as they were at its start, perhaps ignored
+	// (runtime/sigtab_linux_generic.go, _SigSetStack).
 	for sig := unix.Signal(32); sig <= 34; sig++ {
 		err = errors.Join(err, sigaction(sig, new(disposition), nil))
 	}
@@ -185,11 +197,11 @@ func defaultSignals() (undo func(), err error) {
 	return undo, nil
 }
 
-// raiseOOMScore raises the child's OOM score a little above this process's, so
-// that the kernel never picks PID 1, whose end would hide the reason. Raising
-// needs no privilege; where it does not work nothing is lost.
+// raiseOOMScore sets the OOM score of a child a little above this process's: if
+// the kernel killed PID 1 instead, nobody could report the reason. Raising a score
+// needs no privilege. A failure has no consequence.
 func raiseOOMScore(pid int) {
-	const more, most = 10, 1000 // proc_pid_oom_score_adj(5)
+	const step, maxScore = 10, 1000 // proc_pid_oom_score_adj(5)
 	if !reaper.ProcIsOurs() {
 		return
 	}
@@ -201,5 +213,5 @@ func raiseOOMScore(pid int) {
 	if err != nil {
 		return
 	}
-	_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), strconv.AppendInt(nil, int64(min(score+more, most)), 10), 0)
+	_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), strconv.AppendInt(nil, int64(min(score+step, maxScore)), 10), 0)
 }

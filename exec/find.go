@@ -12,8 +12,8 @@ import (
 	"github.com/nodeinit/nodeinit/threads"
 )
 
-// Exit statuses of a shell for a command that did not start (POSIX, 2.8.2), and
-// of docker run for a failure that is not the command's.
+// Exit statuses: of a shell for a command that did not start (POSIX, 2.8.2), and of
+// docker run for a failure of its own.
 const (
 	exitInternal      = 125
 	exitNotExecutable = 126
@@ -23,11 +23,11 @@ const (
 // An Error tells why a command did not start.
 type Error struct {
 	Name string // the command as given
-	Path string // the file it was found to be, "" if none
-	Err  error  // what the kernel said
+	Path string // its file, "" if none was found
+	Err  error  // the kernel's error
 }
 
-// Error says what is wrong with the command in one line, with a hint.
+// Error returns one line for users: what is wrong with the command, and a hint.
 func (e *Error) Error() string {
 	switch {
 	case errors.Is(e.Err, unix.ENOENT) && strings.Contains(e.Name, "/") && e.Path == "":
@@ -49,12 +49,12 @@ func (e *Error) Error() string {
 	}
 }
 
-// Unwrap returns what the kernel said.
+// Unwrap returns the kernel's error.
 func (e *Error) Unwrap() error { return e.Err }
 
-// ExitCode returns the status with which to exit when err, returned by Find or
-// Start, kept a command from starting: 127 not found, 126 found but it cannot
-// be executed, 125 when that is not the command's fault.
+// ExitCode returns the exit status for an error of [Find] or [Command.Start]: 127 if
+// the command was not found, 126 if it cannot be executed, 125 if the failure is not
+// the command's.
 func ExitCode(err error) int {
 	for _, errno := range []unix.Errno{unix.ENOENT, unix.ENOTDIR} {
 		if errors.Is(err, errno) {
@@ -72,10 +72,10 @@ func ExitCode(err error) int {
 	return exitInternal
 }
 
-// Find returns the file that name stands for, as execvp(3) does: a name with a
-// slash is a path; any other is looked for along the PATH given, in which an
-// empty element is the working directory. A file that is there but may not be
-// executed is remembered: that error is better than not found.
+// Find returns the file of the command name, as execvp(3) does: a name with a slash
+// is a path; any other is looked for in the directories of path, a list like PATH,
+// in which an empty element is the working directory. If the only file of that name
+// may not be executed the error says so.
 func Find(name, path string) (string, error) {
 	if strings.Contains(name, "/") {
 		if err := executable(name); err != nil {
@@ -118,13 +118,14 @@ func executable(file string) error {
 	}
 }
 
-// isBinary reports whether file does not look like text, so that no shell is
-// made to read it. Shells look for a NUL byte in the first line or so too.
+// isBinary reports whether the beginning of file has a NUL byte: shells refuse to
+// run such a file too.
 func isBinary(file string) bool {
 	return bytes.IndexByte(head(file), 0) >= 0
 }
 
-// missing says what an executable that exists needs and does not find.
+// missing says what is missing where an executable exists and starting it gives
+// ENOENT.
 func missing(file string) string {
 	first, _, _ := strings.Cut(string(head(file)), "\n")
 	if interpreter, ok := strings.CutPrefix(first, "#!"); ok {
@@ -133,6 +134,6 @@ func missing(file string) string {
 	return "its loader is not in the image (built for another C library, glibc or musl?)"
 }
 
-// head returns the first bytes of file, as many as the kernel looks at itself
+// head returns the first bytes of file, as many as the kernel reads to execute it
 // (BINPRM_BUF_SIZE, include/uapi/linux/binfmts.h); none if it cannot be read.
 func head(file string) []byte { return ReadHead(file, 256) }

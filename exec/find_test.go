@@ -13,9 +13,8 @@ import (
 	"github.com/nodeinit/nodeinit/exec"
 )
 
-// tree makes the directories in which the tests of Find look:
-// good, good2 (executable files), plain (not executable), dir, fifo and empty,
-// each with its own kind of "tool".
+// tree makes the directories for the tests of Find: good, good2 (executable files),
+// plain (not executable), dir, fifo and empty, each with its own kind of "tool".
 func tree(t *testing.T) string {
 	t.Helper()
 	top := t.TempDir()
@@ -37,7 +36,7 @@ func tree(t *testing.T) string {
 	return top
 }
 
-// The working directory is the tree, so this test has none beside it.
+// Changes the working directory, so that it cannot run in parallel.
 func TestFind(t *testing.T) {
 	top := tree(t)
 	t.Chdir(top)

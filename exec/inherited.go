@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Inherited returns the descriptors above 2 that were passed to this process:
-// those without close-on-exec, which Go sets on all that it opens. They are the
-// program's (socket activation). It needs /proc; without it there are none.
+// Inherited returns the descriptors above 2 that were passed to this process, for
+// the program (socket activation). They are those without close-on-exec, which Go
+// sets on all that it opens. Without /proc there are none.
 func Inherited() []int {
 	dir, err := os.Open("/proc/self/fd")
 	if err != nil {
@@ -34,8 +34,8 @@ func Inherited() []int {
 	return fds
 }
 
-// CloseInherited closes inherited and goes to /, so that this process keeps nobody's
-// socket open and no mount busy. Call it once no more children are to start.
+// CloseInherited closes inherited and changes to /, so that this process keeps no
+// socket open and no mount busy. No child can be started with them after that.
 func CloseInherited(inherited []int) {
 	for _, fd := range inherited {
 		_ = unix.Close(fd)
@@ -43,9 +43,9 @@ func CloseInherited(inherited []int) {
 	_ = unix.Chdir("/")
 }
 
-// DropListenPID returns env without LISTEN_PID if that names this process. The
-// descriptors go to a child whose process ID is not known before it runs;
-// sd_listen_fds(3) would refuse them with ours. LISTEN_FDS stays.
+// DropListenPID returns env without LISTEN_PID if that is this process. A child that
+// inherits the descriptors would ignore them: sd_listen_fds(3) compares LISTEN_PID
+// with the process ID, which is not known before the child runs. LISTEN_FDS stays.
 func DropListenPID(env []string) []string {
 	own := "LISTEN_PID=" + strconv.Itoa(os.Getpid())
 	return slices.DeleteFunc(slices.Clone(env), func(kv string) bool { return kv == own })

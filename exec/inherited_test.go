@@ -12,18 +12,6 @@ import (
 	"github.com/nodeinit/nodeinit/internal/testproc"
 )
 
-func TestLookup(t *testing.T) {
-	t.Parallel()
-	env := []string{"A=1", "EMPTY=", "A=2", "PATH=/a:/b", "X=y=z", "AB=3", "=C=4", "NOTHING"}
-	for key, want := range map[string]string{
-		"A": "1", "EMPTY": "", "PATH": "/a:/b", "X": "y=z", "B": "", "NOTHING": "", "": "C=4", "PAT": "",
-	} {
-		if got := exec.Getenv(env, key); got != want {
-			t.Errorf("Lookup(%q) = %q, want %q", key, got, want)
-		}
-	}
-}
-
 func TestDropListenPID(t *testing.T) {
 	t.Parallel()
 	own := fmt.Sprintf("LISTEN_PID=%d", os.Getpid())
@@ -43,15 +31,16 @@ func TestDropListenPID(t *testing.T) {
 	}
 }
 
-func TestInheritedAndLeave(t *testing.T) {
+func TestInherited(t *testing.T) {
 	t.Parallel()
-	p := testproc.Command{Argv: testproc.Argv("leaver"), Dir: t.TempDir()}.Start(t)
+	p := testproc.Command{Argv: testproc.Argv("inheritedCloser"), Dir: t.TempDir()}.Start(t)
 	p.Expect("has the report pipe: true", "has one more: true", "closed it: bad file descriptor", "in /")
 	p.WaitCode(0)
 }
 
-// leaver opens two files, one of which is passed on, and leaves that.
-func leaver([]string) {
+// inheritedCloser opens two files, one without close-on-exec, and closes what is
+// inherited.
+func inheritedCloser([]string) {
 	before := exec.Inherited()
 	testproc.Say("has the report pipe: %v", slices.Contains(before, 3))
 	private, err := os.Open("/dev/null")

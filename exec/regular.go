@@ -10,10 +10,10 @@ import (
 
 var errNotRegular = errors.New("not a regular file")
 
-// OpenRegular opens a file that somebody else named in order to look into it. It
-// neither waits nor takes anything from the program: what is no regular file (a
-// FIFO, as of bash <(...), the standard input, a terminal) is not even opened,
-// which would let those go on who wait for its reader.
+// OpenRegular opens a regular file for reading. Any other file (a FIFO as of bash
+// <(...), a terminal) is an error and is not opened: opening could block, would let
+// a writer that waits for a reader go on, and reading would take data from the
+// program.
 func OpenRegular(path string) (*os.File, error) {
 	var stat unix.Stat_t
 	if err := unix.Stat(path, &stat); err != nil {
@@ -26,28 +26,28 @@ func OpenRegular(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() { // it was replaced
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() { // replaced since
 		f.Close()
 		return nil, &os.PathError{Op: "open", Path: path, Err: errNotRegular}
 	}
 	return f, nil
 }
 
-// ReadHead returns up to so many bytes of a regular file, none if it cannot be
-// read.
-func ReadHead(path string, most int64) []byte {
+// ReadHead returns the first limit bytes of a regular file, or all if it has fewer;
+// none if it cannot be read.
+func ReadHead(path string, limit int64) []byte {
 	f, err := OpenRegular(path)
 	if err != nil {
 		return nil
 	}
 	defer f.Close()
-	text, _ := io.ReadAll(io.LimitReader(f, most))
+	text, _ := io.ReadAll(io.LimitReader(f, limit))
 	return text
 }
 
-// WorkingDir returns the path of the directory in which this process is, "" if
-// it has none (it was removed) or none that leads there for this user: those who
-// were started in it can be nevertheless.
+// WorkingDir returns the path of the working directory, "" if it has none: it was
+// removed, or its path is not accessible to this user. A child without a Dir starts
+// in it nevertheless.
 func WorkingDir() string {
 	dir, err := os.Getwd()
 	if err != nil {

@@ -23,13 +23,13 @@ import (
 
 func TestMain(m *testing.M) {
 	testproc.Main(map[string]func([]string){
-		"starter":   starter,
-		"commander": commander,
-		"burdened":  burdened,
-		"facts":     facts,
-		"leaver":    leaver,
-		"landlord":  landlord,
-		"tenant":    tenant,
+		"starter":           starter,
+		"commander":         commander,
+		"ignoringStarter":   ignoringStarter,
+		"facts":             facts,
+		"inheritedCloser":   inheritedCloser,
+		"backgroundStarter": backgroundStarter,
+		"backgroundChild":   backgroundChild,
 	})
 	os.Exit(m.Run())
 }
@@ -39,7 +39,7 @@ func fail(err error) {
 	os.Exit(97)
 }
 
-// commander finds and starts args as nodeinit does, and reports how it ended.
+// commander finds and starts args as nodeinit does, and reports the exit status.
 func commander(args []string) {
 	runtime.LockOSThread()
 	file, err := exec.Find(args[0], os.Getenv("PATH"))
@@ -85,11 +85,11 @@ func TestStartAsExecvp(t *testing.T) {
 	}
 }
 
-// What the starter has blocked, ignored and caught is not the child's, but for
-// SIGHUP and SIGINT.
+// A child inherits nothing that this process has blocked, ignored or caught, except
+// that SIGHUP and SIGINT stay ignored.
 func TestStartGivesACleanChild(t *testing.T) {
 	t.Parallel()
-	p := testproc.Command{Argv: testproc.Argv("burdened")}.Start(t)
+	p := testproc.Command{Argv: testproc.Argv("ignoringStarter")}.Start(t)
 	p.Expect(
 		"starter ignores 200300003, blocks 8000000200",
 		"child leads its group: true",
@@ -97,15 +97,15 @@ func TestStartGivesACleanChild(t *testing.T) {
 		"child's environment is [A=1 GORACE=atexit_sleep_ms=0]",
 		"child ignores 3, blocks 0",
 		"child has what the starter was passed: true",
-		"child is the likelier victim by 10",
+		"child has an OOM score higher by 10",
 		"0",
 	)
 	p.WaitCode(0)
 }
 
-// burdened becomes a starter that has signals ignored and blocked: SIGHUP,
-// SIGINT, SIGTTIN, SIGTTOU and 34 the one, SIGUSR1 and 40 the other.
-func burdened([]string) {
+// ignoringStarter becomes a starter that ignores SIGHUP, SIGINT, SIGTTIN, SIGTTOU and
+// 34, and blocks SIGUSR1 and 40.
+func ignoringStarter([]string) {
 	runtime.LockOSThread()
 	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGTTIN, unix.SIGTTOU)
 	ignore := [4]uint64{1} // struct sigaction with SIG_IGN
@@ -125,7 +125,7 @@ func burdened([]string) {
 	fail(syscall.Exec(argv[0], argv, os.Environ()))
 }
 
-// starter starts a child that reports what it is given, and reports the rest.
+// starter starts a child that reports what it has inherited, and reports its status.
 func starter([]string) {
 	runtime.LockOSThread()
 	signal.Notify(make(chan os.Signal, 1), unix.SIGUSR2, unix.SIGTERM)
@@ -153,18 +153,18 @@ func starter([]string) {
 
 func facts(args []string) {
 	runtime.LockOSThread()
-	testproc.UntilStdinCloses() // its OOM score is set after it has started
+	testproc.UntilStdinCloses() // the OOM score is set after the start
 	testproc.Say("child leads its group: %v", unix.Getpgrp() == os.Getpid())
 	testproc.Say("child is called %s", os.Args[0])
 	testproc.Say("child's environment is %v", os.Environ())
 	testproc.Say("child %s", dispositions())
 	testproc.Say("child has what the starter was passed: %v", passed() == args[1])
 	before, _ := strconv.Atoi(args[0])
-	testproc.Say("child is the likelier victim by %d", oomScore()-before)
+	testproc.Say("child has an OOM score higher by %d", oomScore()-before)
 }
 
-// dispositions are those of this thread that survive the start of Go's runtime:
-// it catches the signals that are not job control, SIGHUP, SIGINT or its own.
+// dispositions returns what this thread ignores and blocks. Go's runtime has caught
+// all signals but those for job control, SIGHUP, SIGINT and its own.
 func dispositions() string {
 	status, err := os.ReadFile("/proc/thread-self/status")
 	if err != nil {
@@ -181,8 +181,8 @@ func dispositions() string {
 	return fmt.Sprintf("ignores %s, blocks %s", field("SigIgn"), field("SigBlk"))
 }
 
-// passed lists the descriptors that this process was started with: the report
-// pipe, and whatever whoever runs the tests leaves open.
+// passed lists the descriptors that this process was started with: the report pipe,
+// and what the test's parent has open.
 func passed() string {
 	fds := exec.Inherited()
 	slices.Sort(fds)

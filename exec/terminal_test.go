@@ -14,22 +14,22 @@ import (
 	"github.com/nodeinit/nodeinit/reaper"
 )
 
-// In the background nothing takes the terminal, and nothing can be stopped by
-// reading from it.
+// A child in the background does not get the terminal, and reading from stdin does
+// not stop it.
 func TestBackgroundLeavesTheTerminal(t *testing.T) {
 	t.Parallel()
 	terminal, theirs := pty(t)
 	defer terminal.Close()
-	p := testproc.Command{Argv: testproc.Argv("landlord"), Stdin: theirs, Attr: onTerminal}.Start(t)
+	p := testproc.Command{Argv: testproc.Argv("backgroundStarter"), Stdin: theirs, Attr: onTerminal}.Start(t)
 	theirs.Close()
-	p.Expect("starts in the foreground: true", "tenant reads 0 bytes, EOF", "0", "still in the foreground: true")
+	p.Expect("starts in the foreground: true", "child reads 0 bytes, EOF", "0", "still in the foreground: true")
 	p.WaitCode(0)
 }
 
-func landlord([]string) {
+func backgroundStarter([]string) {
 	runtime.LockOSThread()
 	testproc.Say("starts in the foreground: %v", hasTerminal())
-	argv := testproc.Argv("tenant")
+	argv := testproc.Argv("backgroundChild")
 	var r reaper.Reaper
 	child, err := exec.Command{Path: argv[0], Argv: argv, Env: os.Environ(), Background: true}.Start(&r)
 	if err != nil {
@@ -41,9 +41,9 @@ func landlord([]string) {
 	testproc.Say("still in the foreground: %v", hasTerminal())
 }
 
-func tenant([]string) {
+func backgroundChild([]string) {
 	n, err := os.Stdin.Read(make([]byte, 10))
-	testproc.Say("tenant reads %d bytes, %v", n, err)
+	testproc.Say("child reads %d bytes, %v", n, err)
 }
 
 func hasTerminal() bool {
@@ -54,7 +54,7 @@ func hasTerminal() bool {
 // onTerminal makes a process the leader of a session with its stdin as terminal.
 var onTerminal = unix.SysProcAttr{Setsid: true, Setctty: true}
 
-// pty opens a terminal: its two sides.
+// pty opens the two ends of a new terminal.
 func pty(t *testing.T) (ours, theirs *os.File) {
 	t.Helper()
 	ours, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,15 +13,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watchers are programs that start another one again when a file changes, or
-// several at once: what they have started cannot do without them.
-var watchers = []string{"nodemon", "ts-node-dev", "tsnd", "concurrently", "npm-run-all", "run-p", "pm2", "pm2-runtime", "forever", "supervisor"}
-
-// CompareProcess compares what a descendant of this process was given by the
-// commands between the two with what [exec.Command.Start] gives a child. The
-// descendant's user is returned if it is another one, for Command.Credential. An
-// error says what Start could not give.
-func CompareProcess(pid int) (*syscall.Credential, error) {
+// CompareProcess compares a descendant of this process with a child that
+// [exec.Command.Start] would start in its place. The commands between the two may
+// have changed its user, limits or namespaces. user is the descendant's user if
+// that is another one, for Command.Credential. An error names a difference that
+// Start cannot reproduce.
+func CompareProcess(pid int) (user *syscall.Credential, err error) {
 	own, err := readStatus(os.Getpid())
 	if err != nil {
 		return nil, err
@@ -31,7 +27,6 @@ func CompareProcess(pid int) (*syscall.Credential, error) {
 	if err != nil {
 		return nil, err
 	}
-	var user *syscall.Credential
 	if its["Uid"] != own["Uid"] || its["Gid"] != own["Gid"] || its["Groups"] != own["Groups"] {
 		if user, err = its.credential(); err != nil {
 			return nil, err
@@ -48,7 +43,7 @@ func CompareProcess(pid int) (*syscall.Credential, error) {
 	return user, errors.Join(sameLimits(pid), sameNamespaces(pid))
 }
 
-// A status holds lines of /proc/PID/status (proc_pid_status(5)).
+// A status has the fields of /proc/PID/status (proc_pid_status(5)).
 type status map[string]string
 
 func readStatus(pid int) (status, error) {
@@ -65,8 +60,8 @@ func readStatus(pid int) (status, error) {
 	return s, nil
 }
 
-// credential returns the user of s. Real, effective, saved and file system IDs
-// have to be one: Start sets them all.
+// credential returns the user of s. Real, effective, saved and file system ID must
+// be the same: Start sets them all.
 func (s status) credential() (*syscall.Credential, error) {
 	var ids [2]uint32
 	for i, name := range []string{"Uid", "Gid"} {
@@ -94,8 +89,8 @@ func (s status) credential() (*syscall.Credential, error) {
 	return user, nil
 }
 
-// sameLimits compares resource limits. Of open files only the hard limit is: Go
-// and Node raise their own soft one.
+// sameLimits compares resource limits. Of RLIMIT_NOFILE it compares only the hard
+// limit: Go and Node raise the soft one themselves.
 func sameLimits(pid int) error {
 	var texts [2][]string
 	for i, path := range []string{"/proc/self/limits", fmt.Sprintf("/proc/%d/limits", pid)} {
@@ -119,7 +114,8 @@ func sameLimits(pid int) error {
 	return nil
 }
 
-// sameNamespaces compares the namespaces, as far as they may be looked at.
+// sameNamespaces compares the namespaces, except those that this process may not
+// read.
 func sameNamespaces(pid int) error {
 	for _, name := range []string{"cgroup", "ipc", "mnt", "net", "pid", "user", "uts"} {
 		own, err := os.Readlink("/proc/self/ns/" + name)
@@ -134,50 +130,6 @@ func sameNamespaces(pid int) error {
 	return nil
 }
 
-// Watcher returns the command line of a process between pid and its ancestor
-// that has to live as long as pid does: one that starts it again when a file
-// changes, or starts others beside it. "" is none.
-func Watcher(pid, ancestor int) string {
-	for range maxAncestors {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-		if err != nil {
-			return ""
-		}
-		argv := strings.Split(strings.TrimRight(string(text), "\x00"), "\x00")
-		if watches(argv) {
-			return strings.Join(argv, " ")
-		}
-		if pid == ancestor {
-			return ""
-		}
-		its, err := readStatus(pid)
-		if err != nil {
-			return ""
-		}
-		if pid, err = strconv.Atoi(its["PPid"]); err != nil || pid <= 1 {
-			return ""
-		}
-	}
-	return ""
-}
-
-const maxAncestors = 64
-
-// watches reports whether argv is one of the watchers: by its name, that of its
-// script, or an option.
-func watches(argv []string) bool {
-	for i, word := range argv {
-		name := strings.TrimSuffix(strings.TrimSuffix(filepath.Base(word), ".js"), ".mjs")
-		if i < 2 && slices.Contains(watchers, name) || word == "--watch" || strings.HasPrefix(word, "--watch=") || strings.HasPrefix(word, "--watch-path") {
-			return true
-		}
-		if i > 0 && word == "watch" && strings.Contains(argv[i-1], "tsx") {
-			return true
-		}
-	}
-	return false
-}
-
-// FileID describes the file that a path or descriptor stands for as join.js
-// does: its device and inode.
+// FileID returns the identity of a file in the form that join.js reports: device
+// and inode.
 func FileID(stat unix.Stat_t) string { return fmt.Sprintf("%d %d", stat.Dev, stat.Ino) }

@@ -1,9 +1,72 @@
 package node
 
-import "golang.org/x/sys/unix"
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 
-// isStream reports whether the file at path can be read once only, as it comes
-// from another process or is what this one was given as a descriptor.
+	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/exec"
+)
+
+// executable is the program of c by what its file contains.
+func (c commandLine) executable() Program {
+	from := 1
+	if slices.Contains(asUserNames, filepath.Base(c.argv[0])) {
+		from = 2
+	}
+	if slices.Contains(wrapperNames, filepath.Base(c.argv[0])) {
+		from = 0
+	}
+	file, err := c.find(c.argv[0])
+	if err != nil {
+		return c.findNodeAfter(from)
+	}
+	first, _, _ := strings.Cut(string(exec.ReadHead(file, 256)), "\n")
+	line, isScript := strings.CutPrefix(first, "#!")
+	if !isScript && isSEA(file) {
+		p := c.direct(RuntimeNode)
+		p.Single = true
+		return p
+	}
+	interpreter := strings.Fields(line)
+	if len(interpreter) > 0 && filepath.Base(interpreter[0]) == "env" {
+		interpreter = slices.DeleteFunc(interpreter[1:], func(word string) bool { return word == "-S" || word == "--split-string" })
+	}
+	if !isScript || len(interpreter) == 0 {
+		return c.findNodeAfter(from)
+	}
+	if slices.Contains(shellNames, filepath.Base(interpreter[0])) {
+		return c.shellScript(file, c.argv[1:])
+	}
+	inner := c.nested(slices.Concat(interpreter, []string{file}, c.argv[1:]))
+	if target, err := filepath.EvalSymlinks(file); err == nil {
+		file = target
+	}
+	if inner.Runtime == RuntimeNode && inner.Join == JoinDirect && strings.Contains(file, "/node_modules/") {
+		return c.late() // an installed tool may be a server itself, or start one
+	}
+	inner.Argv, inner.Note = c.argv, ""
+	if inner.Join == JoinLate && inner.Runtime == RuntimeOther {
+		return c.findNodeAfter(from)
+	}
+	return inner
+}
+
+// isScript reports whether word names a file to run, and not a subcommand or a
+// script of package.json.
+func (c commandLine) isScript(word string) bool {
+	if strings.Contains(word, "://") {
+		return true
+	}
+	stat, err := os.Stat(c.join(word))
+	return err == nil && !stat.IsDir() && (filepath.Ext(word) != "" || strings.Contains(word, "/"))
+}
+
+// isStream reports whether the file at path can be read only once: a FIFO, a
+// device, or standard input whatever that is.
 func isStream(path string) bool {
 	var stat unix.Stat_t
 	if unix.Stat(path, &stat) != nil {
@@ -15,4 +78,13 @@ func isStream(path string) bool {
 	default:
 		return true
 	}
+}
+
+// contents returns the first 64 KiB of a regular file, "" if it cannot be read.
+func contents(file string) string { return string(exec.ReadHead(file, 64<<10)) }
+
+// exists reports whether there is a file at the path that parts make.
+func exists(parts ...string) bool {
+	_, err := os.Stat(filepath.Join(parts...))
+	return err == nil
 }

@@ -10,50 +10,52 @@ import (
 	"github.com/nodeinit/nodeinit/exec"
 )
 
+// Sizes in MiB; mib is one in bytes.
 const (
 	mib = 1 << 20
 
-	heapBesides = 24 // MiB that a Node process takes at least besides its old space
-	heapIdle    = 16 // MiB of its own of a process whose heap holds little
-	heapLeast   = 32 // MiB: below that V8 collects more than it runs
+	minOverhead = 24 // what a Node process takes at least besides its old space
+	idleWorker  = 16 // private memory of a process with little in its heap
+	minOldSpace = 32 // below that V8 spends more time collecting than running
 
-	defaultSemi = 16 // MiB: V8's own semi-space on 64 bit, up to V8 11
+	defaultSemiSpace = 16 // V8's own default on 64 bit, up to V8 11
 )
 
-// HeapSize returns Node's old space in MiB for each of workers processes that
-// fill limit bytes together, so that V8 fails with its own message before the
-// kernel kills. It is a worker's share less what the process takes when that is
-// full: a fifth and 4 MiB, of much memory a tenth and 56 MiB, for V8's lists and
-// copies in its last collections, the young generation as Node sizes it under a
-// limit, stacks, page tables and nodeinit (measured, docs/benchmarks.md). young
-// is what the young generation takes more, from [Program.HeapYoung].
+// HeapSize returns the size of Node's old space in MiB for each of workers
+// processes that share limit bytes, such that V8 fails with its own message before
+// the kernel kills. It is a worker's share less what the process takes besides a
+// full old space: a fifth and 4 MiB, of a large share a tenth and 56 MiB, for V8's
+// lists and copies in its last collections, the young generation as Node sizes it
+// under a limit, stacks, page tables and nodeinit (measured, docs/benchmarks.md).
+// young is what the young generation takes beyond that, from [Program.HeapYoung].
 func HeapSize(limit int64, workers, young int) int {
 	share := int(min(limit/int64(workers)/mib, math.MaxInt32))
-	besides := max(min(share/5+4, share/10+56), heapBesides)
-	return max(share-besides-young, heapLeast)
+	overhead := max(min(share/5+4, share/10+56), minOverhead)
+	return max(share-overhead-young, minOldSpace)
 }
 
-// HeapAlone returns the old space in MiB for the one of workers processes that
-// may turn out to be the only one. It may fill limit bytes as a single process
-// may, as long as there is room for the others where they hold little.
+// HeapAlone returns the size of the old space in MiB for the one of workers
+// processes that may turn out to be the only one. That may fill limit bytes as a
+// single process may, as long as there is room for the others with little in their
+// heaps.
 func HeapAlone(limit int64, workers, young int) int {
 	all := int(min(limit/mib, math.MaxInt32))
-	room := all - all/10 - (workers-1)*heapIdle
+	room := all - all/10 - (workers-1)*idleWorker
 	return max(min(HeapSize(limit, 1, young), room), HeapSize(limit, workers, young))
 }
 
-// HeapFits reports whether V8 will run into an old space of so many MiB in each
-// of workers processes before they run into limit bytes.
+// HeapFits reports whether each of workers processes reaches an old space of size
+// MiB before all together reach limit bytes.
 func HeapFits(size int, limit int64, workers int) bool {
-	return int64(size+heapBesides)*int64(workers) <= limit/mib
+	return int64(size+minOverhead)*int64(workers) <= limit/mib
 }
 
-// HeapOption returns the Node option that sets the old space to so many MiB.
+// HeapOption returns the Node option for an old space of size MiB.
 func HeapOption(size int) string { return fmt.Sprintf("--max-old-space-size=%d", size) }
 
-// HeapGiven reports whether argv or the NODE_OPTIONS in env already size the
-// heap, and the MiB they give it, 0 where that cannot be told. Words of a shell
-// command or an npm script count too.
+// HeapGiven reports whether argv or the NODE_OPTIONS in env set the size of the
+// heap, and that size in MiB, 0 where it is not known. Words of a shell command or
+// an npm script count too.
 func HeapGiven(argv, env []string) (size int, given bool) {
 	for _, flag := range []string{"--max-old-space-size", "--max-heap-size"} {
 		if size, given = nodeOption(argv, env, flag); given {
@@ -63,20 +65,20 @@ func HeapGiven(argv, env []string) (size int, given bool) {
 	return size, given
 }
 
-// HeapYoung returns the MiB that the young generation of p's Node may take more
-// than what HeapSize counts, in one of workers processes that share limit bytes.
-// Of V8's three semi-spaces it fills up to two, but only a part of them where
-// the old space is small. --max-semi-space-size sets their size, which V8 rounds
-// up to a power of two; without, Node derives a small one from the memory limit,
-// but Node 18 does not see that of cgroup v2 (libuv 1.44) and leaves V8 its own.
+// HeapYoung returns the MiB that the young generation of p's Node may take beyond
+// what HeapSize allows for, in one of workers processes that share limit bytes. V8
+// fills up to two of its three semi-spaces, less where the old space is small.
+// --max-semi-space-size sets their size, which V8 rounds up to a power of two;
+// without it Node derives a small one from the memory limit, except that Node 18
+// does not see that of cgroup v2 (libuv 1.44) and leaves V8's default.
 func (p Program) HeapYoung(limit int64, workers, cgroupVersion int) int {
 	share := int(limit / int64(workers) / mib)
 	semi, given := nodeOption(p.Argv, p.Env, "--max-semi-space-size")
 	switch {
-	case given && semi > defaultSemi:
-		return min(2*(1<<bits.Len(uint(min(semi, 1<<20)-1))-defaultSemi), share/4)
+	case given && semi > defaultSemiSpace:
+		return min(2*(1<<bits.Len(uint(min(semi, 1<<20)-1))-defaultSemiSpace), share/4)
 	case !given && cgroupVersion == 2 && p.isNode18():
-		return min(2*defaultSemi, share/32+4)
+		return min(2*defaultSemiSpace, share/32+4)
 	}
 	return 0
 }
@@ -89,12 +91,12 @@ func (p Program) isNode18() bool {
 	if p.Join == JoinDirect {
 		name = p.Argv[0]
 	}
-	major, _, known := commandLine{argv: p.Argv, env: p.Env, dir: p.Dir}.nodeVersion(name)
+	major, _, known := p.environment().nodeVersion(name)
 	return known && major == 18
 }
 
-// nodeOption looks for a flag of V8's in argv and in the NODE_OPTIONS in env, and
-// returns its number, 0 where it has none.
+// nodeOption reports whether a flag of V8 is in argv or in the NODE_OPTIONS in env,
+// and returns its number, 0 where it has none.
 func nodeOption(argv, env []string, flag string) (number int, given bool) {
 	// The last one counts, and the command line after NODE_OPTIONS.
 	text := exec.Getenv(env, "NODE_OPTIONS") + " " + strings.Join(argv, " ")
@@ -112,18 +114,4 @@ func nodeOption(argv, env []string, flag string) (number int, given bool) {
 	}
 	number, _ = strconv.Atoi(value[:end])
 	return number, true
-}
-
-// AddNodeOption returns env with option at the end of its NODE_OPTIONS.
-func AddNodeOption(env []string, option string) []string {
-	if options := exec.Getenv(env, "NODE_OPTIONS"); options != "" {
-		option = options + " " + option
-	}
-	added := make([]string, 0, len(env)+1)
-	for _, kv := range env {
-		if !strings.HasPrefix(kv, "NODE_OPTIONS=") {
-			added = append(added, kv)
-		}
-	}
-	return append(added, "NODE_OPTIONS="+option)
 }

@@ -10,10 +10,10 @@ import (
 
 func TestMain(m *testing.M) {
 	testproc.Main(map[string]func([]string){
-		"hirer":    hirer,
-		"employee": employee,
-		"primary":  primary,
-		"closer":   closer,
+		"starter": starter,
+		"started": started,
+		"primary": primary,
+		"closer":  closer,
 	})
 	os.Exit(m.Run())
 }

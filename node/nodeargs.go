@@ -5,17 +5,17 @@ import (
 	"strings"
 )
 
-// A nodeLine is the command line of node, taken apart.
-type nodeLine struct {
+// nodeArgs are the arguments of node.
+type nodeArgs struct {
 	script int    // index of the script, 0 if there is none
-	other  string // what makes node do something else than run a script
-	run    string // the script of package.json to run
-	runAt  int    // the index of the word after that
+	other  string // the option or subcommand with which node runs no script
+	run    string // the script of package.json that --run names
+	runEnd int    // index of the argument after that
 	watch  bool
 }
 
-// nodeValues are the options of node that take the next word as their value
-// (--expose-internals, internalBinding('options'), Node 18 to 26). V8's own
+// nodeValues are the options of node that take the next argument as their value
+// (--expose-internals, internalBinding('options'), Node 18 to 26). Those of V8
 // take none.
 var nodeValues = strings.Fields(`
 	-r --require --import -C --conditions --loader --experimental-loader --title
@@ -45,23 +45,23 @@ var nodeOther = strings.Fields(`
 	--v8-options --completion-bash --prof-process --test --bench --build-snapshot
 	--build-sea --experimental-sea-config`)
 
-// readNodeLine takes argv apart as node does.
-func readNodeLine(argv []string) nodeLine {
-	var line nodeLine
+// parseNodeArgs parses argv as node does.
+func parseNodeArgs(argv []string) nodeArgs {
+	var args nodeArgs
 	for i := 1; i < len(argv); i++ {
 		word := argv[i]
 		switch {
 		case word == "--":
 			if i+1 < len(argv) {
-				line.script = i + 1
+				args.script = i + 1
 			}
-			return line
+			return args
 		case word == "inspect", word == "-":
-			line.other = word
-			return line
+			args.other = word
+			return args
 		case !strings.HasPrefix(word, "-"):
-			line.script = i
-			return line
+			args.script = i
+			return args
 		}
 		name, value, joined := strings.Cut(word, "=")
 		if strings.HasPrefix(name, "--") {
@@ -70,44 +70,44 @@ func readNodeLine(argv []string) nodeLine {
 		takes := !joined && i+1 < len(argv)
 		switch {
 		case slices.Contains(nodeOther, name):
-			line.other = name
-			return line
+			args.other = name
+			return args
 		case name == "--run":
 			if takes {
 				i++
 				value = argv[i]
 			}
-			line.run, line.runAt = value, i+1
-			return line
+			args.run, args.runEnd = value, i+1
+			return args
 		case name == "--watch", name == "--watch-path":
-			line.watch = true
+			args.watch = true
 		}
 		if takes && slices.Contains(nodeValues, name) {
 			i++
 		}
 	}
-	return line
+	return args
 }
 
-// node is a command line of node's.
-func (s commandLine) node() Program {
-	line := readNodeLine(s.argv)
+// node is node server.js.
+func (c commandLine) node() Program {
+	args := parseNodeArgs(c.argv)
 	switch {
-	case line.run != "":
-		return s.nodeRun(line)
-	case line.other == "inspect":
-		return s.none(RuntimeNode, "node inspect is a debugger (write node --inspect and the script)")
-	case line.other == "--test":
-		return s.none(RuntimeNode, "node --test starts processes of its own")
-	case line.other != "" && line.other != "-":
-		return s.none(RuntimeNode, "node %s runs no script (write node server.js)", line.other)
-	case line.script == 0:
-		return s.none(RuntimeNode, "node reads its script from standard input, of which there is one (write node server.js)")
-	case isStream(s.join(s.argv[line.script])):
-		return s.none(RuntimeNode, "node reads its script from %s, which can be read once only (write node server.js)", s.argv[line.script])
-	case line.watch:
-		return s.late()
+	case args.run != "":
+		return c.nodeRun(args)
+	case args.other == "inspect":
+		return c.none(RuntimeNode, "node inspect is a debugger (write node --inspect and the script)")
+	case args.other == "--test":
+		return c.none(RuntimeNode, "node --test starts processes of its own")
+	case args.other != "" && args.other != "-":
+		return c.none(RuntimeNode, "node %s runs no script (write node server.js)", args.other)
+	case args.script == 0:
+		return c.none(RuntimeNode, "node reads its script from standard input, of which there is one (write node server.js)")
+	case isStream(c.join(c.argv[args.script])):
+		return c.none(RuntimeNode, "node reads its script from %s, which can be read once only (write node server.js)", c.argv[args.script])
+	case args.watch:
+		return c.late()
 	default:
-		return s.direct(RuntimeNode)
+		return c.direct(RuntimeNode)
 	}
 }

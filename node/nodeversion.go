@@ -13,8 +13,8 @@ import (
 	"github.com/nodeinit/nodeinit/exec"
 )
 
-// Agent reports whether the program's Node runs nodeinit's agent (agent.js), and
-// if not why, for one log line; "" where there is no Node to run it.
+// Agent reports whether the program's Node can load nodeinit's agent (agent.js),
+// and if not the reason, "" where there is no Node to load it.
 func (p Program) Agent() (ok bool, why string) {
 	if p.Runtime != RuntimeNode || p.Join == JoinNone {
 		return false, ""
@@ -22,60 +22,36 @@ func (p Program) Agent() (ok bool, why string) {
 	if p.Single {
 		return false, "a single executable application takes no --import"
 	}
-	s, name, options := commandLine{argv: p.Argv, env: p.Env, dir: p.Dir}, "node", ""
+	e, name, options := p.environment(), "node", ""
 	if p.Join == JoinDirect {
 		name = p.Argv[0]
-		if script := readNodeLine(p.Argv).script; isNode(filepath.Base(name)) && script > 0 {
+		if script := parseNodeArgs(p.Argv).script; isNode(filepath.Base(name)) && script > 0 {
 			options = strings.Join(p.Argv[1:script], " ")
 		}
 	}
-	if why := s.refusesImport(options); why != "" {
+	if why := e.refusesImport(options); why != "" {
 		return false, why
 	}
-	if major, minor, known := s.nodeVersion(name); known && !supportsImport(major, minor) {
+	if major, minor, known := e.nodeVersion(name); known && !supportsImport(major, minor) {
 		return false, fmt.Sprintf("Node %d.%d takes no --import in NODE_OPTIONS (Node 18.18 and later do)", major, minor)
 	}
 	return true, ""
 }
 
-// Options of node's with which --import=data: would keep the program from
-// running, or would stay in its environment because nothing is imported.
-var againstImport = map[string]string{
-	"--loader":              "a custom loader (%s) would be asked for it",
-	"--experimental-loader": "a custom loader (%s) would be asked for it",
-	"--experimental-policy": "a policy (%s) would have to allow it",
-	"--policy-integrity":    "a policy (%s) would have to allow it",
-	"--snapshot-blob":       "what starts from a snapshot (%s) imports nothing",
-}
-
-// refusesImport returns why there can be no --import of nodeinit's with what is
-// in the text of a command, or in NODE_OPTIONS; "" if there can be.
-func (s commandLine) refusesImport(text string) string {
-	for _, word := range strings.FieldsFunc(text+" "+exec.Getenv(s.env, "NODE_OPTIONS"), endsWord) {
-		option, _, _ := strings.Cut(word, "=")
-		option = strings.ReplaceAll(option, "_", "-")
-		if why, ok := againstImport[option]; ok {
-			return fmt.Sprintf(why, option)
-		}
-	}
-	return ""
-}
-
-// supportsImport reports whether that Node takes --import in NODE_OPTIONS. With an
-// option there that it does not know, it ends at once, with 9.
+// supportsImport reports whether that Node takes --import in NODE_OPTIONS. For an
+// unknown option there Node exits with status 9.
 func supportsImport(major, minor int) bool { return major > 18 || major == 18 && minor >= 18 }
 
-// nodeVersion returns the version of the node that is called name, as it is
-// written in the file, or where Node is a library besides, in its headers.
-// NODE_VERSION, which official images set, may be that of another node.
-func (s commandLine) nodeVersion(name string) (major, minor int, ok bool) {
-	s.argv = []string{name}
-	file, err := s.find()
+// nodeVersion returns the version of the node called name, from its file or, where
+// most of Node is in a shared library, from its headers. NODE_VERSION, which official
+// images set, may be that of another node.
+func (e environment) nodeVersion(name string) (major, minor int, ok bool) {
+	file, err := e.find(name)
 	if err != nil {
 		return 0, 0, false
 	}
-	if real, err := filepath.EvalSymlinks(file); err == nil {
-		file = real
+	if target, err := filepath.EvalSymlinks(file); err == nil {
+		file = target
 	}
 	if major, minor, ok = versionInBinary(file); ok {
 		return major, minor, true
@@ -101,7 +77,7 @@ func versionInHeader(path string) (major, minor int, ok bool) {
 	return 0, 0, false
 }
 
-// parseVersion reads the beginning of 18.17.1, whatever comes after it.
+// parseVersion parses the first two numbers of 18.17.1; anything may follow.
 func parseVersion(text string) (major, minor int, ok bool) {
 	first, rest, _ := strings.Cut(text, ".")
 	second, _, found := strings.Cut(rest, ".")
@@ -113,17 +89,14 @@ func parseVersion(text string) (major, minor int, ok bool) {
 	return major, minor, err1 == nil && err2 == nil
 }
 
-// versionInBinary looks for what Node 18 to 26 have in their read-only data
-// (src/tracing: "node.js/v18.17.1"), less than 1 MB from its beginning, as seen.
+// versionInBinary looks for the string that Node 18 to 26 have in their read-only
+// data (src/tracing: "node.js/v18.17.1"), in the first megabyte as far as seen.
 func versionInBinary(path string) (major, minor int, ok bool) {
 	file, err := exec.OpenRegular(path)
 	if err != nil {
 		return 0, 0, false
 	}
 	defer file.Close()
-	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return 0, 0, false
-	}
 	version, found := findVersion(readOnlyData(file))
 	if !found {
 		return 0, 0, false
@@ -131,22 +104,22 @@ func versionInBinary(path string) (major, minor int, ok bool) {
 	return parseVersion(version)
 }
 
-// mostData is how much of a file's read-only data is looked through.
-const mostData = 4 << 20
+// maxData is how many bytes of the read-only data are searched.
+const maxData = 4 << 20
 
-// readOnlyData returns the beginning of the section .rodata of a 64-bit ELF file,
-// elf(5), nothing of what is none. It is here because debug/elf is 0.3 MB of
+// readOnlyData returns the first maxData bytes of the section .rodata of a 64-bit
+// ELF file (elf(5)), nothing of any other file. debug/elf would add 0.3 MB to the
 // binary.
 func readOnlyData(file io.ReaderAt) io.Reader {
-	const headerSize, sectionSize, mostSections, mostNames = 64, 64, 512, 1 << 16
-	order := binary.NativeEndian // what is to run here
+	const headerSize, sectionSize, maxSections, maxNames = 64, 64, 512, 1 << 16
+	order := binary.NativeEndian // the file is for this machine
 	header := make([]byte, headerSize)
 	if _, err := file.ReadAt(header, 0); err != nil || string(header[:5]) != "\x7fELF\x02" {
 		return strings.NewReader("")
 	}
 	count := int(order.Uint16(header[60:]))
-	names := int(order.Uint16(header[62:])) // the section with the names of all
-	if order.Uint16(header[58:]) != sectionSize || count > mostSections || names >= count {
+	names := int(order.Uint16(header[62:])) // index of the section with the names
+	if order.Uint16(header[58:]) != sectionSize || count > maxSections || names >= count {
 		return strings.NewReader("")
 	}
 	sections := make([]byte, count*sectionSize)
@@ -158,7 +131,7 @@ func readOnlyData(file io.ReaderAt) io.Reader {
 		return int64(order.Uint64(at[24:])), int64(order.Uint64(at[32:]))
 	}
 	offset, size := contents(names)
-	text := make([]byte, max(min(size, mostNames), 0))
+	text := make([]byte, max(min(size, maxNames), 0))
 	if _, err := file.ReadAt(text, offset); err != nil {
 		return strings.NewReader("")
 	}
@@ -166,31 +139,30 @@ func readOnlyData(file io.ReaderAt) io.Reader {
 		name := int(order.Uint32(sections[section*sectionSize:]))
 		if name < len(text) && bytes.HasPrefix(text[name:], []byte(".rodata\x00")) {
 			offset, size = contents(section)
-			return io.NewSectionReader(file, offset, max(min(size, mostData), 0))
+			return io.NewSectionReader(file, offset, max(min(size, maxData), 0))
 		}
 	}
 	return strings.NewReader("")
 }
 
 const (
-	versionMark    = "node.js/v"
-	longestVersion = 32
-	largestNode    = 512 << 20 // bytes
+	versionMark = "node.js/v"
+	maxVersion  = 32 // bytes
 )
 
-// findVersion returns what follows the mark in r.
+// findVersion returns what follows versionMark in r.
 func findVersion(r io.Reader) (version string, ok bool) {
 	buffer := make([]byte, 0, 1<<17)
 	for {
 		n, err := io.ReadFull(r, buffer[len(buffer):cap(buffer)])
 		buffer = buffer[:len(buffer)+n]
 		_, after, found := bytes.Cut(buffer, []byte(versionMark))
-		if found && (len(after) >= longestVersion || err != nil) {
-			return string(after[:min(len(after), longestVersion)]), true
+		if found && (len(after) >= maxVersion || err != nil) {
+			return string(after[:min(len(after), maxVersion)]), true
 		}
 		if err != nil {
 			return "", false
 		}
-		buffer = buffer[:copy(buffer, buffer[len(buffer)-len(versionMark)-longestVersion:])]
+		buffer = buffer[:copy(buffer, buffer[len(buffer)-len(versionMark)-maxVersion:])]
 	}
 }

@@ -2,33 +2,31 @@ package node
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/nodeinit/nodeinit/exec"
 )
 
-// pmArgs is what a package manager is asked to do.
+// pmArgs are the arguments of a package manager.
 type pmArgs struct {
 	script string   // the script of package.json to run, "" for none
-	args   []string // and what follows it
-	dir    string   // where the manager is to look
-	other  string   // what it is asked instead, if not to run a script
-	unsure bool     // there is an option that could change how
+	args   []string // its arguments
+	dir    string   // the directory of the package, "" for the current one
+	other  string   // the command that runs no script
+	unsure string   // an option that may change what is run
 }
 
-const noCommand = "without a command"
+const noCommand = "without a command" // pmArgs.other where there is none
 
-// Options that change nothing about what is run.
+// harmlessOptions do not change what is run.
 var harmlessOptions = strings.Fields("-s --silent -q --quiet -d --if-present --no-update-notifier --no-fund --no-audit --foreground-scripts")
 
-// Commands that run something that is no script, perhaps a server.
+// running are the commands that run something else than a script, perhaps a server.
 var running = strings.Fields("exec x dlx node workspace workspaces")
 
-// readManaged takes the command line of a package manager apart.
-func readManaged(name string, argv []string) pmArgs {
+// parsePMArgs parses the command line of the package manager name.
+func parsePMArgs(name string, argv []string) pmArgs {
 	var m pmArgs
 	i := 1
 	for ; i < len(argv) && strings.HasPrefix(argv[i], "-"); i++ {
@@ -42,7 +40,7 @@ func readManaged(name string, argv []string) pmArgs {
 			}
 			m.dir = value
 		default:
-			m.unsure = true
+			m.unsure = option
 		}
 	}
 	if i == len(argv) {
@@ -70,21 +68,25 @@ func readManaged(name string, argv []string) pmArgs {
 		m.other = command
 		return m
 	}
-	m.readArgs(name, argv[i:])
+	m.parseScriptArgs(name, argv[i:])
 	return m
 }
 
-// builtin are commands of yarn and pnpm that no script can be called like.
+// builtin are the commands of yarn and pnpm that take precedence over a script of
+// the same name.
 var builtin = strings.Fields(`
 	add audit autoclean bin cache ci config create deploy fetch generate-lock-entry
 	global help i import info init install link list login logout ls outdated owner
 	pack patch policies prune publish rebuild remove rm root set store tag team test
 	unlink un uninstall up update upgrade upgrade-interactive version versions why`)
 
-// readArgs reads what follows the name of a script.
-func (m *pmArgs) readArgs(name string, words []string) {
-	if name != "npm" { // they pass on all of it, but disagree about --
-		m.args, m.unsure = words, m.unsure || slices.Contains(words, "--")
+// parseScriptArgs parses what follows the name of a script.
+func (m *pmArgs) parseScriptArgs(name string, words []string) {
+	if name != "npm" { // the others pass on all of it, but do not agree about --
+		m.args = words
+		if slices.Contains(words, "--") {
+			m.unsure = "--"
+		}
 		return
 	}
 	for i, word := range words {
@@ -94,92 +96,98 @@ func (m *pmArgs) readArgs(name string, words []string) {
 			return
 		case slices.Contains(harmlessOptions, word):
 		case strings.HasPrefix(word, "-"):
-			m.unsure = true
+			m.unsure = word
 		default:
 			m.args = append(m.args, word)
 		}
 	}
 }
 
-// manager is a command line of a package manager.
-func (s commandLine) manager(name string) Program {
-	m := readManaged(name, s.argv)
-	if slices.Contains(running, m.other) || m.unsure && m.script == "" && m.other != noCommand {
-		return s.late() // in doubt the command was the value of an option
+// packageManager is npm start, or another command of the package manager name.
+func (c commandLine) packageManager(name string) Program {
+	m := parsePMArgs(name, c.argv)
+	if slices.Contains(running, m.other) || m.unsure != "" && m.script == "" && m.other != noCommand {
+		return c.late() // the command may be the value of an unknown option
 	}
 	if m.other != "" {
-		p := s.none(RuntimeNode, "%s %s runs no server (write node server.js, or %[1]s start)", name, m.other)
+		p := c.none(RuntimeNode, "%s %s runs no server (write node server.js, or %[1]s start)", name, m.other)
 		p.Wrapped = true
 		return p
 	}
-	pkg, ok := findPackage(s.join(m.dir))
+	pkg, ok := findPackage(c.join(m.dir))
 	if !ok {
-		return s.late()
+		return c.late()
 	}
 	script, ok := pkg.Scripts[m.script]
 	if !ok && m.script == "start" && !strings.HasPrefix(name, "yarn") && exists(pkg.dir, "server.js") {
-		script, ok = "node server.js", true // as they do
+		script, ok = "node server.js", true // the default of npm and pnpm
 	}
-	switch {
-	case !ok:
-		return s.late() // yarn and pnpm run installed commands so
-	case m.unsure, pkg.hasHooks(m.script), pkg.customRunner(s.env):
-		return s.lateScript(script)
+	if !ok && name != "npm" { // yarn and pnpm run the installed command of that name
+		return c.late().around(c.nested(slices.Concat([]string{m.script}, m.args)))
 	}
-	list, plain := words(script)
-	if !plain {
-		return s.lateScript(script)
+	if !ok {
+		return c.late()
 	}
-	env := pkg.env(s.env, s.dir, m.script, script)
-	inner := commandLine{slices.Concat(list, m.args), env, pkg.dir, s.depth + 1}.identify()
-	return s.unwrap(inner, fmt.Sprintf("%s runs %q", strings.Join(s.argv, " "), script))
-}
-
-// lateScript is a script that a shell must run.
-func (s commandLine) lateScript(script string) Program {
-	p := s.late(script)
-	if list, plain := words(script); plain {
-		inner := commandLine{list, s.env, s.dir, s.depth + 1}.identify()
-		if inner.Join == JoinNone {
-			p.Join, p.Why = JoinNone, inner.Why
-		}
+	reason := m.unsure
+	if reason == "" {
+		reason = pkg.customRun(m.script, c.vars)
 	}
-	return p
+	env := environment{pkg.env(c.vars, c.dir, m.script, script), pkg.dir}
+	return c.script(name, script, reason, env, m.args)
 }
 
 // nodeRun is node --run, which knows neither hooks nor other settings.
-func (s commandLine) nodeRun(line nodeLine) Program {
-	pkg, ok := findPackage(s.dir)
+func (c commandLine) nodeRun(args nodeArgs) Program {
+	pkg, ok := findPackage(c.dir)
 	if !ok {
-		return s.late()
+		return c.late()
 	}
-	script, ok := pkg.Scripts[line.run]
+	script, ok := pkg.Scripts[args.run]
 	if !ok {
-		return s.none(RuntimeNode, "there is no script %q in %s", line.run, pkg.file())
+		return c.none(RuntimeNode, "there is no script %q in %s", args.run, pkg.file())
 	}
-	list, plain := words(script)
-	rest := s.argv[line.runAt:]
+	rest, reason := c.argv[args.runEnd:], ""
 	if len(rest) > 0 && rest[0] == "--" {
 		rest = rest[1:]
 	} else if len(rest) > 0 {
-		plain = false
+		reason = rest[0]
 	}
 	// Options of this node before --run are not the script's.
-	if !plain || line.runAt > 3 || s.argv[1] != "--run" && line.runAt > 2 {
-		return s.lateScript(script)
+	if args.runEnd > 3 || c.argv[1] != "--run" && args.runEnd > 2 {
+		reason = c.argv[1]
 	}
-	env := exec.Setenv(s.env, map[string]string{
-		"PATH":                       pkg.path(s.env),
+	env := environment{exec.Setenv(c.vars, map[string]string{
+		"PATH":                       pkg.path(c.vars),
 		"PWD":                        pkg.dir,
-		"NODE_RUN_SCRIPT_NAME":       line.run,
+		"NODE_RUN_SCRIPT_NAME":       args.run,
 		"NODE_RUN_PACKAGE_JSON_PATH": pkg.file(),
-	})
-	inner := commandLine{slices.Concat(list, rest), env, pkg.dir, s.depth + 1}.identify()
-	return s.unwrap(inner, fmt.Sprintf("%s runs %q", strings.Join(s.argv, " "), script))
+	}), pkg.dir}
+	return c.script("node --run", script, reason, env, rest)
 }
 
-// exists reports whether there is something at the path of parts.
-func exists(parts ...string) bool {
-	_, err := os.Stat(filepath.Join(parts...))
-	return err == nil
+// script is a script of package.json that runner runs, with args, in e. reason is
+// what runner has to run it for; "" if it need not.
+func (c commandLine) script(runner, script, reason string, e environment, args []string) Program {
+	command, simple := parseSimple(script)
+	switch {
+	case reason != "":
+		reason = "of " + reason
+	case !simple:
+		reason = fmt.Sprintf("%q needs a shell", script)
+	}
+	var p Program
+	switch {
+	case reason == "":
+		inner := c.nestedIn(e.with(command.vars), slices.Concat(command.argv, args))
+		p = c.unwrap(inner, runner, fmt.Sprintf("%s runs %q", strings.Join(c.argv, " "), script), script)
+		reason = fmt.Sprintf("%q is no plain node command", script)
+	case simple:
+		p = c.late(script).around(c.nestedIn(c.with(command.vars), command.argv))
+	default:
+		p = c.late(script)
+	}
+	if p.Join == JoinLate && p.Note == "" {
+		p.Note = fmt.Sprintf("%s is kept because %s", runner, reason)
+	}
+	return p
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/nodeinit/nodeinit/exec"
 )
 
-// A packageFile is what matters here of a package.json.
+// A packageFile is the part of a package.json that decides what a script runs.
 type packageFile struct {
 	Name    string            `json:"name"`
 	Version string            `json:"version"`
@@ -19,16 +19,16 @@ type packageFile struct {
 	Engines map[string]string `json:"engines"`
 
 	PNPM struct {
-		ExecutionEnv json.RawMessage `json:"executionEnv"` // a Node of its own
+		ExecutionEnv json.RawMessage `json:"executionEnv"` // another Node
 	} `json:"pnpm"`
 
-	dir string
+	dir string // of the file
 }
 
 const maxPackage = 4 << 20 // bytes of a package.json
 
-// findPackage reads the package.json that is nearest to dir, upwards. One that
-// cannot be understood is none.
+// findPackage reads the package.json in dir or the nearest directory above it. One
+// that cannot be parsed counts as none.
 func findPackage(dir string) (packageFile, bool) {
 	if !filepath.IsAbs(dir) { // scripts need its path in their environment
 		return packageFile{}, false
@@ -53,38 +53,39 @@ func findPackage(dir string) (packageFile, bool) {
 
 func (p packageFile) file() string { return filepath.Join(p.dir, "package.json") }
 
-// hasHooks reports whether others are run before or after the script.
-func (p packageFile) hasHooks(script string) bool {
-	return p.Scripts["pre"+script] != "" || p.Scripts["post"+script] != ""
-}
-
-// customRunner reports whether the package manager is told to run scripts in
-// another way: with Plug'n'Play, in another shell, with options for Node or with
-// a Node of its own.
-func (p packageFile) customRunner(env []string) bool {
-	if len(p.PNPM.ExecutionEnv) > 0 {
-		return true
-	}
-	for _, key := range []string{"node_options", "script_shell", "shell_emulator", "use_node_version"} {
-		if exec.Getenv(env, "npm_config_"+key) != "" || exec.Getenv(env, "NPM_CONFIG_"+strings.ToUpper(key)) != "" {
-			return true
+// customRun returns what makes the package manager do more than run the script
+// in a shell, "" for nothing: a hook before or after it, or a setting: Plug'n'Play,
+// another shell, options for Node or another Node.
+func (p packageFile) customRun(script string, env []string) string {
+	for _, hook := range []string{"pre" + script, "post" + script} {
+		if p.Scripts[hook] != "" {
+			return hook
 		}
 	}
-	dirs := append(p.above(), exec.Getenv(env, "HOME"))
-	for _, dir := range dirs {
+	if len(p.PNPM.ExecutionEnv) > 0 {
+		return "pnpm.executionEnv"
+	}
+	for _, key := range []string{"npm_config_node_options", "npm_config_script_shell", "npm_config_shell_emulator", "npm_config_use_node_version"} {
+		if exec.Getenv(env, key) != "" || exec.Getenv(env, strings.ToUpper(key)) != "" {
+			return key
+		}
+	}
+	for _, dir := range append(p.above(), exec.Getenv(env, "HOME")) {
 		for _, name := range []string{".yarnrc.yml", ".pnp.cjs", ".pnp.js"} {
 			if exists(dir, name) {
-				return true
+				return filepath.Join(dir, name)
 			}
 		}
-		text := contents(filepath.Join(dir, ".npmrc")) + contents(filepath.Join(dir, "pnpm-workspace.yaml"))
-		for _, key := range []string{"node-options", "script-shell", "shell-emulator", "use-node-version", "scriptShell", "shellEmulator", "useNodeVersion", "executionEnv"} {
-			if strings.Contains(text, key) {
-				return true
+		for _, name := range []string{".npmrc", "pnpm-workspace.yaml"} {
+			text := contents(filepath.Join(dir, name))
+			for _, key := range []string{"node-options", "script-shell", "shell-emulator", "use-node-version", "scriptShell", "shellEmulator", "useNodeVersion", "executionEnv"} {
+				if strings.Contains(text, key) {
+					return key + " in " + filepath.Join(dir, name)
+				}
 			}
 		}
 	}
-	return false
+	return ""
 }
 
 // above returns the directory of the package and those above it.
@@ -97,7 +98,7 @@ func (p packageFile) above() []string {
 	return dirs
 }
 
-// path returns the PATH of scripts: the installed commands come first.
+// path returns the PATH of scripts: installed commands come first.
 func (p packageFile) path(env []string) string {
 	var path []string
 	for _, dir := range p.above() {
@@ -109,9 +110,9 @@ func (p packageFile) path(env []string) string {
 	return strings.Join(path, string(filepath.ListSeparator))
 }
 
-// env returns env as scripts see it, run from the directory from. Of what npm
-// adds, it has what tells of the package and the script, which all package
-// managers give; and not what tells of npm itself: npm_execpath, npm_command,
+// env returns env as a script, with that text, sees it when it is run from the
+// directory from. It has the variables about the package and the script, which all
+// package managers set, but not those about npm itself: npm_execpath, npm_command,
 // npm_config_*, NODE, EDITOR, COLOR.
 func (p packageFile) env(env []string, from, script, text string) []string {
 	vars := map[string]string{
@@ -133,8 +134,8 @@ func (p packageFile) env(env []string, from, script, text string) []string {
 	return exec.Setenv(env, vars)
 }
 
-// flatten adds value, and what is in it, to vars as npm does (package-envs in
-// @npmcli/run-script).
+// flatten adds value and its elements to vars as npm does (@npmcli/run-script,
+// package-envs).
 func flatten(vars map[string]string, key string, value any) {
 	switch v := value.(type) {
 	case nil:

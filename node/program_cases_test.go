@@ -8,7 +8,7 @@ import (
 )
 
 // world is a directory with programs and packages: bin is PATH, the rest are
-// projects. $W in a file is the directory.
+// projects. $W stands for its path.
 var world = map[string]string{
 	"bin/node": "\x7fELF", "bin/bun": "\x7fELF", "bin/deno": "\x7fELF", "bin/sh": "\x7fELF", "bin/python": "\x7fELF",
 	"bin/launcher": "\x7fELF", "bin/tini": "\x7fELF", "bin/env": "\x7fELF",
@@ -38,7 +38,7 @@ exec "$@"
 			"and": "node migrate.js && node server.js", "var": "node server.js $PORT", "assign": "NODE_ENV=production node server.js",
 			"glob": "node *.js", "exec": "exec node server.js", "tsx": "tsx server.ts", "tool": "tool start", "again": "npm run start -- again",
 			"loop": "npm run loop", "eval": "node -e 1", "test-runner": "node --test", "daemon": "pm2-runtime server.js", "py": "python app.py",
-			"resets": "NODE_OPTIONS=--title=x node server.js", "cross": "cross-env NODE_OPTIONS=--title=x node server.js",
+			"resets": "NODE_OPTIONS=--title=x node server.js", "resets-late": "NODE_OPTIONS=--title=x tsx server.ts", "cross": "cross-env NODE_OPTIONS=--title=x node server.js",
 			"keeps": "NODE_OPTIONS=\"$NODE_OPTIONS --title=x\" node server.js", "bun": "bun server.ts", "dollar": "node \"$x.js\"",
 			"hooked": "node server.js", "prehooked": "node migrate.js", "after": "node server.js", "postafter": "true", "here": "./local",
 			"unclosed": "node 'x", "empty": ""
@@ -54,8 +54,8 @@ exec "$@"
 	"none/readme":         "",
 }
 
-// makeWorld writes the files of world. What is in bin, and what has #!, may be
-// executed.
+// makeWorld writes the files of world. Those in bin and those with #! are
+// executable.
 func makeWorld(t *testing.T) string {
 	t.Helper()
 	top, err := filepath.EvalSymlinks(t.TempDir())
@@ -83,8 +83,8 @@ func makeWorld(t *testing.T) string {
 	return top
 }
 
-// What is between « and » is one word. A want is the join, the runtime, and the
-// command line if that is another; or after a colon a part of the reason.
+// Text between « and » is one word. want is the join, the runtime, and the command
+// line if that is another; or after a colon a part of the reason.
 var commandLines = []struct{ dir, line, want string }{
 	// node itself
 	{"app", "node server.js", "direct node"},
@@ -137,7 +137,7 @@ var commandLines = []struct{ dir, line, want string }{
 	{"app", "npm run loop", "late"},
 	{"app", "npm run and", "late node"},
 	{"app", "npm run var", "late node"},
-	{"app", "npm run assign", "late node"},
+	{"app", "npm run assign", "direct node = node server.js"},
 	{"app", "npm run glob", "late node"},
 	{"app", "npm run dollar", "late node"},
 	{"app", "npm run unclosed", "late node"},
@@ -151,7 +151,8 @@ var commandLines = []struct{ dir, line, want string }{
 	{"app", "npm run eval", "none node: node -e runs no script"},
 	{"app", "npm run test-runner", "none node: --test"},
 	{"app", "npm run daemon", "none node: pm2-runtime starts and watches"},
-	{"app", "npm run resets", "none node: sets NODE_OPTIONS"},
+	{"app", "npm run resets", "direct node = node server.js"},
+	{"app", "npm run resets-late", "none node: sets NODE_OPTIONS"},
 	{"app", "npm run cross", "none node: sets NODE_OPTIONS"},
 	{"app", "npm run py", "late"},
 	{"app", "npm run", "none node: npm run runs no server"},
@@ -169,7 +170,15 @@ var commandLines = []struct{ dir, line, want string }{
 	{"app", "pnpm --filter x start", "late node"},
 	{"app", "pnpm exec tool", "late node"},
 	{"app", "npx tsx server.ts", "late node"},
+	{"app", "npx", "late node"},
+	{"app", "npx --yes pm2-runtime server.js", "none node: pm2-runtime starts and watches"},
+	{"app", "npx -p pm2 -- pm2@6 start server.js", "none node: pm2 starts and watches"},
+	{"app", "yarn pm2-runtime server.js", "none node: pm2-runtime starts and watches"},
+	{"app", "npm run pm2-runtime", "late node"},
+	{"app", "npx node server.js", "late node"},
 	{"app", "corepack yarn start", "late node"},
+	{"app", "corepack yarn install", "none node: runs no server"},
+	{"app", "corepack enable", "late node"},
 	{"noscripts", "npm start", "direct node = node server.js"},
 	{"noscripts", "yarn start", "late node"},
 	{"broken", "npm start", "late node"},
@@ -188,8 +197,13 @@ var commandLines = []struct{ dir, line, want string }{
 	{"app", "sh -c «node a.js & node b.js»", "none node: several programs at once"},
 	{"app", "sh -c «nginx & node b.js»", "late node"},
 	{"app", "npx concurrently «node a.js» «node b.js»", "none node: several programs at once"},
-	{"app", "sh -c «PORT=1 /usr/bin/node server.js»", "late node"},
-	{"app", "sh -c «NODE_OPTIONS=--x node server.js»", "none node: sets NODE_OPTIONS"},
+	{"app", "sh -c «PORT=1 /usr/bin/node server.js»", "direct node = /usr/bin/node server.js"},
+	{"app", "sh -c «PORT=$X node server.js»", "late node"},
+	{"app", "sh -c «1=1 node server.js»", "late node"},
+	{"app", "sh -c «A=1»", "late"},
+	{"app", "sh -c «NODE_OPTIONS=--x node server.js»", "direct node = node server.js"},
+	{"app", "sh -c «NODE_OPTIONS=--x tsx server.ts»", "none node: sets NODE_OPTIONS"},
+	{"app", "sh -c «export NODE_OPTIONS=--x; node server.js»", "none node: sets NODE_OPTIONS"},
 	{"app", "sh -c «nginx; python app.py»", "late"},
 	{"app", "sh -c «node -e 1»", "none node: node -e"},
 	{"app", "sh -c", "late"},

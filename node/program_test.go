@@ -36,11 +36,74 @@ func TestIdentify(t *testing.T) {
 		if (p.Join == node.JoinNone) != (p.Why != "") || reasoned && !strings.Contains(p.Why, why) {
 			t.Errorf("%s: %s because of %q", c.line, p.Join, p.Why)
 		}
-		if changed != (p.Note != "") {
+		if kept := strings.Contains(p.Note, " is kept because "); changed && p.Note == "" || !changed && p.Note != "" && !kept {
 			t.Errorf("%s: became %q, with the note %q", c.line, p.Argv, p.Note)
 		}
 		if p.Wrapped && p.Join == node.JoinDirect || !p.Wrapped && p.Join == node.JoinLate && p.Runtime == node.RuntimeNode {
 			t.Errorf("%s: %s, wrapped: %v", c.line, p.Join, p.Wrapped)
+		}
+	}
+}
+
+// The note tells whether a package manager or a shell is started, and why.
+func TestNote(t *testing.T) {
+	t.Parallel()
+	top := makeWorld(t)
+	env := []string{"PATH=" + filepath.Join(top, "bin"), "HOME=" + filepath.Join(top, "none")}
+	for _, c := range []struct{ dir, line, want string }{
+		{"app", "node server.js", ""},
+		{"app", "npm start", `npm start runs "node server.js", npm is not started`},
+		{"app", "sh -c «npm run assign»", `sh -c runs "npm run assign", sh is not started; npm run assign runs "NODE_ENV=production node server.js", npm is not started`},
+		{"app", "node --run start", `node --run start runs "node server.js", node --run is not started`},
+		{"app", "docker-entrypoint.sh server.js", "docker-entrypoint.sh runs its arguments, docker-entrypoint.sh is not started"},
+		{"app", "tini -- npm run hooked", "nodeinit does what tini would; npm is kept because of prehooked"},
+		{"app", "npm run after", "npm is kept because of postafter"},
+		{"app", "npm --workspace a run start", ""}, // a may be the script
+		{"app", "npm --workspace=a run start", "npm is kept because of --workspace"},
+		{"app", "npm run start --port 80", "npm is kept because of --port"},
+		{"app", "yarn start -- x", "yarn is kept because of --"},
+		{"app", "npm run and", `npm is kept because "node migrate.js && node server.js" needs a shell`},
+		{"app", "sh -c «npm run and»", `npm is kept because "node migrate.js && node server.js" needs a shell`},
+		{"app", "npm run tsx", `npm is kept because "tsx server.ts" is no plain node command`},
+		{"app", "npm run daemon", ""}, // Why tells it
+		{"app", "npm exec tool", ""},
+		{"app", "node --title x --run start", "node --run is kept because of --title"},
+		{"app", "node --run start x", "node --run is kept because of x"},
+		{"rc", "npm start", "npm is kept because of node-options in $W/rc/.npmrc"},
+		{"berry", "yarn start", "yarn is kept because of $W/berry/.yarnrc.yml"},
+		{"pinned", "pnpm start", "pnpm is kept because of pnpm.executionEnv"},
+	} {
+		p := node.Identify(fields(c.line), env, filepath.Join(top, c.dir))
+		if want := strings.ReplaceAll(c.want, "$W", top); p.Note != want {
+			t.Errorf("in %s, %s: the note is %q, want %q", c.dir, c.line, p.Note, want)
+		}
+	}
+	p := node.Identify([]string{"npm", "start"}, append(env, "NPM_CONFIG_SCRIPT_SHELL=bash"), filepath.Join(top, "app"))
+	if want := "npm is kept because of npm_config_script_shell"; p.Note != want {
+		t.Errorf("the note is %q, want %q", p.Note, want)
+	}
+}
+
+// Variables set before the command are the program's.
+func TestAssignmentsAreInTheEnvironment(t *testing.T) {
+	t.Parallel()
+	top := makeWorld(t)
+	bin := filepath.Join(top, "bin")
+	env := []string{"PATH=" + bin, "A=0", "NODE_OPTIONS=--title=y"}
+	for line, want := range map[string]map[string]string{
+		"npm run assign": {"NODE_ENV": "production", "A": "0", "npm_lifecycle_event": "assign"},
+		"npm run resets": {"NODE_OPTIONS": "--title=x"},
+		`sh -c «A=1 B="b c" C= exec node server.js»`: {"A": "1", "B": "b c", "C": ""},
+		"sh -c «PATH=" + bin + " node server.js»":    {"PATH": bin},
+	} {
+		p := node.Identify(fields(line), env, filepath.Join(top, "app"))
+		if p.Join != node.JoinDirect {
+			t.Errorf("%s: %s", line, p.Join)
+		}
+		for key, value := range want {
+			if got := slices.DeleteFunc(slices.Clone(p.Env), func(kv string) bool { return !strings.HasPrefix(kv, key+"=") }); !slices.Equal(got, []string{key + "=" + value}) {
+				t.Errorf("%s: %q, want %s=%s", line, got, key, value)
+			}
 		}
 	}
 }
@@ -52,7 +115,7 @@ func TestResolvedScriptRunsAsUnderNPM(t *testing.T) {
 	bin, app, sub := filepath.Join(top, "bin"), filepath.Join(top, "app"), filepath.Join(top, "app/sub")
 	env := []string{"PATH=" + bin, "A=1", "npm_package_name=other", "PWD=" + sub}
 	p := node.Identify([]string{"npm", "start"}, env, sub)
-	if p.Dir != app || p.Note != `npm start runs "node server.js"` {
+	if p.Dir != app || p.Note != `npm start runs "node server.js", npm is not started` {
 		t.Errorf("in %s, %s", p.Dir, p.Note)
 	}
 	path, ok := strings.CutPrefix(exec.Getenv(p.Env, "PATH"), app+"/node_modules/.bin:"+top+"/node_modules/.bin:")

@@ -9,15 +9,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// seaNote is the name of the ELF note in which a single executable application
-// has its code: postject and Node's own --build-sea (26) put it there
-// (https://nodejs.org/api/single-executable-applications.html).
+// seaNote is the name of the ELF note with the code of a single executable
+// application. postject writes it, and Node's own --build-sea (26);
+// https://nodejs.org/api/single-executable-applications.html
 const seaNote = "NODE_SEA_BLOB\x00"
 
-// Bounds on what is read of a file.
+// Limits on what is read of a file.
 const (
 	maxSegments = 256
-	maxNotes    = 256 // in each
+	maxNotes    = 256 // per segment
 )
 
 // A segment is an Elf64_Phdr (elf(5)).
@@ -26,9 +26,10 @@ type segment struct {
 	Offset, Vaddr, Paddr, Filesz, Memsz, Align uint64
 }
 
-// isSEA reports whether file is Node with an application in it. It reads some
-// headers and not the 100 MB. Node runs on 64-bit little-endian machines, but for
-// s390x and 32-bit ARM, where this finds nothing.
+// isSEA reports whether file is a single executable application: Node with an
+// application in it. Such a program takes the channel but no --import, so that it
+// has no agent. isSEA reads a few headers of the 100 MB, of 64-bit little-endian
+// files only: on s390x and 32-bit ARM it reports false.
 func isSEA(file string) bool {
 	f, err := os.OpenFile(file, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -63,8 +64,7 @@ func isSEA(file string) bool {
 	return false
 }
 
-// hasSEANote reports whether one of the notes in a part of f is that of a single
-// executable application.
+// hasSEANote reports whether seaNote is among the notes from at to end in f.
 func hasSEANote(f io.ReaderAt, at, end int64) bool {
 	for range maxNotes {
 		var note struct { // Elf64_Nhdr
@@ -83,17 +83,9 @@ func hasSEANote(f io.ReaderAt, at, end int64) bool {
 	return false
 }
 
-// padded is the length with what follows up to a multiple of 4.
+// padded returns n rounded up to a multiple of 4.
 func padded(n uint32) int64 { return (int64(n) + 3) &^ 3 }
 
 func readAt(f io.ReaderAt, at int64, to any) error {
 	return binary.Read(io.NewSectionReader(f, at, int64(binary.Size(to))), binary.LittleEndian, to)
-}
-
-// single is a single executable application. It takes the channel as any Node
-// does, but no --import: nothing can be said to it but the protocol's disconnect.
-func (s commandLine) single() Program {
-	p := s.direct(RuntimeNode)
-	p.Single = true
-	return p
 }

@@ -1,146 +1,89 @@
 package node
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/nodeinit/nodeinit/exec"
 )
 
-// words splits a shell command that means the same without a shell: one command
-// of plain or simply quoted words. Anything else is not plain.
-func words(command string) (list []string, plain bool) {
-	var word strings.Builder
-	within := false // a word, perhaps an empty one ('')
-	for i := 0; i < len(command); i++ {
-		c := command[i]
-		switch {
-		case c == ' ' || c == '\t':
-			if within {
-				list = append(list, word.String())
-			}
-			word.Reset()
-			within = false
-		case c == '\'' || c == '"':
-			end := strings.IndexByte(command[i+1:], c)
-			if end < 0 {
-				return nil, false
-			}
-			quoted := command[i+1 : i+1+end]
-			if c == '"' && strings.ContainsAny(quoted, "$`\\!") {
-				return nil, false
-			}
-			word.WriteString(quoted)
-			within = true
-			i += end + 1
-		case c >= 0x80 || isLetterOrDigit(c) || strings.IndexByte("_-+=:,./@%", c) >= 0:
-			word.WriteByte(c)
-			within = true
-		default:
-			return nil, false
-		}
-	}
-	if within {
-		list = append(list, word.String())
-	}
-	if len(list) > 1 && list[0] == "exec" {
-		list = list[1:]
-	}
-	// An = in the first word is an assignment.
-	return list, len(list) > 0 && !strings.Contains(list[0], "=") && !strings.HasPrefix(list[0], "-")
-}
-
-func isLetterOrDigit(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
-}
-
 // shell is sh -c "command" or sh script.
-func (s commandLine) shell() Program {
-	for i := 1; i < len(s.argv); i++ {
-		switch word := s.argv[i]; {
+func (c commandLine) shell() Program {
+	for i := 1; i < len(c.argv); i++ {
+		switch word := c.argv[i]; {
 		case word == "-o" || word == "+o":
 			i++
 		case !strings.HasPrefix(word, "-") || word == "-":
-			return s.shellScript(i)
+			return c.shellScript(c.join(word), c.argv[i+1:])
 		case !strings.HasPrefix(word, "--") && strings.Contains(word, "c"):
 			i++
-			if i < len(s.argv) && s.argv[i] == "-o" {
+			if i < len(c.argv) && c.argv[i] == "-o" {
 				i += 2
 			}
-			if i >= len(s.argv) {
-				return s.undetermined()
+			if i >= len(c.argv) {
+				return c.undetermined()
 			}
-			return s.shellCommand(s.argv[i], i == 2 && strings.Trim(word, "-ceu") == "")
+			return c.shellCommand(c.argv[i], i == 2 && strings.Trim(word, "-ceu") == "")
 		}
 	}
-	return s.undetermined()
+	return c.undetermined()
 }
 
-// shellCommand is what sh -c runs; alone tells that nothing else is asked of
-// the shell (such as -l, which reads a profile).
-func (s commandLine) shellCommand(command string, alone bool) Program {
-	if list, plain := words(command); plain {
-		inner := commandLine{list, s.env, s.dir, s.depth + 1}.identify()
-		if alone || inner.Join != JoinDirect {
-			return s.unwrap(inner, fmt.Sprintf("%s -c runs %q", filepath.Base(s.argv[0]), command))
-		}
-		return s.late()
+// shellCommand is sh -c command. only tells that no other option changes what the
+// shell does, as -l would, which reads a profile.
+func (c commandLine) shellCommand(command string, only bool) Program {
+	simple, ok := parseSimple(command)
+	if !ok {
+		return c.shellCode(command)
 	}
-	return s.text(command)
+	inner := c.nestedIn(c.with(simple.vars), simple.argv)
+	if !only && inner.Join == JoinDirect {
+		return c.late()
+	}
+	name := filepath.Base(c.argv[0])
+	return c.unwrap(inner, name, fmt.Sprintf("%s -c runs %q", name, command), command)
 }
 
-// shellScript is a script that a shell is given; its name is the word at.
-func (s commandLine) shellScript(at int) Program {
-	return s.scriptText(s.join(s.argv[at]), s.argv[at+1:])
-}
-
-// text is a program that is a shell's text.
-func (s commandLine) text(text string) Program {
+// shellCode is a program that runs the shell code text.
+func (c commandLine) shellCode(text string) Program {
 	if !mentionsNode(text) {
-		return s.undetermined()
+		return c.undetermined()
 	}
-	return s.late(text)
+	return c.late(text)
 }
 
-// scriptText is a shell script with arguments, which it may run.
-func (s commandLine) scriptText(file string, args []string) Program {
+// shellScript is a shell script with arguments, which it may run.
+func (c commandLine) shellScript(file string, args []string) Program {
 	text := contents(file)
-	if strings.Contains(text, `"$@"`) && len(args) > 0 {
-		inner := commandLine{args, s.env, s.dir, s.depth + 1}.identify()
-		if isNodeImage(text) {
-			return s.nodeImage(args)
-		}
-		if inner.Runtime == RuntimeNode {
-			p := s.late(text)
-			if inner.Join == JoinNone {
-				p.Join, p.Why = JoinNone, inner.Why
-			}
-			return p
-		}
+	if !strings.Contains(text, `"$@"`) || len(args) == 0 {
+		return c.shellCode(text)
 	}
-	return s.text(text)
+	if isNodeImage(text) {
+		return c.nodeImage(args)
+	}
+	if inner := c.nested(args); inner.Runtime == RuntimeNode {
+		return c.late(text).around(inner)
+	}
+	return c.shellCode(text)
 }
 
 // nodeImage is docker-entrypoint.sh of the official Node images: it runs args,
 // with node in front if they begin with an option or with no command.
-func (s commandLine) nodeImage(args []string) Program {
-	inner := commandLine{args, s.env, s.dir, s.depth + 1}
-	stat, err := os.Stat(s.join(args[0]))
-	plainFile := err == nil && stat.Mode().IsRegular() && unix.Access(s.join(args[0]), unix.X_OK) != nil
-	if _, err := inner.find(); err != nil || plainFile || strings.HasPrefix(args[0], "-") {
-		inner.argv = append([]string{"node"}, args...)
+func (c commandLine) nodeImage(args []string) Program {
+	file := c.join(args[0])
+	stat, err := os.Stat(file)
+	plainFile := err == nil && stat.Mode().IsRegular() && unix.Access(file, unix.X_OK) != nil
+	if _, err := c.find(args[0]); err != nil || plainFile || strings.HasPrefix(args[0], "-") {
+		args = append([]string{"node"}, args...)
 	}
-	return s.unwrap(inner.identify(), fmt.Sprintf("%s runs its arguments", filepath.Base(s.argv[0])))
+	name := filepath.Base(c.argv[0])
+	return c.unwrap(c.nested(args), name, name+" runs its arguments")
 }
 
-// isNodeImage reports whether text is that docker-entrypoint.sh and nothing
-// else. Its condition has grown over the years.
+// isNodeImage reports whether text is that docker-entrypoint.sh and nothing else.
+// The condition in it has become longer over the years.
 func isNodeImage(text string) bool {
 	var lines []string
 	for line := range strings.Lines(text) {
@@ -152,79 +95,4 @@ func isNodeImage(text string) bool {
 	return len(lines) == 6 && lines[0] == "#!/bin/sh" && lines[1] == "set -e" &&
 		strings.HasPrefix(lines[2], `if [ "${1#-}" != "${1}" ] || [ -z "$(command -v "${1}")" ]`) && strings.HasSuffix(lines[2], "; then") &&
 		lines[3] == `set -- node "$@"` && lines[4] == "fi" && lines[5] == `exec "$@"`
-}
-
-// contents returns the first 64 KiB of file.
-func contents(file string) string { return string(exec.ReadHead(file, 64<<10)) }
-
-// file is a program that is known by what is in its file.
-func (s commandLine) file() Program {
-	from := 1
-	if slices.Contains(asUserNames, filepath.Base(s.argv[0])) {
-		from = 2
-	}
-	if slices.Contains(wrapperNames, filepath.Base(s.argv[0])) {
-		from = 0
-	}
-	file, err := s.find()
-	if err != nil {
-		return s.findNodeAfter(from)
-	}
-	first, _, _ := strings.Cut(string(exec.ReadHead(file, 256)), "\n")
-	line, ok := strings.CutPrefix(first, "#!")
-	if !ok && isSEA(file) {
-		return s.single()
-	}
-	if !ok {
-		return s.findNodeAfter(from)
-	}
-	interpreter := strings.Fields(line)
-	if len(interpreter) > 0 && filepath.Base(interpreter[0]) == "env" {
-		interpreter = slices.DeleteFunc(interpreter[1:], func(word string) bool { return word == "-S" || word == "--split-string" })
-	}
-	if len(interpreter) == 0 {
-		return s.findNodeAfter(from)
-	}
-	if slices.Contains(shellNames, filepath.Base(interpreter[0])) {
-		return s.scriptText(file, s.argv[1:])
-	}
-	inner := commandLine{slices.Concat(interpreter, []string{file}, s.argv[1:]), s.env, s.dir, s.depth + 1}.identify()
-	if real, err := filepath.EvalSymlinks(file); err == nil {
-		file = real
-	}
-	if inner.Runtime == RuntimeNode && inner.Join == JoinDirect && strings.Contains(file, "/node_modules/") {
-		return s.late() // a tool that was installed may be a server itself, or start one
-	}
-	inner.Argv, inner.Note = s.argv, ""
-	if inner.Join == JoinLate && inner.Runtime == RuntimeOther {
-		return s.findNodeAfter(from)
-	}
-	return inner
-}
-
-// find returns the file that s executes.
-func (s commandLine) find() (string, error) {
-	path := exec.Getenv(s.env, "PATH")
-	if path == "" {
-		path = "/bin:/usr/bin" // execvp(3)
-	}
-	name := s.argv[0]
-	if s.dir == "" {
-		return exec.Find(name, path)
-	}
-	if strings.Contains(name, "/") {
-		file, err := exec.Find(s.join(name), path)
-		if err != nil {
-			return "", &exec.Error{Name: name, Err: errors.Unwrap(err)}
-		}
-		if filepath.IsAbs(name) {
-			return name, nil
-		}
-		return file, nil
-	}
-	dirs := filepath.SplitList(path)
-	for i, dir := range dirs {
-		dirs[i] = s.join(dir)
-	}
-	return exec.Find(name, strings.Join(dirs, string(filepath.ListSeparator)))
 }

@@ -122,16 +122,23 @@ func withoutStart(t *testing.T, options string) string {
 	url, rest, _ := strings.Cut(options, " ")
 	code, ok := strings.CutPrefix(url, "--import=data:text/javascript;by=nodeinit;base64,")
 	got, err := base64.StdEncoding.DecodeString(code)
-	comments := regexp.MustCompile(`(?m)^ *// .*\n`)
-	indents := regexp.MustCompile(`(?m)^ +`)
-	if want := indents.ReplaceAllString(comments.ReplaceAllString(string(start), ""), ""); !ok || err != nil || string(got) != want {
+	if !ok || err != nil || string(got) != compacted(start) {
 		t.Errorf("NODE_OPTIONS=%s does not begin with start.js", options)
 	}
 	return rest
 }
 
-// modulesIn returns the names of the modules in NODEINIT_MODULES, which has
-// their whole text.
+// compacted returns a script without comments, empty lines and indentation.
+func compacted(script []byte) string {
+	text := string(script)
+	for _, pattern := range []string{`(?m)^ *// .*\n`, `(?m) // [^'"\x60/\n]*$`, `(?m)^ +`, `(?m)^\n`} {
+		text = regexp.MustCompile(pattern).ReplaceAllString(text, "")
+	}
+	return text
+}
+
+// modulesIn returns the names of the modules in NODEINIT_MODULES, and checks their
+// text.
 func modulesIn(t *testing.T, variable string) string {
 	t.Helper()
 	var names []string
@@ -150,7 +157,7 @@ func modulesIn(t *testing.T, variable string) string {
 			}
 			want = append(want, text...)
 		}
-		if got, err := base64.RawURLEncoding.DecodeString(encoded); string(got) != string(want) || err != nil {
+		if got, err := base64.RawURLEncoding.DecodeString(encoded); string(got) != compacted(want) || err != nil {
 			t.Errorf("%s is %q, %v", url, got, err)
 		}
 		names = append(names, strings.TrimSuffix(file, ".js"))
@@ -193,7 +200,7 @@ func TestWorkerInspector(t *testing.T) {
 			t.Errorf("%+v:\n got %s\nwant %s", c, got, c.want)
 		}
 		if got := strings.Join(p.Argv, " "); got != c.argv {
-			t.Errorf("Worker made %q of the program's argv", got)
+			t.Errorf("Command made %q of the program's argv", got)
 		}
 	}
 }
@@ -217,21 +224,21 @@ func TestWorkerNeedsAChannel(t *testing.T) {
 	}
 }
 
-// The channel has the number that was promised, and what was passed to this
-// process keeps its own; nothing else is open.
-func TestChannelIsWhereItWasPromised(t *testing.T) {
+// The child has the channel as ChannelFD says, inherited descriptors under their own
+// numbers, and nothing else.
+func TestChildHasTheChannel(t *testing.T) {
 	t.Parallel()
 	for _, join := range []node.Join{node.JoinDirect, node.JoinLate} {
-		p := testproc.Command{Argv: testproc.Argv("hirer", strconv.Itoa(int(join)))}.Start(t)
-		promised := p.Line()
-		p.Expect(promised, "in /", "0")
+		p := testproc.Command{Argv: testproc.Argv("starter", strconv.Itoa(int(join)))}.Start(t)
+		want := p.Line()
+		p.Expect(want, "in /", "0")
 		p.WaitCode(0)
 	}
 }
 
-// hirer starts a worker with three descriptors passed on, and tells what it will
-// find.
-func hirer(args []string) {
+// starter starts a worker with three inherited descriptors, and reports what it must
+// have.
+func starter(args []string) {
 	runtime.LockOSThread()
 	join, _ := strconv.Atoi(args[0])
 	for range 2 {
@@ -249,7 +256,7 @@ func hirer(args []string) {
 	inherited := exec.Inherited()
 	slices.Sort(inherited)
 	testproc.Say("open besides 0 to 2: %v and the channel as %d", inherited, node.ChannelFD(node.Join(join), inherited))
-	argv := testproc.Argv("employee")
+	argv := testproc.Argv("started")
 	program := node.Program{Argv: argv, Env: os.Environ(), Dir: "/", Join: node.Join(join)}
 	command, err := program.Command(argv[0], node.Slot{ID: 1, Workers: 1}, ends[1], inherited)
 	if err != nil {
@@ -266,8 +273,8 @@ func hirer(args []string) {
 	testproc.Say("%d", child.Status().ExitStatus())
 }
 
-// employee reports what it was started with.
-func employee([]string) {
+// started reports the descriptors that it was started with.
+func started([]string) {
 	var open []int
 	channel := -1
 	for fd := 3; fd < 1024; fd++ {

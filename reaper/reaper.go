@@ -32,10 +32,10 @@ type Reaper struct {
 	// Set it before Run.
 	OnOrphan func(pid int, status unix.WaitStatus)
 
-	mu       sync.Mutex // held while starting, signalling and reaping
-	children map[int]*Child
-	empty    []chan struct{}     // closed at the next ECHILD
-	groups   map[*Child]struct{} // those that were reaped and whose group may have outlived them
+	mu         sync.Mutex // held while starting, signalling and reaping
+	children   map[int]*Child
+	noChildren []chan struct{}     // closed at the next ECHILD
+	groups     map[*Child]struct{} // those that were reaped and whose group may have outlived them
 }
 
 // A Child is a process that Start started.
@@ -84,12 +84,12 @@ func (r *Reaper) Run(ctx context.Context) {
 	}
 }
 
-// Empty returns a channel that is closed when this process has no child left,
+// NoChildren returns a channel that is closed when this process has no child left,
 // started or adopted. A child started after that does not open it again.
-func (r *Reaper) Empty() <-chan struct{} {
+func (r *Reaper) NoChildren() <-chan struct{} {
 	r.mu.Lock()
 	done := make(chan struct{})
-	r.empty = append(r.empty, done)
+	r.noChildren = append(r.noChildren, done)
 	r.mu.Unlock()
 	r.reap() // the last one may be gone already: then no SIGCHLD will come
 	return done
@@ -134,7 +134,7 @@ func (r *Reaper) reapOne() bool {
 	case errors.Is(err, unix.EINTR):
 		return true
 	case errors.Is(err, unix.ECHILD):
-		r.announceEmpty()
+		r.announceNoChildren()
 		return false
 	case err != nil || pid == 0:
 		return false
@@ -161,11 +161,11 @@ func waitNoHang(status *unix.WaitStatus, usage *unix.Rusage) (int, error) {
 	return int(pid), nil
 }
 
-func (r *Reaper) announceEmpty() {
-	for _, done := range r.empty {
+func (r *Reaper) announceNoChildren() {
+	for _, done := range r.noChildren {
 		close(done)
 	}
-	r.empty = nil
+	r.noChildren = nil
 }
 
 // Exited returns a channel that is closed when c has ended and been reaped.

@@ -89,7 +89,7 @@ func statuses([]string) {
 		}()
 	}
 	all.Wait()
-	<-r.Empty()
+	<-r.NoChildren()
 	testproc.Say("all right")
 }
 
@@ -127,7 +127,7 @@ func orphans([]string) {
 	}
 	<-c.Exited()
 	testproc.Say("child %d", c.Status().ExitStatus())
-	<-r.Empty()
+	<-r.NoChildren()
 	mu.Lock()
 	defer mu.Unlock()
 	testproc.Say("orphans %d", seen)
@@ -153,9 +153,9 @@ func signalReaped([]string) {
 	testproc.Say("reaped: %v", errors.Is(c.Signal(unix.SIGKILL, false), os.ErrProcessDone))
 }
 
-// SignalRest reaches descendants of any depth and nobody else, as PID 1 and
+// SignalAll reaches descendants of any depth and nobody else, as PID 1 and
 // otherwise.
-func TestSignalRest(t *testing.T) {
+func TestSignalAll(t *testing.T) {
 	t.Parallel()
 	for _, pid1 := range []bool{true, false} {
 		t.Run(fmt.Sprintf("pid1=%v", pid1), func(t *testing.T) {
@@ -195,10 +195,10 @@ func rest([]string) {
 		}
 		testproc.Say("up")
 	}
-	if err := r.SignalRest(unix.SIGKILL); err != nil {
+	if err := r.SignalAll(unix.SIGKILL); err != nil {
 		fail(err)
 	}
-	<-r.Empty()
+	<-r.NoChildren()
 	testproc.Say("empty")
 }
 
@@ -291,7 +291,7 @@ func signalGroup([]string) {
 		fail(err)
 	}
 	<-c.GroupEnded()
-	<-r.Empty()
+	<-r.NoChildren()
 	testproc.Say("done: %v", errors.Is(c.SignalGroup(unix.SIGKILL), os.ErrProcessDone))
 }
 
@@ -312,7 +312,7 @@ func recycled([]string) {
 		fail(err)
 	}
 	<-c.Exited()
-	<-r.Empty()
+	<-r.NoChildren()
 	other := 0
 	for other != c.PID { // a thread of this process may take it first
 		if other > 0 {
@@ -388,7 +388,7 @@ func stoppedOnes([]string) {
 	do(err)
 	do(unix.Kill(member, unix.SIGSTOP))
 	say("a member stopped", false, true)
-	r.WakeRest()
+	r.ContinueAll()
 	say("the rest continued", false, false)
 	do(c.Signal(unix.SIGKILL, true))
 	say("gone", false, false) // zombies, which nobody has reaped

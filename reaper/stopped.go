@@ -85,16 +85,16 @@ func mask(hex []byte) uint64 {
 	return bits
 }
 
-// WakeRest continues what is left in this process's care and is stopped: it would
+// ContinueAll continues what is left in this process's care and is stopped: it would
 // take notice of no other signal. Where that cannot be told it continues all.
-func (r *Reaper) WakeRest() {
+func (r *Reaper) ContinueAll() {
 	if !ProcIsOurs() {
-		_ = r.SignalRest(unix.SIGCONT)
+		_ = r.SignalAll(unix.SIGCONT)
 		return
 	}
 	all, err := processes()
 	if err != nil {
-		_ = r.SignalRest(unix.SIGCONT)
+		_ = r.SignalAll(unix.SIGCONT)
 		return
 	}
 	own := os.Getpid()

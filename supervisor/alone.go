@@ -59,7 +59,7 @@ func (s *Supervisor) lookAlone() {
 // at the terminal: ^C reaches only the worker that has it.
 func (s *Supervisor) endedByTerminal(l *life, e Exit) bool {
 	interrupted := slices.Contains([]int{0, 128 + int(unix.SIGINT), 128 + int(unix.SIGQUIT)}, e.Code())
-	return interrupted && s.state == running && !l.leaving && l.killed == "" && l.worker.HasTerminal() && len(s.lives()) > 1
+	return interrupted && s.state == running && !l.leaving && l.killed == "" && l.worker.HasTerminal && len(s.lives()) > 1
 }
 
 // terminalEnded stops the other workers.

@@ -5,23 +5,23 @@ import "github.com/nodeinit/nodeinit/supervisor"
 // alone has one worker start first.
 func alone(w *world) {
 	auto(w)
-	w.Grow = func(supervisor.Worker) string { return "" }
+	w.Grow = func(*supervisor.Worker) string { return "" }
 }
 
 // refused has it stay alone.
 func refused(w *world) {
 	auto(w)
-	w.Grow = func(supervisor.Worker) string { return "it cannot be" }
+	w.Grow = func(*supervisor.Worker) string { return "it cannot be" }
 }
 
 // onTerminal has the worker of slot 0 hold the terminal.
 func onTerminal(w *world) {
 	alone(w)
 	start := w.Start
-	w.Start = func(slot int) (supervisor.Worker, error) {
+	w.Start = func(slot int) (*supervisor.Worker, error) {
 		worker, err := start(slot)
 		if err == nil && slot == 0 {
-			worker.(*program).terminal = true
+			worker.HasTerminal = true
 		}
 		return worker, err
 	}
@@ -54,11 +54,11 @@ var aloneScenarios = []fleetScenario{
 		asks: "1s target:3, 30s scale:4", signals: "40s TERM", play: "0 serves@100ms TERM+1s:0",
 		want: "0s 0 starts, 40s 0 TERM, 41s 0 released, 41s ends 0 requested, of 0 exit, starts 1 crashes 0",
 		logs: `"level":"warn","logger":"nodeinit","msg":"staying one process","why":"it cannot be"} ... "msg":"scale refused"`},
-	{name: "one with a socket of its own stays alone", set: func(w *world) { alone(w); w.Listens = func(supervisor.Worker) bool { return true } },
+	{name: "one with a socket of its own stays alone", set: func(w *world) { alone(w); w.Listens = func(*supervisor.Worker) bool { return true } },
 		signals: "40s TERM", play: "0 TERM+1s:0",
 		want: "0s 0 starts, 40s 0 TERM, 40s 0 disconnect, 41s 0 released, 41s ends 0 requested, of 0 exit, starts 1 crashes 0",
 		logs: `"msg":"staying one process","why":"it listens on a socket of its own`},
-	{name: "unless it asks later", set: func(w *world) { alone(w); w.Listens = func(supervisor.Worker) bool { return true } },
+	{name: "unless it asks later", set: func(w *world) { alone(w); w.Listens = func(*supervisor.Worker) bool { return true } },
 		signals: "40s TERM", play: "0 serves@20s TERM+1s:0 | 1 serves@100ms TERM+2s:0",
 		want: "0s 0 starts, 20s 1 starts, " + then},
 	{name: "a job is not run a second time, by a reload or for its age", set: func(w *world) { aged(earliest)(w); alone(w) },

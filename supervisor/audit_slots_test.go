@@ -59,11 +59,11 @@ func (a *audit) replacing(l entry) {
 	a.answers = append(a.answers, l.at)
 	recent := 0
 	for _, at := range a.answers {
-		if a.w.CrashWindow == 0 || l.at-at < a.w.CrashWindow {
+		if a.w.Crashes.Window == 0 || l.at-at < a.w.Crashes.Window {
 			recent++
 		}
 	}
-	if recent > a.w.MaxCrashes || recent != l.Crashes || a.stopAt >= 0 {
+	if recent > a.w.Crashes.Max || recent != l.Crashes || a.stopAt >= 0 {
 		a.t.Errorf("%d crashes answered, then %s", recent, l.text)
 	}
 	if l.DelayMS > 0 {
@@ -81,15 +81,15 @@ func (a *audit) checkQuit(k *tracked, l entry) {
 	if l.Status != 0 || a.stopAt >= 0 || k.leaving >= 0 || !others && len(a.due) == 0 || told.Servers == 0 && len(told.Listening) == 0 {
 		a.t.Errorf("told %+v, others %v, stop %v, then %s", told, others, a.stopAt, l.text)
 	}
-	a.promise = a.w.MaxCrashes > 0
+	a.promise = a.w.Crashes.Max > 0
 }
 
 // looping checks that nobody in the slot was ready for as long as a slot waits at
 // most, and no newcomer was ready at all, for a whole window.
 func (a *audit) looping(l entry) {
 	long := time.Duration(l.NotReadyMS) * time.Millisecond
-	if !a.promise || a.w.CrashWindow == 0 || long < max(a.w.CrashWindow, 10*time.Second) {
-		a.t.Errorf("promise %v, %v of %v: %s", a.promise, long, a.w.CrashWindow, l.text)
+	if !a.promise || a.w.Crashes.Window == 0 || long < max(a.w.Crashes.Window, 10*time.Second) {
+		a.t.Errorf("promise %v, %v of %v: %s", a.promise, long, a.w.Crashes.Window, l.text)
 	}
 	for _, k := range a.known {
 		until := a.now

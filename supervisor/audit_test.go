@@ -250,8 +250,8 @@ func (a *audit) logged(l entry) {
 }
 
 func (a *audit) graceOr(other time.Duration) time.Duration {
-	if a.w.Grace > 0 {
-		return a.w.Grace
+	if a.w.Stop.Grace > 0 {
+		return a.w.Stop.Grace
 	}
 	return other
 }
@@ -263,13 +263,13 @@ func (a *audit) stopping(l entry) {
 	switch {
 	case l.Reason != "":
 		a.kill, a.halting = l.at+a.leastGrace(), true
-	case a.w.DrainDelay > 0:
+	case a.w.Stop.Delay > 0:
 	default:
 		a.kill, a.halting = l.at+a.graceOr(forever-l.at), true
 	}
-	patience := max(a.w.ReadyTimeout, 30*time.Second)
-	bounded := a.w.Grace > 0 && (a.w.ReadyTimeout > 0 || a.w.Ready == "none")
-	if limit := 6 * (patience + 2*a.w.Grace + 10*time.Second); a.reload >= 0 && bounded && l.at-a.reload > limit {
+	patience := max(a.w.Ready.Timeout, 30*time.Second)
+	bounded := a.w.Stop.Grace > 0 && (a.w.Ready.Timeout > 0 || a.w.Ready.When == "none")
+	if limit := 6 * (patience + 2*a.w.Stop.Grace + 10*time.Second); a.reload >= 0 && bounded && l.at-a.reload > limit {
 		a.t.Errorf("a reload went on from %v to %v", a.reload, l.at)
 	}
 }
@@ -288,7 +288,7 @@ func (a *audit) checkEnd() {
 	if a.stopAt >= 0 && a.kill < forever && a.took > a.kill+late {
 		a.t.Errorf("stopped at %v, to be killed at %v, took %v", a.stopAt, a.kill, a.took)
 	}
-	if a.stopAt >= 0 && !a.halting && a.took > a.stopAt+a.w.DrainDelay+late {
+	if a.stopAt >= 0 && !a.halting && a.took > a.stopAt+a.w.Stop.Delay+late {
 		a.t.Errorf("stopped at %v, took %v", a.stopAt, a.took)
 	}
 	if len(a.due) > 0 && a.stopAt < 0 && !a.promise { // else that crash was the end

@@ -38,15 +38,15 @@ func (k *tracked) states(when time.Duration) []cluster.State {
 func (a *audit) checkReady(k *tracked, l entry) {
 	ok := slices.ContainsFunc(k.states(l.at), func(told cluster.State) bool { return a.isReady(told, l.at-k.begun) })
 	before, told := k.at(l.at)
-	if !ok || before.Leaving || before.Ended || k.ready >= 0 || a.halting && a.w.Ready == supervisor.ReadyNone {
+	if !ok || before.Leaving || before.Ended || k.ready >= 0 || a.halting && a.w.Ready.When == supervisor.ReadyNone {
 		a.t.Errorf("told %+v, then %s", told, l.text)
 	}
 }
 
 func (a *audit) isReady(told cluster.State, age time.Duration) bool {
 	listens, all := len(told.Listening) > 0, len(told.Awaited) == 0
-	patience := a.w.ReadyTimeout
-	switch a.w.Ready {
+	patience := a.w.Ready.Timeout
+	switch a.w.Ready.When {
 	case supervisor.ReadyNone:
 		return age == 0
 	case supervisor.ReadyMessage:
@@ -84,7 +84,7 @@ func (a *audit) checkLeaving(k *tracked, l entry) {
 			a.t.Errorf("%d slots of %d: %s", a.slots, a.want, l.text)
 		}
 	case supervisor.ForAge:
-		if a.w.MaxAge == 0 || l.at-k.begun < a.w.MaxAge-a.w.MaxAge/10 {
+		if a.w.Recycle.MaxAge == 0 || l.at-k.begun < a.w.Recycle.MaxAge-a.w.Recycle.MaxAge/10 {
 			a.t.Errorf("%v old: %s", l.at-k.begun, l.text)
 		}
 	case supervisor.ForMemory:
@@ -102,9 +102,9 @@ func (a *audit) checkLeaving(k *tracked, l entry) {
 
 func (a *audit) order(told cluster.State) string {
 	switch {
-	case a.w.StopOrder == supervisor.SignalFirst, told.Ended:
+	case a.w.Stop.Order == supervisor.SignalFirst, told.Ended:
 		return "signal"
-	case a.w.StopOrder == supervisor.DrainFirst, told.Agent: // whatever it handles
+	case a.w.Stop.Order == supervisor.DrainFirst, told.Agent: // whatever it handles
 		return "drain"
 	}
 	return "signal"
@@ -156,16 +156,16 @@ func (a *audit) checkKill(k *tracked, l entry) {
 	ok := false
 	switch supervisor.KillReason(l.Why) {
 	case supervisor.GraceExceeded:
-		ok = a.w.Grace > 0 && k.leaving >= 0 && l.at == k.leaving+a.w.Grace || l.at == a.kill
+		ok = a.w.Stop.Grace > 0 && k.leaving >= 0 && l.at == k.leaving+a.w.Stop.Grace || l.at == a.kill
 	case supervisor.StopRepeated:
 		ok = a.third()
 	case supervisor.NotReady:
-		patience := a.w.ReadyTimeout
-		if patience == 0 && a.w.Ready == supervisor.ReadyAuto && told.Leaving && k.newcomer {
+		patience := a.w.Ready.Timeout
+		if patience == 0 && a.w.Ready.When == supervisor.ReadyAuto && told.Leaving && k.newcomer {
 			patience = 30 * time.Second
 		}
 		before, _ := k.at(l.at)
-		inPart := a.w.Ready != supervisor.ReadyMessage && len(before.Listening) > 0 && !told.Leaving
+		inPart := a.w.Ready.When != supervisor.ReadyMessage && len(before.Listening) > 0 && !told.Leaving
 		ok = patience > 0 && l.at == k.begun+patience && k.ready < 0 && k.leaving < 0 && a.stopAt < 0 && !inPart
 	case supervisor.Hang:
 		ok = k.hung >= 0 && l.at == k.hung+5*time.Second

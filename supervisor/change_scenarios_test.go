@@ -10,7 +10,7 @@ import (
 func aged(spread func(n int64) int64) func(*world) {
 	return func(w *world) {
 		auto(w)
-		w.MaxAge, w.Spread = 10*time.Second, spread
+		w.Recycle.MaxAge, w.Recycle.Spread = 10*time.Second, spread
 	}
 }
 
@@ -22,7 +22,7 @@ func limited(w *world) { auto(w); w.Target = w.limits }
 
 func watched(w *world) {
 	auto(w)
-	w.HangTimeout, w.StopOrder = 4*time.Second, supervisor.SignalFirst
+	w.HangTimeout, w.Stop.Order = 4*time.Second, supervisor.SignalFirst
 }
 
 // Recycling, resizing and hanging.
@@ -147,7 +147,7 @@ var changeScenarios = []fleetScenario{
 	{name: "who drains is not expected to beat", set: func(w *world) { watched(w); drainFirst(w) }, workers: 1, asks: "5s reload", signals: "30s TERM",
 		play: "0 serves@100ms beats:1s@5s leave+8s TERM+1s:0 | 0.2 serves@100ms leave+1s TERM+1s:0",
 		want: "0s 0 starts, 5s 0.2 starts, 5.1s 0 drain, 12.1s 0 TERM, 13.1s 0 released kept, 30s 0.2 drain, 31s 0.2 TERM, 32s 0.2 released, 32s ends 0 requested, of 0 exit, starts 2 crashes 0"},
-	{name: "hangs in the drain delay, which is no crash", set: func(w *world) { watched(w); w.DrainDelay = 10 * time.Second }, signals: "5s TERM",
+	{name: "hangs in the drain delay, which is no crash", set: func(w *world) { watched(w); w.Stop.Delay = 10 * time.Second }, signals: "5s TERM",
 		play: "0 serves@100ms beats:1s@3s ABRT+0s | 1 serves@100ms TERM+1s:0",
 		want: twoStart + "7s 0 ABRT, 7s 0 released, 15s 1 TERM, 16s 1 released, 16s ends 134 requested hang, of 0 hang, starts 2 crashes 0"},
 	{name: "a stop while one that hangs is aborted", set: watched, workers: 1, signals: "8s TERM, 9s TERM",
@@ -166,6 +166,6 @@ var changeScenarios = []fleetScenario{
 func (w *world) weighs(memory int64) {
 	w.limit = memory
 	if memory > 0 {
-		w.MaxMemory = func() int64 { return memory }
+		w.Recycle.MaxMemory = func() int64 { return memory }
 	}
 }

@@ -37,10 +37,10 @@ func (d diet) allows(limit int64, now time.Time) int64 {
 
 // weighAll looks at the memory of all workers.
 func (s *Supervisor) weighAll(now time.Time) {
-	if s.MaxMemory == nil {
+	if s.Recycle.MaxMemory == nil {
 		return
 	}
-	limit := s.MaxMemory()
+	limit := s.Recycle.MaxMemory()
 	for _, l := range s.lives() {
 		rss, err := l.worker.RSS()
 		switch {

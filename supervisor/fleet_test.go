@@ -89,11 +89,11 @@ func (s fleetScenario) world(t *testing.T) *world {
 	if s.workers == 0 {
 		w.Workers = 2
 	}
-	w.Grace = max(s.grace, 0)
+	w.Stop.Grace = max(s.grace, 0)
 	if s.grace == 0 {
-		w.Grace = 9 * time.Second
+		w.Stop.Grace = 9 * time.Second
 	}
-	w.MaxCrashes, w.CrashWindow, w.Rules, w.Group = s.crashes, time.Minute, s.rules, s.group
+	w.Crashes.Max, w.Crashes.Window, w.Rules, w.Group = s.crashes, time.Minute, s.rules, s.group
 	w.target = w.Workers
 	if s.set != nil {
 		s.set(w)

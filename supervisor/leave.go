@@ -21,7 +21,7 @@ func (s *Supervisor) forward(l *life, sig stopSignal) {
 	if l.state == dying {
 		return
 	}
-	err := l.worker.Signal(sig.send, s.toGroup())
+	err := l.worker.Process.Signal(sig.send, s.toGroup())
 	switch {
 	case errors.Is(err, os.ErrProcessDone): // its exit is the next event
 	case err != nil: // EPERM: it has become another user
@@ -33,7 +33,7 @@ func (s *Supervisor) forward(l *life, sig stopSignal) {
 
 // sendStop sends a worker the signal to end.
 func (s *Supervisor) sendStop(l *life, sig stopSignal) {
-	l.worker.Stopping()
+	l.worker.onStop()
 	s.forward(l, sig)
 }
 
@@ -55,8 +55,8 @@ func (s *Supervisor) ask(l *life) {
 // it after what it is to hear was sent: a signal stays with a process that is
 // stopped, so that none is missed that stops in between.
 func (s *Supervisor) wake(l *life) {
-	if stopped, err := l.worker.Stopped(s.Group); stopped || err != nil {
-		_ = l.worker.Signal(unix.SIGCONT, s.Group)
+	if stopped, err := l.worker.Process.Stopped(s.Group); stopped || err != nil {
+		_ = l.worker.Process.Signal(unix.SIGCONT, s.Group)
 	}
 }
 
@@ -66,7 +66,7 @@ func (s *Supervisor) wake(l *life) {
 func (s *Supervisor) disconnectIfIdle(l *life) {
 	if s.PerCore && l.told.Servers == 0 && !l.drained {
 		l.drained = true
-		l.worker.Disconnect()
+		l.worker.channel().Disconnect()
 	}
 }
 
@@ -82,7 +82,7 @@ func (s *Supervisor) finish(l *life, sig stopSignal, grace time.Duration) {
 	}
 	l.state, l.deadline, l.stopWith = finishing, time.Now().Add(limit+finishAnswer), sig
 	l.lastCall = lastCall(s.killAt, grace)
-	l.worker.Finish(limit)
+	l.worker.channel().Finish(limit)
 }
 
 const (
@@ -104,7 +104,7 @@ func (s *Supervisor) endFinish(l *life) {
 	if !l.lastCall.IsZero() {
 		late = max(time.Until(l.lastCall), time.Millisecond)
 	}
-	l.worker.Watch(l.stopWith.send, closesBy, late)
+	l.worker.channel().Watch(signals.Name(l.stopWith.send), closesBy, late)
 }
 
 // drainLate drains a worker that got the signal and goes on serving: what its
@@ -115,8 +115,8 @@ func (s *Supervisor) drainLate(l *life) {
 	}
 	l.drained = true
 	s.about(s.Log.Info(s.called("program serves on after the signal", "worker serves on after the signal")), l).Str("order", string(DrainFirst)).Send()
-	l.worker.StopConnections(false)
-	l.worker.Drain(l.stopWith.send)
+	l.worker.channel().StopConnections(false)
+	l.worker.channel().Drain(signals.Name(l.stopWith.send))
 }
 
 // drain asks a worker over its channel to finish and leave. It gets sig when it
@@ -124,7 +124,7 @@ func (s *Supervisor) drainLate(l *life) {
 func (s *Supervisor) drain(l *life, sig stopSignal, lastCall time.Time) {
 	s.wake(l)
 	l.state, l.deadline, l.stopWith, l.drained = draining, lastCall, sig, true
-	l.worker.Drain(sig.send)
+	l.worker.channel().Drain(signals.Name(sig.send))
 }
 
 // endDrain has a worker end that was drained, or had its time for it.
@@ -140,8 +140,8 @@ func (s *Supervisor) retire(l *life, why ChangeReason) {
 		return
 	}
 	l.leaving = true
-	if s.Grace > 0 {
-		l.killAt = time.Now().Add(s.Grace)
+	if s.Stop.Grace > 0 {
+		l.killAt = time.Now().Add(s.Stop.Grace)
 	}
 	sig := s.ownStop()
 	order := s.orderFor(l, sig.send)
@@ -149,13 +149,13 @@ func (s *Supervisor) retire(l *life, why ChangeReason) {
 		order = DrainFirst
 	}
 	s.about(s.Log.Info("worker leaving"), l).Str("why", string(why)).Str("order", string(order)).
-		Int64("grace_ms", s.Grace.Milliseconds()).Send()
-	l.worker.StopConnections(l.slot.old == l && l.slot.life != nil)
+		Int64("grace_ms", s.Stop.Grace.Milliseconds()).Send()
+	l.worker.channel().StopConnections(l.slot.old == l && l.slot.life != nil)
 	if order == DrainFirst {
-		s.drain(l, sig, lastCall(l.killAt, s.Grace))
+		s.drain(l, sig, lastCall(l.killAt, s.Stop.Grace))
 		return
 	}
-	l.worker.DisableKeepAlives()
+	l.worker.channel().DisableKeepAlives()
 	s.sendStop(l, sig)
 	s.ask(l)
 }

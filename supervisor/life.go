@@ -13,7 +13,7 @@ import (
 
 // A life is that of one worker, from its start until it is seen to end.
 type life struct {
-	worker   Worker
+	worker   *Worker
 	slot     *slot
 	state    lifeState
 	deadline time.Time // of the state; zero: none
@@ -80,7 +80,7 @@ func (s *Supervisor) start(slot *slot, place **life) error {
 // watchOver tells Run's goroutine of the end of l.
 func (s *Supervisor) watchOver(l *life) {
 	select {
-	case <-l.worker.Exited():
+	case <-l.worker.Process.Exited():
 	case <-s.over:
 		return
 	}
@@ -133,8 +133,8 @@ func (s *Supervisor) kill(l *life, why KillReason) {
 		return
 	}
 	l.state, l.deadline = dying, time.Now().Add(killPatience)
-	l.worker.Stopping()
-	err := l.worker.Signal(unix.SIGKILL, s.toGroup())
+	l.worker.onStop()
+	err := l.worker.Process.Signal(unix.SIGKILL, s.toGroup())
 	if errors.Is(err, os.ErrProcessDone) {
 		return // it has ended by itself; that is the next event
 	}
@@ -150,7 +150,7 @@ func (s *Supervisor) kill(l *life, why KillReason) {
 func (s *Supervisor) lifeEnded(l *life, survived bool) {
 	e := Exit{Worker: l.slot.number, Survived: survived, Killed: l.killed, Uptime: time.Since(l.started)}
 	if !survived {
-		e.Status, e.MaxRSS = l.worker.Status(), l.worker.MaxRSS()
+		e.Status, e.MaxRSS = l.worker.Process.Status(), l.worker.Process.MaxRSS()
 	}
 	e.Cause = s.diagnose(l, e)
 	s.order++
@@ -171,7 +171,7 @@ func (s *Supervisor) lifeEnded(l *life, survived bool) {
 		s.holderEnded(l, e, crash, quit)
 		kept = slot.life != nil || slot.next != nil || !slot.retryAt.IsZero()
 	}
-	l.worker.Release(kept)
+	l.worker.release(kept)
 	if byTerminal {
 		s.terminalEnded()
 	}
@@ -197,7 +197,7 @@ func (s *Supervisor) about(line *zerolog.Event, l *life) *zerolog.Event {
 	if !s.PerCore {
 		return line
 	}
-	return line.Int("worker", l.slot.number).Int("pid", l.worker.PID())
+	return line.Int("worker", l.slot.number).Int("pid", l.worker.PID)
 }
 
 // called returns the message for the mode.

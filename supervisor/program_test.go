@@ -3,6 +3,7 @@ package supervisor_test
 import (
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -11,37 +12,38 @@ import (
 	"github.com/nodeinit/nodeinit/supervisor"
 )
 
-// A program is a fake Worker.
+// A program is a fake Process with a Channel.
 type program struct {
-	world    *world
-	name     string
-	slot     int
-	nth      int // in its slot
-	reaction reaction
-	drained  *ending        // what becomes of it when it is drained
-	shed     int            // so often it was told to shed its clients
-	retired  int            // and to get no new ones
-	replaced bool           // the last time because another one gets them
-	leaves   *time.Duration // so long after it is drained its channel ends
-	finishes *time.Duration // so long after it is to finish it says that it has
-	servesOn string         // after the signal: "soon" or "late"; "" it does not
-	denied   error          // what Signal returns, if not nil
-	exited   chan struct{}
-	begun    time.Duration
-	told     cluster.State
-	telling  []telling
-	ended    bool
-	endedAt  time.Duration
-	status   unix.WaitStatus
-	observed bool // Status was asked: the supervisor knows that it has ended
-	late     bool // and was signalled nevertheless
-	released int  // so often
-	stopped  bool
-	unseen   error         // what Stopped returns, if not nil
-	pending  []unix.Signal // what it gets when it runs again
-	rss      int64
-	terminal bool
-	stopping bool // it was told that its end is that of all it has started
+	world           *world
+	name            string
+	slot            int
+	nth             int // in its slot
+	reaction        reaction
+	drained         *ending        // what becomes of it when it is drained
+	shed            int            // so often it was told to shed its clients
+	retired         int            // and to get no new ones
+	replaced        bool           // the last time because another one gets them
+	leaves          *time.Duration // so long after it is drained its channel ends
+	finishes        *time.Duration // so long after it is to finish it says that it has
+	servesOn        string         // after the signal: "soon" or "late"; "" it does not
+	denied          error          // what Signal returns, if not nil
+	exited          chan struct{}
+	begun           time.Duration
+	told            cluster.State
+	telling         []telling
+	ended           bool
+	endedAt         time.Duration
+	status          unix.WaitStatus
+	observed        bool // Status was asked: the supervisor knows that it has ended
+	late            bool // and was signalled nevertheless
+	released        int  // so often
+	channelReleased bool
+	stopped         bool
+	unseen          error         // what Stopped returns, if not nil
+	pending         []unix.Signal // what it gets when it runs again
+	rss             int64
+	terminal        bool
+	stopping        bool // OnStop was called: its end is that of all it has started
 }
 
 // A telling is what a worker had told at a time.
@@ -52,13 +54,26 @@ type telling struct {
 
 const maxRSS = 1 << 26 // of the worker in slot 0, the largest
 
+// worker returns it as Start does.
+func (p *program) worker() *supervisor.Worker {
+	w := &supervisor.Worker{
+		PID: p.PID(), Process: p, OldSpace: 2 * maxRSS, HasTerminal: p.terminal, RSS: p.residentSet,
+		OnStop: func() { p.hears(func() { p.stopping = true }) }, OnRelease: p.release,
+	}
+	if p.world.hasChannels() {
+		w.ID, w.Channel = int64(w.PID), p
+	}
+	return w
+}
+
+// hasChannels reports whether workers have any.
+func (w *world) hasChannels() bool { return w.Reports != nil }
+
 func (p *program) PID() int                { return 100*(p.slot+1) + p.nth }
 func (p *program) Exited() <-chan struct{} { return p.exited }
 func (p *program) MaxRSS() int64           { return maxRSS - 4096*int64(p.slot) }
 
-func (p *program) OldSpace() int64 { return 2 * maxRSS }
-
-func (p *program) RSS() (int64, error) {
+func (p *program) residentSet() (int64, error) {
 	p.world.mu.Lock()
 	defer p.world.mu.Unlock()
 	if p.ended {
@@ -124,7 +139,7 @@ func (p *program) Stopped(bool) (bool, error) {
 	return p.stopped, p.unseen
 }
 
-func (p *program) Drain(unix.Signal) { p.leave("drain") }
+func (p *program) Drain(string) { p.leave("drain") }
 
 // Finish has the program say after what its script says that it has finished.
 func (p *program) Finish(limit time.Duration) {
@@ -138,7 +153,7 @@ func (p *program) Finish(limit time.Duration) {
 }
 
 // Watch has the program say after soon or late, as its script says, that it serves on.
-func (p *program) Watch(_ unix.Signal, soon, late time.Duration) {
+func (p *program) Watch(_ string, soon, late time.Duration) {
 	p.hears(func() {
 		p.world.note(event{to: p.name, did: fmt.Sprintf("watch %v %v", soon, late)})
 		after := map[string]time.Duration{"soon": soon, "late": late}[p.servesOn]
@@ -170,9 +185,6 @@ func (p *program) leave(how string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	p.late = p.late || p.observed || p.released > 0
-	if w.Reports == nil {
-		return // it has no channel
-	}
 	w.note(event{to: p.name, did: how})
 	if p.leaves != nil {
 		time.AfterFunc(*p.leaves, func() { tells("hangsup")(p) })
@@ -182,7 +194,14 @@ func (p *program) leave(how string) {
 	}
 }
 
-func (p *program) Release(kept bool) {
+// Release gives up the channel, once.
+func (p *program) Release(bool) {
+	p.world.mu.Lock()
+	defer p.world.mu.Unlock()
+	p.channelReleased = !p.channelReleased
+}
+
+func (p *program) release(kept bool) {
 	w := p.world
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -206,7 +225,7 @@ func (p *program) tell(change func(*cluster.State)) {
 	}
 	change(&p.told)
 	p.telling = append(p.telling, telling{time.Since(w.start), p.told})
-	w.changes <- supervisor.Report{Worker: p, State: p.told}
+	w.reports.add(cluster.Report{ID: int64(p.PID()), State: p.told})
 }
 
 func (p *program) end(status unix.WaitStatus) {
@@ -219,7 +238,7 @@ func (p *program) end(status unix.WaitStatus) {
 	p.ended, p.endedAt, p.status = true, time.Since(w.start), status
 	if w.script != nil { // the kernel closes its channel
 		p.told.Ended = true
-		w.changes <- supervisor.Report{Worker: p, State: p.told}
+		w.reports.add(cluster.Report{ID: int64(p.PID()), State: p.told})
 	}
 	close(p.exited)
 	w.announceEmpty()
@@ -228,6 +247,29 @@ func (p *program) end(status unix.WaitStatus) {
 func exitedWith(code int) unix.WaitStatus      { return unix.WaitStatus(code << 8) }
 func killedBy(sig unix.Signal) unix.WaitStatus { return unix.WaitStatus(sig) }
 
-func (p *program) HasTerminal() bool { return p.terminal }
+// reports is a Reporter.
+type reports struct {
+	wake chan struct{}
+	mu   sync.Mutex
+	list []cluster.Report
+}
 
-func (p *program) Stopping() { p.hears(func() { p.stopping = true }) }
+func (r *reports) add(report cluster.Report) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.list = append(r.list, report)
+	select {
+	case r.wake <- struct{}{}:
+	default: // there is more than one
+	}
+}
+
+func (r *reports) Reported() <-chan struct{} { return r.wake }
+
+func (r *reports) Reports() []cluster.Report {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := r.list
+	r.list = nil
+	return list
+}

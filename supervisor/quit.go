@@ -13,7 +13,7 @@ func (s *Supervisor) quits(l *life, e Exit) bool {
 
 // holderQuit replaces a worker that is to be missed, if crashes are answered too.
 func (s *Supervisor) holderQuit(l *life, e Exit) {
-	if s.MaxCrashes > 0 {
+	if s.Crashes.Max > 0 {
 		s.crashed(l.slot, e, l.useful(time.Now()), nil)
 		return
 	}

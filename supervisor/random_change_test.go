@@ -24,7 +24,7 @@ func TestRandomChanges(t *testing.T) {
 		if t.Failed() {
 			w := v.w
 			t.Fatalf("seed %d: %d workers, %d crashes in %v, ready %q in %v, delay %v, grace %v, order %q, memory %d, age %v, hang %v\nsent %v\nasked %v\n%s\n%s",
-				seed, w.Workers, w.MaxCrashes, w.CrashWindow, w.Ready, w.ReadyTimeout, w.DrainDelay, w.Grace, w.StopOrder, w.limit, w.MaxAge, w.HangTimeout,
+				seed, w.Workers, w.Crashes.Max, w.Crashes.Window, w.Ready.When, w.Ready.Timeout, w.Stop.Delay, w.Stop.Grace, w.Stop.Order, w.limit, w.Recycle.MaxAge, w.HangTimeout,
 				w.sent, v.asked, w.story(describeFleet(v.end, v.err, v.took)), w.log.String())
 		}
 	}
@@ -101,18 +101,18 @@ func embark(t *testing.T, seed uint64) voyage {
 }
 
 func settings(d dice, w *world) {
-	w.Ready = oneOf(d, supervisor.ReadyAuto, supervisor.ReadyAuto, supervisor.ReadyListen, supervisor.ReadyMessage, supervisor.ReadyNone)
-	w.ReadyTimeout = oneOf(d, 0, 500*time.Millisecond, 3*time.Second, 30*time.Second)
-	w.Grace = oneOf(d, 0, 300*time.Millisecond, 2*time.Second, 9*time.Second)
-	w.DrainDelay = oneOf(d, 0, 0, 500*time.Millisecond, 3*time.Second)
-	w.StopOrder = oneOf(d, supervisor.AutoOrder, supervisor.AutoOrder, supervisor.SignalFirst, supervisor.DrainFirst)
-	w.MaxCrashes = oneOf(d, 0, 1, 3, 10, 30)
-	w.CrashWindow = oneOf(d, 0, 10*time.Second, time.Minute)
+	w.Ready.When = oneOf(d, supervisor.ReadyAuto, supervisor.ReadyAuto, supervisor.ReadyListen, supervisor.ReadyMessage, supervisor.ReadyNone)
+	w.Ready.Timeout = oneOf(d, 0, 500*time.Millisecond, 3*time.Second, 30*time.Second)
+	w.Stop.Grace = oneOf(d, 0, 300*time.Millisecond, 2*time.Second, 9*time.Second)
+	w.Stop.Delay = oneOf(d, 0, 0, 500*time.Millisecond, 3*time.Second)
+	w.Stop.Order = oneOf(d, supervisor.AutoOrder, supervisor.AutoOrder, supervisor.SignalFirst, supervisor.DrainFirst)
+	w.Crashes.Max = oneOf(d, 0, 1, 3, 10, 30)
+	w.Crashes.Window = oneOf(d, 0, 10*time.Second, time.Minute)
 	w.ReloadSignal = oneOf(d, 0, unix.SIGHUP)
 	w.weighs(oneOf(d, 0, 0, int64(100)))
-	w.MaxAge = oneOf(d, 0, 0, 7*time.Second, 40*time.Second)
+	w.Recycle.MaxAge = oneOf(d, 0, 0, 7*time.Second, 40*time.Second)
 	w.HangTimeout = oneOf(d, 0, 0, 4*time.Second)
-	w.Spread = d.Int64N
+	w.Recycle.Spread = d.Int64N
 	if d.odds(1, 2) {
 		w.Target = w.limits
 	}

@@ -22,8 +22,8 @@ func TestRandomFleets(t *testing.T) {
 		f.replay(t)
 		f.check(t)
 		if t.Failed() {
-			t.Fatalf("seed %d: %d workers, %d crashes in %v, grace %v, %+v\nsent %v\n%s\n%s", seed, f.w.Workers, f.w.MaxCrashes,
-				f.w.CrashWindow, f.w.Grace, f.w.Rules, f.w.sent, f.w.story(describeFleet(f.end, f.err, f.took)), f.w.log.String())
+			t.Fatalf("seed %d: %d workers, %d crashes in %v, grace %v, %+v\nsent %v\n%s\n%s", seed, f.w.Workers, f.w.Crashes.Max,
+				f.w.Crashes.Window, f.w.Stop.Grace, f.w.Rules, f.w.sent, f.w.story(describeFleet(f.end, f.err, f.took)), f.w.log.String())
 		}
 	}
 }
@@ -62,9 +62,9 @@ func sail(t *testing.T, seed uint64) fleet {
 	w := newFleet(1+rng.IntN(5), func(string) script {
 		return randomScript(scripts, func() time.Duration { return moment(scripts) }, crashy, faulty)
 	})
-	w.Grace = []time.Duration{0, 300 * time.Millisecond, 2 * time.Second, 9 * time.Second}[rng.IntN(4)]
-	w.MaxCrashes = []int{0, 0, 1, 3, 10}[rng.IntN(5)]
-	w.CrashWindow = []time.Duration{0, time.Second, 10 * time.Second}[rng.IntN(3)]
+	w.Stop.Grace = []time.Duration{0, 300 * time.Millisecond, 2 * time.Second, 9 * time.Second}[rng.IntN(4)]
+	w.Crashes.Max = []int{0, 0, 1, 3, 10}[rng.IntN(5)]
+	w.Crashes.Window = []time.Duration{0, time.Second, 10 * time.Second}[rng.IntN(3)]
 	w.Rules = randomRules(rng)
 	w.rest.gone, w.rest.reaction = rng.IntN(3) > 0, randomReaction(rng, func() time.Duration { return moment(rng) })
 	for range rng.IntN(6) {
@@ -148,10 +148,10 @@ func (f fleet) stop() stop {
 	for _, l := range f.log {
 		switch {
 		case l.Msg != "stopping":
-		case l.Reason == "" && f.w.Grace == 0:
+		case l.Reason == "" && f.w.Stop.Grace == 0:
 			return stop{at: l.at, kill: f.third()}
 		case l.Reason == "":
-			return stop{at: l.at, kill: min(l.at+f.w.Grace, f.third())}
+			return stop{at: l.at, kill: min(l.at+f.w.Stop.Grace, f.third())}
 		default:
 			sent, _ := f.w.Rules.Apply(unix.SIGTERM)
 			if sent == 0 {
@@ -165,10 +165,10 @@ func (f fleet) stop() stop {
 
 // leastGrace is that of what nobody asked for.
 func (f fleet) leastGrace() time.Duration {
-	if f.w.Grace == 0 {
+	if f.w.Stop.Grace == 0 {
 		return 9 * time.Second
 	}
-	return f.w.Grace
+	return f.w.Stop.Grace
 }
 
 // third returns when the third stop signal came.

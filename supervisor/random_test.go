@@ -43,9 +43,9 @@ func live(t *testing.T, seed uint64) life {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	w := newWorld()
 	w.Group = rng.IntN(2) == 0
-	w.Grace = []time.Duration{0, 3 * quantum, 2 * time.Second, 9 * time.Second}[rng.IntN(4)]
+	w.Stop.Grace = []time.Duration{0, 3 * quantum, 2 * time.Second, 9 * time.Second}[rng.IntN(4)]
 	w.Rules = randomRules(rng)
-	span := int(w.Grace/quantum) + 20
+	span := int(w.Stop.Grace/quantum) + 20
 	moment := func() time.Duration { return time.Duration(rng.IntN(span)) * quantum }
 	for range rng.IntN(8) {
 		sig := []unix.Signal{unix.SIGTERM, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGHUP, unix.SIGUSR1, 40}[rng.IntN(7)]
@@ -121,18 +121,18 @@ func (l life) to(whom string, sigs ...unix.Signal) []event {
 // time and one second more are up.
 func (l life) checkTimes(t *testing.T) {
 	limit := time.Hour
-	if l.end.Requested && l.w.Grace > 0 {
-		limit = l.stops()[0] + l.w.Grace + time.Second
+	if l.end.Requested && l.w.Stop.Grace > 0 {
+		limit = l.stops()[0] + l.w.Stop.Grace + time.Second
 	}
 	if l.end.Uptime > limit {
 		t.Errorf("the program was up for %v, the limit was %v", l.end.Uptime, limit)
 	}
 	sweep := 9 * time.Second
-	if l.w.Grace > 0 {
-		sweep = max(l.w.Grace, 500*time.Millisecond)
+	if l.w.Stop.Grace > 0 {
+		sweep = max(l.w.Stop.Grace, 500*time.Millisecond)
 	}
-	if l.end.Requested && l.w.Grace > 0 {
-		sweep = max(l.stops()[0]+l.w.Grace-l.end.Uptime, 500*time.Millisecond)
+	if l.end.Requested && l.w.Stop.Grace > 0 {
+		sweep = max(l.stops()[0]+l.w.Stop.Grace-l.end.Uptime, 500*time.Millisecond)
 	}
 	if l.took > l.end.Uptime+sweep+time.Second {
 		t.Errorf("the end took until %v, with %v to sweep since %v", l.took, sweep, l.end.Uptime)
@@ -158,8 +158,8 @@ func (l life) checkKill(t *testing.T) {
 	}
 	switch l.end.Killed {
 	case supervisor.GraceExceeded:
-		if at != stops[0]+l.w.Grace || l.w.Grace == 0 {
-			t.Errorf("killed at %v, stop at %v, grace %v", at, stops[0], l.w.Grace)
+		if at != stops[0]+l.w.Stop.Grace || l.w.Stop.Grace == 0 {
+			t.Errorf("killed at %v, stop at %v, grace %v", at, stops[0], l.w.Stop.Grace)
 		}
 	case supervisor.StopRepeated:
 		if len(stops) < 3 || at != stops[2] {
@@ -227,7 +227,7 @@ func (l life) checkRest(t *testing.T) {
 	}
 	at, stops := kills[0].at, l.stops()
 	third := len(stops) >= 3 && at >= stops[2]
-	if len(kills) > 1 || kills[0] != all[len(all)-1] || !third && at < l.end.Uptime+min(500*time.Millisecond, max(l.w.Grace, 1)) {
+	if len(kills) > 1 || kills[0] != all[len(all)-1] || !third && at < l.end.Uptime+min(500*time.Millisecond, max(l.w.Stop.Grace, 1)) {
 		t.Errorf("killed what was left behind at %v", kills)
 	}
 	if !l.w.isEmpty() && l.took != at+time.Second {

@@ -2,22 +2,22 @@ package supervisor
 
 import "time"
 
-// Ready is when a worker counts as ready.
-type Ready string
+// ReadyWhen is when a worker counts as ready.
+type ReadyWhen string
 
 const (
 	// ReadyAuto: as ReadyListen, for those who listen. Who has asked for no server
 	// when its time is up, in a slot where nobody has ever listened in time, takes
 	// jobs from a queue or does such: that is no fault, and it counts as ready
 	// then. Without a ReadyTimeout that is after DefaultReadyTimeout.
-	ReadyAuto Ready = ""
+	ReadyAuto ReadyWhen = ""
 	// ReadyListen: when it listens, in the place of another one on all that this one
 	// had open.
-	ReadyListen Ready = "listen"
+	ReadyListen ReadyWhen = "listen"
 	// ReadyMessage: when the application has sent 'ready'.
-	ReadyMessage Ready = "message"
+	ReadyMessage ReadyWhen = "message"
 	// ReadyNone: as soon as it is started.
-	ReadyNone Ready = "none"
+	ReadyNone ReadyWhen = "none"
 )
 
 // DefaultReadyTimeout is how long most applications may take to listen.
@@ -26,7 +26,7 @@ const DefaultReadyTimeout = 30 * time.Second
 // expectReady makes a worker that has just been started get ready.
 func (s *Supervisor) expectReady(l *life) {
 	switch limit := s.readyTimeout(); {
-	case s.Ready == ReadyNone || s.Reports == nil: // there is nothing to wait for
+	case s.Ready.When == ReadyNone || s.Reports == nil: // there is nothing to wait for
 		s.nowReady(l)
 	case limit > 0:
 		l.deadline = l.started.Add(limit)
@@ -34,17 +34,17 @@ func (s *Supervisor) expectReady(l *life) {
 }
 
 func (s *Supervisor) readyTimeout() time.Duration {
-	if s.Ready == ReadyAuto && s.ReadyTimeout == 0 {
+	if s.Ready.When == ReadyAuto && s.Ready.Timeout == 0 {
 		return DefaultReadyTimeout
 	}
-	return s.ReadyTimeout
+	return s.Ready.Timeout
 }
 
 func (s *Supervisor) isReady(l *life) bool {
 	switch {
 	case l.told.Leaving || l.told.Ended && s.PerCore: // it would not stay
 		return false
-	case s.Ready == ReadyMessage:
+	case s.Ready.When == ReadyMessage:
 		return l.told.Ready
 	default:
 		return len(l.told.Listening) > 0 && len(l.told.Awaited) == 0
@@ -54,7 +54,7 @@ func (s *Supervisor) isReady(l *life) bool {
 // listensInPart reports whether l is not ready only because its predecessor had
 // more open.
 func (s *Supervisor) listensInPart(l *life) bool {
-	return (s.Ready == ReadyAuto || s.Ready == ReadyListen) && len(l.told.Listening) > 0 && !l.told.Leaving
+	return (s.Ready.When == ReadyAuto || s.Ready.When == ReadyListen) && len(l.told.Listening) > 0 && !l.told.Leaving
 }
 
 // waitInPart has nobody wait for ever for what a program does not open any more.
@@ -77,9 +77,9 @@ func (s *Supervisor) notReady(l *life) {
 	case s.listensInPart(l): // it may well be another program by now
 		s.about(s.Log.Warn("worker listens on less than the one before it"), l).Strs("missing", l.told.Awaited).Send()
 		s.nowReady(l)
-	case !s.PerCore && !l.told.Agent, s.Ready == ReadyAuto && !listens: // it has nothing to tell
+	case !s.PerCore && !l.told.Agent, s.Ready.When == ReadyAuto && !listens: // it has nothing to tell
 		s.nowReady(l)
-	case s.ReadyTimeout > 0:
+	case s.Ready.Timeout > 0:
 		s.kill(l, NotReady)
 	default:
 		l.deadline = time.Time{}

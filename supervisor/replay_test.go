@@ -120,7 +120,7 @@ func (r *replay) logged(l entry) {
 		r.ends++
 		r.maxRSS = max(r.maxRSS, l.MaxRSS)
 		s.last, s.order = l, r.ends
-		if l.Level == "error" || l.Level == "warn" && r.w.MaxCrashes > 0 {
+		if l.Level == "error" || l.Level == "warn" && r.w.Crashes.Max > 0 {
 			r.crashed(l)
 		}
 	case "worker not started":
@@ -134,7 +134,7 @@ func (r *replay) logged(l entry) {
 
 func (r *replay) crashed(l entry) {
 	r.crashes = append(r.crashes, l)
-	if loops := r.loops(l); loops || r.recent(l) > r.w.MaxCrashes {
+	if loops := r.loops(l); loops || r.recent(l) > r.w.Crashes.Max {
 		r.culprit, r.over = &l, true
 	} else {
 		r.promise = &l
@@ -150,7 +150,7 @@ func (r *replay) loops(l entry) bool {
 		return false
 	}
 	s.fails++
-	return s.fails >= 2 && r.w.CrashWindow > 0 && l.at+1-s.since >= max(r.w.CrashWindow, 10*time.Second)
+	return s.fails >= 2 && r.w.Crashes.Window > 0 && l.at+1-s.since >= max(r.w.Crashes.Window, 10*time.Second)
 }
 
 // checkQuit checks who is missed after it exited with 0: one that served, if
@@ -178,7 +178,7 @@ func (r *replay) checkQuit(l entry) {
 func (r *replay) recent(l entry) int {
 	n := 0
 	for _, c := range r.crashes {
-		if r.w.CrashWindow == 0 || l.at-c.at < r.w.CrashWindow {
+		if r.w.Crashes.Window == 0 || l.at-c.at < r.w.Crashes.Window {
 			n++
 		}
 	}
@@ -190,7 +190,7 @@ func (r *replay) replaced(l entry, s *place) {
 		r.t.Errorf("stopped %v, crash %+v, %d in the window, then %s", r.over, r.promise, r.recent(l), l.text)
 	}
 	want := min(max(2*s.delay, 100*time.Millisecond), 15*time.Second)
-	if r.w.CrashWindow > 0 && l.at-s.begun > r.w.CrashWindow {
+	if r.w.Crashes.Window > 0 && l.at-s.begun > r.w.Crashes.Window {
 		want = 100 * time.Millisecond
 	}
 	s.delay = time.Duration(l.DelayMS) * time.Millisecond

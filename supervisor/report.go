@@ -121,7 +121,7 @@ func (s *Supervisor) diagnose(l *life, e Exit) Cause {
 	if s.Stats != nil {
 		now = s.Stats()
 	}
-	cause := e.Diagnose(s.explained, now, l.worker.OldSpace())
+	cause := e.Diagnose(s.explained, now, l.worker.OldSpace)
 	if cause == OOMKilled || cause == OOMAbove {
 		s.explained.OOMKill.Value++
 		if s.explained.OOMKill.Value >= now.OOMKill.Value {

@@ -88,7 +88,7 @@ func (s *Supervisor) publish() {
 		now.Change = s.change.why
 	}
 	for _, l := range s.lives() {
-		now.Workers = append(now.Workers, WorkerStatus{l.slot.number, l.worker.PID(), l.state.String(), l.started})
+		now.Workers = append(now.Workers, WorkerStatus{l.slot.number, l.worker.PID, l.state.String(), l.started})
 		if s.state == running && l.serves() {
 			now.Ready++
 		}

@@ -126,14 +126,14 @@ func (s *Supervisor) crashed(slot *slot, e Exit, useful bool, startErr error) {
 	now := time.Now()
 	s.end.Crashes++
 	s.recent = slices.DeleteFunc(s.recent, func(at time.Time) bool {
-		return s.CrashWindow > 0 && now.Sub(at) >= s.CrashWindow
+		return s.Crashes.Window > 0 && now.Sub(at) >= s.Crashes.Window
 	})
 	s.recent = append(s.recent, now)
-	loops := slot.loop.crashed(now, useful, s.CrashWindow)
-	if len(s.recent) > s.MaxCrashes || loops {
-		if len(s.recent) <= s.MaxCrashes {
+	loops := slot.loop.crashed(now, useful, s.Crashes.Window)
+	if len(s.recent) > s.Crashes.Max || loops {
+		if len(s.recent) <= s.Crashes.Max {
 			s.Log.Error("crash loop").Int("worker", slot.number).Int64("not_ready_ms", now.Sub(slot.loop.since).Milliseconds()).
-				Int64("crash_window_ms", s.CrashWindow.Milliseconds()).Send()
+				Int64("crash_window_ms", s.Crashes.Window.Milliseconds()).Send()
 		}
 		s.err, s.culprit = startErr, &e
 		s.abort(slot, e.reason())
@@ -145,13 +145,13 @@ func (s *Supervisor) crashed(slot *slot, e Exit, useful bool, startErr error) {
 		slot.retryAt = now.Add(delay)
 	}
 	s.Log.Warn("replacing worker").Int("worker", slot.number).
-		Int("crashes", len(s.recent)).Int("max_crashes", s.MaxCrashes).
+		Int("crashes", len(s.recent)).Int("max_crashes", s.Crashes.Max).
 		Int64("delay_ms", delay.Milliseconds()).Send()
 }
 
 // delayAfter returns for how long a slot stays empty.
 func (s *Supervisor) delayAfter(slot *slot, e Exit, startErr error) time.Duration {
-	long := startErr == nil && s.CrashWindow > 0 && e.Uptime > s.CrashWindow
+	long := startErr == nil && s.Crashes.Window > 0 && e.Uptime > s.Crashes.Window
 	if slot.delay == 0 || long {
 		slot.delay = firstDelay
 	} else {

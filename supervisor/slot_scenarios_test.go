@@ -7,7 +7,7 @@ import (
 )
 
 // briefly counts crashes of one second.
-func briefly(w *world) { auto(w); w.CrashWindow = time.Second }
+func briefly(w *world) { auto(w); w.Crashes.Window = time.Second }
 
 // Who counts as ready in another one's place, and what becomes of slots whose
 // workers come and go.
@@ -20,11 +20,11 @@ var slotScenarios = []fleetScenario{
 		play: "0 serves@100ms TERM+1s:0 | 0.2 owes@0s serves@100ms TERM+1s:0",
 		want: "0s 0 starts, 5s 0.2 starts, 35s 0 TERM, 36s 0 released kept, 50s 0.2 TERM, 51s 0.2 released, 51s ends 0 requested, of 0 exit, starts 2 crashes 0",
 		logs: `"level":"warn","logger":"nodeinit","msg":"worker listens on less than the one before it","worker":0,"pid":102,"missing":["0.0.0.0:3001"]} ... "msg":"worker ready","worker":0,"pid":102,"ready_ms":30000}`},
-	{name: "or 30 s after it listens, if there is no such time", set: func(w *world) { auto(w); w.Ready, w.ReadyTimeout = supervisor.ReadyListen, 0 },
+	{name: "or 30 s after it listens, if there is no such time", set: func(w *world) { auto(w); w.Ready.When, w.Ready.Timeout = supervisor.ReadyListen, 0 },
 		workers: 1, asks: "5s reload", signals: "80s TERM",
 		play: "0 serves@100ms TERM+1s:0 | 0.2 owes@0s serves@20s TERM+1s:0",
 		want: "0s 0 starts, 5s 0.2 starts, 55s 0 TERM, 56s 0 released kept, 1m20s 0.2 TERM, 1m21s 0.2 released, 1m21s ends 0 requested, of 0 exit, starts 2 crashes 0"},
-	{name: "or when it says so", set: func(w *world) { auto(w); w.Ready = supervisor.ReadyMessage }, workers: 1, asks: "5s reload", signals: "30s TERM",
+	{name: "or when it says so", set: func(w *world) { auto(w); w.Ready.When = supervisor.ReadyMessage }, workers: 1, asks: "5s reload", signals: "30s TERM",
 		play: "0 serves@100ms ready@200ms TERM+1s:0 | 0.2 owes@0s serves@100ms ready@200ms TERM+1s:0",
 		want: "0s 0 starts, 5s 0.2 starts, 5.2s 0 TERM, 6.2s 0 released kept, 30s 0.2 TERM, 31s 0.2 released, 31s ends 0 requested, of 0 exit, starts 2 crashes 0"},
 
@@ -32,7 +32,7 @@ var slotScenarios = []fleetScenario{
 		play: "0 serves@100ms exit:3@1s | 0* exit:4@50ms | 1 serves@100ms TERM+1s:0",
 		want: "0s 0 starts, 0s 1 starts, 1s 0 released kept, 1.1s 0.2 starts, 1.15s 0.2 released kept, 1.35s 0.3 starts, 1.4s 0.3 released kept, 1.8s 0.4 starts, 1.85s 0.4 released kept, 2.65s 0.5 starts, 2.7s 0.5 released kept, 4.3s 0.6 starts, 4.35s 0.6 released kept, 7.55s 0.7 starts, 7.6s 0.7 released kept, 14s 0.8 starts, 14.05s 1 TERM, 14.05s 0.8 released, 15.05s 1 released, 15.05s ends 4, of 0 exit, starts 9 crashes 8",
 		logs: `"level":"error","logger":"nodeinit","msg":"crash loop","worker":0,"not_ready_ms":13050,"crash_window_ms":1000} ... "msg":"stopping","reason":"crash","worker":0`},
-	{name: "a crash loop of those who are ready at once", set: func(w *world) { briefly(w); w.Ready = supervisor.ReadyNone }, crashes: 6, workers: 1,
+	{name: "a crash loop of those who are ready at once", set: func(w *world) { briefly(w); w.Ready.When = supervisor.ReadyNone }, crashes: 6, workers: 1,
 		play: "0 exit:3@20s | * exit:4@50ms",
 		want: "0s 0 starts, 20s 0 released kept, 20.1s 0.2 starts, 20.15s 0.2 released kept, 20.35s 0.3 starts, 20.4s 0.3 released kept, 20.8s 0.4 starts, 20.85s 0.4 released kept, 21.65s 0.5 starts, 21.7s 0.5 released kept, 23.3s 0.6 starts, 23.35s 0.6 released kept, 26.55s 0.7 starts, 26.6s 0.7 released kept, 33s 0.8 starts, 33.05s 0.8 released, 33.05s ends 4, of 0 exit, starts 8 crashes 8"},
 	{name: "a crash loop of those who cannot be started", set: briefly, crashes: 6, workers: 1,
@@ -79,7 +79,7 @@ var slotScenarios = []fleetScenario{
 	{name: "a new one of a reload does not decide the status of a stop", set: auto, workers: 1, asks: "5s reload", signals: "6s TERM",
 		play: "0 serves@100ms TERM+1s:0 | 0.2 serves@10s TERM+2s",
 		want: "0s 0 starts, 5s 0.2 starts, 6s 0 TERM, 6s 0.2 TERM, 6s 0.2 disconnect, 7s 0 released kept, 8s 0.2 released, 8s ends 0 requested, of 0 exit, starts 2 crashes 0"},
-	{name: "nor if the old one ends in the drain delay", set: func(w *world) { auto(w); w.DrainDelay = 5 * time.Second }, workers: 1, asks: "5s reload", signals: "6s TERM",
+	{name: "nor if the old one ends in the drain delay", set: func(w *world) { auto(w); w.Stop.Delay = 5 * time.Second }, workers: 1, asks: "5s reload", signals: "6s TERM",
 		play: "0 serves@100ms exit:0@7s | 0.2 serves@10s TERM+2s:3",
 		want: "0s 0 starts, 5s 0.2 starts, 7s 0 released kept, 11s 0.2 TERM, 11s 0.2 disconnect, 13s 0.2 released, 13s ends 0 requested, of 0 exit, starts 2 crashes 0"},
 

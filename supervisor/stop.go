@@ -63,24 +63,24 @@ func (s *Supervisor) stop(sig stopSignal) {
 }
 
 func (s *Supervisor) beginStop(sig stopSignal) {
-	line := s.Log.Info("stopping").Str("signal", signals.Name(sig.send)).Int64("grace_ms", s.Grace.Milliseconds())
-	if s.DrainDelay > 0 {
-		line = line.Int64("drain_delay_ms", s.DrainDelay.Milliseconds())
+	line := s.Log.Info("stopping").Str("signal", signals.Name(sig.send)).Int64("grace_ms", s.Stop.Grace.Milliseconds())
+	if s.Stop.Delay > 0 {
+		line = line.Int64("drain_delay_ms", s.Stop.Delay.Milliseconds())
 	}
 	line.Send()
 	s.end.Requested = true
 	s.stopWith = sig
 	s.noMoreStarts()
-	if s.DrainDelay > 0 {
-		s.enter(lingering, s.DrainDelay)
+	if s.Stop.Delay > 0 {
+		s.enter(lingering, s.Stop.Delay)
 		return
 	}
-	s.halt(s.Grace)
+	s.halt(s.Stop.Grace)
 }
 
 func (s *Supervisor) endLinger() {
 	s.Log.Info("drain delay over").Str("signal", signals.Name(s.stopWith.send)).Send()
-	s.halt(s.Grace)
+	s.halt(s.Stop.Grace)
 }
 
 // abort stops all workers, unasked, because of what became of the one of a slot.
@@ -122,7 +122,7 @@ func (s *Supervisor) halt(grace time.Duration) {
 	all := slices.DeleteFunc(s.lives(), func(l *life) bool { return !l.atWork() })
 	for _, l := range all { // they are to hear of it all at once
 		if s.orderFor(l, s.stopWith.send) == SignalFirst {
-			l.worker.DisableKeepAlives()
+			l.worker.channel().DisableKeepAlives()
 			s.sendStop(l, s.stopWith)
 		}
 	}
@@ -134,7 +134,7 @@ func (s *Supervisor) halt(grace time.Duration) {
 			s.finish(l, s.stopWith, grace)
 		default:
 			s.about(s.Log.Info(s.called("draining the program", "worker draining")), l).Send()
-			l.worker.StopConnections(false)
+			l.worker.channel().StopConnections(false)
 			s.drain(l, s.stopWith, lastCall(s.killAt, grace))
 		}
 	}
@@ -143,11 +143,11 @@ func (s *Supervisor) halt(grace time.Duration) {
 // orderFor returns in which order l is to be stopped, with sig, if nobody else serves.
 func (s *Supervisor) orderFor(l *life, sig unix.Signal) StopOrder {
 	switch {
-	case l.told.Ended, s.StopOrder == SignalFirst:
+	case l.told.Ended, s.Stop.Order == SignalFirst:
 		return SignalFirst
 	case !s.PerCore && !l.told.Agent: // there is nobody to hear it
 		return SignalFirst
-	case s.StopOrder == DrainFirst:
+	case s.Stop.Order == DrainFirst:
 		return DrainFirst
 	case !l.told.Agent:
 		return SignalFirst
@@ -176,8 +176,8 @@ func (s *Supervisor) killAll(why KillReason) {
 // leastGrace is the grace of what nobody asked for. That is never for ever: a
 // container whose worker has crashed must end.
 func (s *Supervisor) leastGrace() time.Duration {
-	if s.Grace > 0 {
-		return s.Grace
+	if s.Stop.Grace > 0 {
+		return s.Stop.Grace
 	}
 	return DefaultGrace
 }

@@ -8,13 +8,13 @@ import (
 	"github.com/nodeinit/nodeinit/supervisor"
 )
 
-func delayed(w *world)    { w.DrainDelay = 3 * time.Second }
-func auto(w *world)       { w.Ready = supervisor.ReadyAuto }
-func strict(w *world)     { w.Ready, w.ReadyTimeout = supervisor.ReadyListen, 2*time.Second }
-func lenient(w *world)    { w.ReadyTimeout = 2 * time.Second; auto(w) }
-func byMessage(w *world)  { w.Ready, w.ReadyTimeout = supervisor.ReadyMessage, 2*time.Second }
-func drainFirst(w *world) { w.StopOrder = supervisor.DrainFirst }
-func forked(w *world)     { w.PerCore, w.Ready = false, supervisor.ReadyAuto }
+func delayed(w *world)    { w.Stop.Delay = 3 * time.Second }
+func auto(w *world)       { w.Ready.When = supervisor.ReadyAuto }
+func strict(w *world)     { w.Ready.When, w.Ready.Timeout = supervisor.ReadyListen, 2*time.Second }
+func lenient(w *world)    { w.Ready.Timeout = 2 * time.Second; auto(w) }
+func byMessage(w *world)  { w.Ready.When, w.Ready.Timeout = supervisor.ReadyMessage, 2*time.Second }
+func drainFirst(w *world) { w.Stop.Order = supervisor.DrainFirst }
+func forked(w *world)     { w.PerCore, w.Ready.When = false, supervisor.ReadyAuto }
 
 // When workers are ready, and how they are stopped.
 var stopScenarios = []fleetScenario{
@@ -26,7 +26,7 @@ var stopScenarios = []fleetScenario{
 		play: "0 binds@100ms KILL+0s | 1 serves@100ms TERM+1s:0",
 		want: twoStart + "2s 0 KILL, 2s 1 TERM, 2s 0 released, 3s 1 released, 3s ends 137 not_ready, of 0 not_ready, starts 2 crashes 1",
 		logs: `"msg":"killing worker","worker":0,"pid":101,"why":"not_ready"} ... "cause":"not_ready","status":137 ... "msg":"stopping","reason":"crash","worker":0`},
-	{name: "ready takes what it takes without a time-out", set: func(w *world) { w.Ready = supervisor.ReadyListen }, workers: 1, signals: "3h TERM",
+	{name: "ready takes what it takes without a time-out", set: func(w *world) { w.Ready.When = supervisor.ReadyListen }, workers: 1, signals: "3h TERM",
 		play: "0 serves@2h TERM+1s:0",
 		want: "0s 0 starts, 3h0m0s 0 TERM, 3h0m1s 0 released, 3h0m1s ends 0 requested, of 0 exit, starts 1 crashes 0",
 		logs: `"msg":"worker ready","worker":0,"pid":101,"ready_ms":7200000}`},
@@ -128,7 +128,7 @@ var stopScenarios = []fleetScenario{
 	{name: "no last call without an end of the grace", workers: 1, grace: -1, signals: "5s TERM, 1h TERM",
 		play: "0 serves@0s agent@0s TERM+1s:0",
 		want: "0s 0 starts, 5s 0 drain, 1h0m0s 0 TERM, 1h0m1s 0 released, 1h0m1s ends 0 requested, of 0 exit, starts 1 crashes 0"},
-	{name: "the signal first if that is the order", set: func(w *world) { w.StopOrder = supervisor.SignalFirst }, workers: 1, signals: "5s TERM",
+	{name: "the signal first if that is the order", set: func(w *world) { w.Stop.Order = supervisor.SignalFirst }, workers: 1, signals: "5s TERM",
 		play: "0 serves@0s agent@0s closes@6s TERM+2s:0",
 		want: "0s 0 starts, 5s 0 TERM, 6s 0 disconnect, 7s 0 released, 7s ends 0 requested, of 0 exit, starts 1 crashes 0"},
 	{name: "the drain first if that is the order", set: drainFirst, workers: 1, signals: "5s TERM",

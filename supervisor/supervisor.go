@@ -17,71 +17,24 @@ import (
 	"github.com/nodeinit/nodeinit/signals"
 )
 
-// A Worker is a program that has been started: the only one in fork mode, one
-// of several, with a channel to its primary, in per-core mode. Its dynamic type
-// can be compared with ==.
-type Worker interface {
-	PID() int
-	// Signal sends sig to the process, or to its group. Once the process has been
-	// reaped it returns [os.ErrProcessDone].
-	Signal(sig unix.Signal, group bool) error
-	// Stopped reports whether the process, or one of those who get SIGCONT with it,
-	// is stopped (^Z, SIGSTOP, a debugger); an error, that this cannot be told. One
-	// that is not, after it was signalled, gets the signal. It must not take long.
-	Stopped(group bool) (bool, error)
-	// Exited is closed when the process has ended; Status and MaxRSS, in bytes,
-	// may be asked then.
-	Exited() <-chan struct{}
-	Status() unix.WaitStatus
-	MaxRSS() int64
-	// RSS returns the resident set, in bytes. It must not take long.
-	RSS() (int64, error)
-	// OldSpace returns the heap limit it was started with, in bytes; 0 if that is
-	// not known.
-	OldSpace() int64
-	// HasTerminal reports whether it was started in the foreground of a terminal.
-	HasTerminal() bool
-	// Stopping says that it is being asked to end: from now on its end is that of
-	// all it has started, where it is known that another process stands before it.
-	Stopping()
-	// StopConnections says that it is to get no more connections. If it was replaced, the
-	// next one in its slot is there for them. This and what follows does nothing
-	// where there is no channel.
-	StopConnections(replaced bool)
-	// Drain says that it is to finish what it has and to end its channel. It gets
-	// sig then.
-	Drain(sig unix.Signal)
-	// Finish says that it is to tell when it has no request in hand, or limit is
-	// over: it gets a signal to end then, so its clients had better go elsewhere.
-	Finish(limit time.Duration)
-	// Watch says that it got sig, and is to tell if it goes on serving: after soon,
-	// or late if it looks as if it wanted to wait; 0 is never.
-	Watch(sig unix.Signal, soon, late time.Duration)
-	// DisableKeepAlives says that it gets a signal to end, so that its clients had better go
-	// elsewhere.
-	DisableKeepAlives()
-	// Disconnect says that it is to end its channel, as it has no use for it.
-	Disconnect()
-	// Release is called once, when the supervisor has done with it: it was seen
-	// to end, or outlived SIGKILL. kept says that its slot has or is to get
-	// another worker, so connections should wait for that one.
-	Release(kept bool)
+// A Leftovers is what remains in the container when the workers have ended.
+// *reaper.Reaper is one.
+type Leftovers interface {
+	// SignalAll sends sig to all of it.
+	SignalAll(sig unix.Signal) error
+	// ContinueAll continues what of it is stopped.
+	ContinueAll()
+	// NoChildren is closed when nothing remains.
+	NoChildren() <-chan struct{}
 }
 
-// LeftoverProcesses is what remains in the container when the workers have ended.
-type LeftoverProcesses interface {
-	// SignalRest sends sig to all of it.
-	SignalRest(sig unix.Signal) error
-	// WakeRest continues what of it is stopped.
-	WakeRest()
-	// Empty is closed when nothing remains.
-	Empty() <-chan struct{}
-}
-
-// A Report is what a worker, as Start returned it, has told so far.
-type Report struct {
-	Worker Worker
-	State  cluster.State
+// A Reporter brings what workers report. *cluster.Primary is one.
+type Reporter interface {
+	// Reported gets a value when Reports has something to return. It is never closed.
+	Reported() <-chan struct{}
+	// Reports returns the states that are new since the last call, each with the ID
+	// of its worker.
+	Reports() []cluster.Report
 }
 
 // A Supervisor looks after workers, from the start of the first to the end of
@@ -91,7 +44,7 @@ type Supervisor struct {
 	Log       *logs.Logger
 	Signals   <-chan unix.Signal
 	Rules     signals.Rules
-	Leftovers LeftoverProcesses
+	Leftovers Leftovers
 	Group     bool // signals go to the process groups
 	Wrapped   bool // they do from the second stop signal on
 	// ParentDeathSignal is the signal that comes when the parent dies, 0 for none. The
@@ -106,50 +59,28 @@ type Supervisor struct {
 	PerCore bool
 	// Start starts a worker of a slot, numbered from 0. Run calls it, on its own
 	// goroutine, so it must not take long.
-	Start func(slot int) (Worker, error)
+	Start func(slot int) (*Worker, error)
 	// Grow, if set, says that one worker is started alone, and the others once it
 	// has asked for a server to share. It is called then, on Run's goroutine, and
 	// returns why there are to be no others; "" if there are.
-	Grow func(Worker) (why string)
+	Grow func(*Worker) (why string)
 	// Listens, if set, reports whether a worker that has asked for no server has a
 	// socket that listens. It must not take long.
-	Listens func(Worker) bool
-	// Reports brings what workers tell. It is never closed. It is nil in fork mode
-	// where the program has no channel either.
-	Reports <-chan Report
+	Listens func(*Worker) bool
+	// Reports brings what workers report; nil where none has a channel.
+	Reports Reporter
 
-	// Ready is when a worker is ready, and ReadyTimeout how long that may take; 0:
-	// for ever, but see [ReadyAuto].
-	Ready        Ready
-	ReadyTimeout time.Duration
-
-	// DrainDelay is for how long workers serve on after a stop signal, while
-	// Status says that nothing is ready any more. Grace is from then on to SIGKILL;
-	// 0: for ever. StopOrder is what a worker is told first.
-	DrainDelay time.Duration
-	Grace      time.Duration
-	StopOrder  StopOrder
-
-	// MaxCrashes is how many crashes within CrashWindow are answered with a new
-	// worker; one more ends the container, and so does a slot in which no worker was
-	// of use for a whole window. A CrashWindow of 0 never ends. A worker that served
-	// and exits with 0 while others go on is answered as well, if MaxCrashes is not 0.
-	MaxCrashes  int
-	CrashWindow time.Duration
+	Ready   Readiness
+	Stop    StopPolicy
+	Crashes CrashPolicy
 
 	// What follows needs PerCore. ReloadSignal, if not 0, is not forwarded but
 	// means Reload.
 	ReloadSignal unix.Signal
 	// Target, if set, returns how many workers there should be by now. It must not
 	// take long.
-	Target func() int
-	// MaxMemory, if set, returns how much memory a worker may have, in bytes,
-	// before it is replaced; 0 is any. It must not take long. MaxAge, if not 0, is
-	// how old it may become, a tenth more or less.
-	MaxMemory func() int64
-	MaxAge    time.Duration
-	// Spread returns a random number from 0 to n-1; nil: as rand.Int64N.
-	Spread func(n int64) int64
+	Target  func() int
+	Recycle RecyclePolicy
 
 	// HangTimeout, if not 0, is for how long an agent that has reported may be
 	// silent. It must be some times as long as agents take from report to report.
@@ -209,6 +140,10 @@ func (s *Supervisor) Run() (Exit, error) {
 	defer close(s.over)
 	s.beginWatch()
 	s.startAll()
+	var reported <-chan struct{}
+	if s.Reports != nil {
+		reported = s.Reports.Reported()
+	}
 	for s.settle(); s.state != ended; s.settle() {
 		select {
 		case sig := <-s.Signals:
@@ -217,8 +152,11 @@ func (s *Supervisor) Run() (Exit, error) {
 			if slices.Contains(l.slot.lives(), l) { // not given up before
 				s.lifeEnded(l, false)
 			}
-		case c := <-s.Reports:
-			s.changed(c)
+		case <-reported:
+			for _, r := range s.Reports.Reports() {
+				s.changed(r)
+				s.settle()
+			}
 		case <-s.requests.made():
 			s.answer()
 		case <-s.alarm():

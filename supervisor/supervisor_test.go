@@ -44,7 +44,7 @@ func TestSupervisor(t *testing.T) {
 
 func (s scenario) test(t *testing.T) {
 	w := newWorld()
-	w.Grace, w.Group, w.Rules, w.ParentDeathSignal = s.grace, s.group, s.rules, s.parent
+	w.Stop.Grace, w.Group, w.Rules, w.ParentDeathSignal = s.grace, s.group, s.rules, s.parent
 	w.program.reaction, w.program.denied, w.rest.denied = scriptOf(t, s.program).reaction, s.denied, s.denied
 	if s.rest != "" {
 		w.rest.gone, w.rest.reaction = false, scriptOf(t, s.rest).reaction

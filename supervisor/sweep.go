@@ -13,7 +13,7 @@ import (
 // shows at once and costs no wait.
 func (s *Supervisor) sweep() {
 	s.conclude()
-	s.empty = s.Leftovers.Empty()
+	s.empty = s.Leftovers.NoChildren()
 	select {
 	case <-s.empty:
 		s.enter(ended, 0)
@@ -28,7 +28,7 @@ func (s *Supervisor) sweep() {
 	s.Log.Info(s.called("stopping what the program left behind", "stopping what the workers left behind")).
 		Int64("grace_ms", limit.Milliseconds()).Send()
 	s.signalRest(unix.SIGTERM)
-	s.Leftovers.WakeRest()
+	s.Leftovers.ContinueAll()
 	s.enter(sweeping, limit)
 }
 
@@ -71,7 +71,7 @@ func (s *Supervisor) purge() {
 }
 
 func (s *Supervisor) signalRest(sig unix.Signal) {
-	if err := s.Leftovers.SignalRest(sig); err != nil {
+	if err := s.Leftovers.SignalAll(sig); err != nil {
 		s.Log.Warn("processes left behind not signalled").Str("signal", signals.Name(sig)).Err(err).Send()
 	}
 }

@@ -9,15 +9,16 @@ import (
 )
 
 // changed takes note of what a worker has told.
-func (s *Supervisor) changed(c Report) {
+func (s *Supervisor) changed(r cluster.Report) {
 	lives := s.lives()
-	i := slices.IndexFunc(lives, func(l *life) bool { return l.worker == c.Worker })
+	i := slices.IndexFunc(lives, func(l *life) bool { return r.ID != 0 && l.worker.ID == r.ID })
 	if i < 0 {
 		return // it has ended meanwhile
 	}
 	l := lives[i]
 	before := l.told
-	l.told = c.State
+	l.told = r.State
+	l.worker.onReport(r.State)
 	s.logTold(l, before)
 	s.asksToServe(l)
 	switch l.state {

@@ -25,7 +25,7 @@ type watch struct {
 
 func (s *Supervisor) beginWatch() {
 	s.watch.awake = s.started
-	if s.PerCore && (s.MaxMemory != nil || s.Target != nil || s.Listens != nil) {
+	if s.PerCore && (s.Recycle.MaxMemory != nil || s.Target != nil || s.Listens != nil) {
 		s.watch.sampleAt = s.started.Add(sampleEvery)
 	}
 	if s.HangTimeout > 0 {
@@ -62,15 +62,15 @@ func (s *Supervisor) look(now time.Time) {
 // oldAt returns when a worker that is started now is too old: not at the same
 // time as all others.
 func (s *Supervisor) oldAt() time.Time {
-	if !s.PerCore || s.MaxAge <= 0 {
+	if !s.PerCore || s.Recycle.MaxAge <= 0 {
 		return time.Time{}
 	}
-	spread := s.Spread
+	spread := s.Recycle.Spread
 	if spread == nil {
 		spread = rand.Int64N
 	}
-	tenth := s.MaxAge / 10
-	return time.Now().Add(s.MaxAge - tenth + time.Duration(spread(int64(2*tenth)+1)))
+	tenth := s.Recycle.MaxAge / 10
+	return time.Now().Add(s.Recycle.MaxAge - tenth + time.Duration(spread(int64(2*tenth)+1)))
 }
 
 // listenTo finds out whether the event loop of l has stopped turning. Only who
@@ -79,7 +79,7 @@ func (s *Supervisor) listenTo(l *life, now time.Time) {
 	if l.state != starting && l.state != working || l.told.Heartbeat.IsZero() || l.told.Ended {
 		return
 	}
-	if stopped, err := l.worker.Stopped(s.Group); err == nil && stopped { // that is no hang
+	if stopped, err := l.worker.Process.Stopped(s.Group); err == nil && stopped { // that is no hang
 		l.awake = now
 	}
 	last := l.told.Heartbeat
@@ -103,7 +103,7 @@ func (s *Supervisor) hangs(l *life, silent time.Duration) {
 		Float64("delay_p99_ms", milliseconds(loop.DelayP99)).
 		Int64("heap_bytes", loop.Heap).Send()
 	l.state, l.deadline = hung, time.Now().Add(hangPatience)
-	err := l.worker.Signal(unix.SIGABRT, s.Group)
+	err := l.worker.Process.Signal(unix.SIGABRT, s.Group)
 	if errors.Is(err, os.ErrProcessDone) {
 		return // so that is why; its exit is the next event
 	}

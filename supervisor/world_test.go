@@ -30,7 +30,7 @@ type world struct {
 
 	// In per-core mode: what the worker of that name is like.
 	script  func(name string) script
-	changes chan supervisor.Report
+	reports reports
 	limit   int64 // of a worker's memory, 0: none
 
 	mu      sync.Mutex // guards what is below, and programs and rest once they run
@@ -89,11 +89,11 @@ func (w *world) Write(text []byte) (int, error) {
 type rest struct {
 	world    *world
 	reaction reaction
-	denied   error // what SignalRest returns, if not nil
+	denied   error // what SignalAll returns, if not nil
 	gone     bool
 }
 
-func (r *rest) SignalRest(sig unix.Signal) error {
+func (r *rest) SignalAll(sig unix.Signal) error {
 	w := r.world
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -107,10 +107,10 @@ func (r *rest) SignalRest(sig unix.Signal) error {
 	return nil
 }
 
-// WakeRest notes that somebody looked for those who are stopped.
-func (r *rest) WakeRest() { _ = r.SignalRest(unix.SIGCONT) }
+// ContinueAll notes that somebody looked for those who are stopped.
+func (r *rest) ContinueAll() { _ = r.SignalAll(unix.SIGCONT) }
 
-func (r *rest) Empty() <-chan struct{} {
+func (r *rest) NoChildren() <-chan struct{} {
 	w := r.world
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -161,11 +161,11 @@ func newWorld() *world {
 		Log:       logs.New(w, logs.JSON, zerolog.TraceLevel),
 		Signals:   w.signals,
 		Leftovers: &w.rest,
-		Start: func(int) (supervisor.Worker, error) {
+		Start: func(int) (*supervisor.Worker, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.started = append(w.started, &w.program)
-			return &w.program, nil
+			return w.program.worker(), nil
 		},
 	}
 	return w
@@ -176,9 +176,9 @@ var errStart = errors.New("fork: out of processes")
 // newFleet makes a world of so many workers in per-core mode.
 func newFleet(workers int, script func(name string) script) *world {
 	w := newWorld()
-	w.script, w.changes = script, make(chan supervisor.Report, 1000)
-	w.Workers, w.Reports, w.Start, w.PerCore = workers, w.changes, w.startWorker, true
-	w.Ready = supervisor.ReadyNone
+	w.script, w.reports = script, reports{wake: make(chan struct{}, 1)}
+	w.Workers, w.Reports, w.Start, w.PerCore = workers, &w.reports, w.startWorker, true
+	w.Ready.When = supervisor.ReadyNone
 	w.Before = cgroup.Stats{OOM: known(5), OOMKill: known(5)}
 	w.stats = w.Before
 	w.Stats = func() cgroup.Stats {
@@ -189,7 +189,7 @@ func newFleet(workers int, script func(name string) script) *world {
 	return w
 }
 
-func (w *world) startWorker(slot int) (supervisor.Worker, error) {
+func (w *world) startWorker(slot int) (*supervisor.Worker, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	p := &program{world: w, slot: slot, nth: 1, exited: make(chan struct{}), begun: time.Since(w.start)}
@@ -216,7 +216,7 @@ func (w *world) startWorker(slot int) (supervisor.Worker, error) {
 	for _, a := range script.acts {
 		time.AfterFunc(a.after, func() { a.do(p) })
 	}
-	return p, nil
+	return p.worker(), nil
 }
 
 // at does something so long after the start.
@@ -290,8 +290,8 @@ func (w *world) run(t *testing.T) (end supervisor.Exit, took time.Duration, err 
 	w.mu.Lock() // for those who look at the events next, and no more may come
 	defer w.mu.Unlock()
 	for _, p := range w.started {
-		if p.released != 1 {
-			t.Errorf("%s was released %d times", p.name, p.released)
+		if p.released != 1 || p.channelReleased != w.hasChannels() {
+			t.Errorf("%s was released %d times, its channel %v", p.name, p.released, p.channelReleased)
 		}
 		if p.late {
 			t.Errorf("%s was signalled though it was known to have ended", p.name)

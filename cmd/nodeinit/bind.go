@@ -16,10 +16,11 @@ import (
 	"github.com/nodeinit/nodeinit/cluster"
 	"github.com/nodeinit/nodeinit/exec"
 	"github.com/nodeinit/nodeinit/node"
+	"github.com/nodeinit/nodeinit/reaper"
 )
 
-// bindPatience ends a wait for nothing: it is how long Node may take to start and bind.
-const bindPatience = 30 * time.Second
+// bindTimeout ends a wait for nothing: it is how long Node may take to start and bind.
+const bindTimeout = 30 * time.Second
 
 // bindScript has Node bind a port as a worker would, and pass the socket on.
 const bindScript = `const s=require("net").createServer();` +
@@ -28,53 +29,51 @@ const bindScript = `const s=require("net").createServer();` +
 
 // bind has the program's own Node bind a port: its file may have a capability that
 // nodeinit has not.
-func (f *fleet) bind(low cluster.PrivilegedPort) (int, error) {
+func (s *starter) bind(port cluster.PrivilegedPort) (int, error) {
 	conn, end, err := channelPair()
 	if err != nil {
 		return -1, err
 	}
 	defer conn.Close()
-	child, err := f.startBinder(low, end)
+	child, err := s.startBinder(port, end)
 	if err != nil {
 		return -1, err
 	}
-	if err := conn.SetReadDeadline(time.Now().Add(bindPatience)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(bindTimeout)); err != nil {
 		return -1, err
 	}
 	fd, err := receiveSocket(conn)
 	_ = child.Signal(unix.SIGKILL, true) // it has done what it was for
 	if err == nil {
-		f.log.Info("port bound by node").Int("port", low.Port).
+		s.log.Info("port bound by node").Int("port", port.Port).
 			Str("why", "nodeinit has no cap_net_bind_service (setcap), node has").Send()
 	}
 	return fd, err
 }
 
 // startBinder starts Node with the channel end, which it closes.
-func (f *fleet) startBinder(low cluster.PrivilegedPort, end int) (process, error) {
+func (s *starter) startBinder(port cluster.PrivilegedPort, end int) (*reaper.Child, error) {
 	defer unix.Close(end)
-	path, err := find(f.log, f.plan)
+	path, err := s.plan.Program.Find()
 	if err != nil {
 		return nil, err
 	}
-	options := map[string]any{"port": low.Port, "ipv6Only": low.IPv6Only, "backlog": low.Backlog, "exclusive": true}
-	if low.Host != "" {
-		options["host"] = low.Host
+	options := map[string]any{"port": port.Port, "ipv6Only": port.IPv6Only, "backlog": port.Backlog, "exclusive": true}
+	if port.Host != "" {
+		options["host"] = port.Host
 	}
 	argument, err := json.Marshal(options)
 	if err != nil {
 		return nil, err
 	}
-	program := f.plan.program
-	at := node.ChannelFD(program.Join, f.inherited)
+	program := s.plan.Program
+	at := node.ChannelFD(program.Join, s.inherited)
 	env := append(slices.Clone(program.Env), "NODE_CHANNEL_FD="+strconv.Itoa(at), "NODE_CHANNEL_SERIALIZATION_MODE=json")
 	command := exec.Command{
 		Path: path, Argv: []string{program.Argv[0], "-e", bindScript, string(argument)}, Env: env, Dir: program.Dir,
-		Channel: end, ChannelAt: at, Inherited: f.inherited, Background: true, Credential: program.Credential,
+		Channel: end, ChannelAt: at, Inherited: s.inherited, Background: true, Credential: program.Credential,
 	}
-	f.starting.Lock()
-	defer f.starting.Unlock()
-	return command.Start(&f.reaper)
+	return s.startChild(command)
 }
 
 // channelPair returns nodeinit's end of a channel, and the other.

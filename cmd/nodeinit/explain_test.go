@@ -3,46 +3,11 @@ package main
 import (
 	"encoding/json"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-)
 
-// machine makes the /proc and /sys of a case that package cgroup is tested
-// with, with 4 CPUs and 4 GiB of memory, and returns their root.
-func machine(t *testing.T, name string) string {
-	t.Helper()
-	text, err := os.ReadFile("../../cgroup/testdata/cases.txtar")
-	if err != nil {
-		t.Fatal(err)
-	}
-	files := map[string]string{
-		"proc/meminfo":     "MemTotal:        4194304 kB\n",
-		"proc/self/status": "Name:\tnodeinit\nCpus_allowed_list:\t0-3\n",
-	}
-	found := false
-	for _, part := range strings.Split(string(text), "\n-- ")[1:] {
-		header, body, _ := strings.Cut(part+"\n", " --\n")
-		if file, ok := strings.CutPrefix(header, name+"/"); ok {
-			files[file] = body
-			found = true
-		}
-	}
-	if !found {
-		t.Fatalf("no case %q", name)
-	}
-	root := t.TempDir()
-	for file, body := range files {
-		path := filepath.Join(root, file)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(body), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return root
-}
+	"github.com/nodeinit/nodeinit/plan"
+)
 
 func explained(t *testing.T, environ []string, args ...string) string {
 	t.Helper()
@@ -53,145 +18,10 @@ func explained(t *testing.T, environ []string, args ...string) string {
 	return stdout
 }
 
-func TestExplainJSON(t *testing.T) {
-	t.Parallel()
-	got := explained(t, []string{"NODE_OPTIONS=--no-warnings"}, "--json", "--root", machine(t, "v2-private-1.5cpu-512m"), "--", "node", "a<b>.js")
-	want := `{
-  "cpus": 1.5,
-  "memory_bytes": 536870912,
-  "memory_high_bytes": null,
-  "affinity": 4,
-  "cpus_from": "/sys/fs/cgroup/cpu.max",
-  "memory_from": "/sys/fs/cgroup/memory.max",
-  "approximate": false,
-  "workers": 2,
-  "mode": "per-core",
-  "reason": "the program is Node, and there are to be 2 workers",
-  "start": "1, then 2 when it listens",
-  "balance": "rr",
-  "argv": [
-    "node",
-    "a<b>.js"
-  ],
-  "env_added": [
-    "NODE_OPTIONS=--no-warnings --max-old-space-size=406"
-  ],
-  "max_memory_bytes": null,
-  "warnings": []
-}
-`
-	if got != want {
-		t.Errorf("got\n%swant\n%s", got, want)
-	}
-}
-
-func TestExplainJSONWithoutLimits(t *testing.T) {
-	t.Parallel()
-	got := explained(t, nil, "--root", machine(t, "v2-private-no-limits"), "--json", "--mode", "fork")
-	want := `{
-  "cpus": null,
-  "memory_bytes": null,
-  "memory_high_bytes": null,
-  "affinity": 4,
-  "cpus_from": null,
-  "memory_from": null,
-  "approximate": false,
-  "workers": 4,
-  "mode": "fork",
-  "reason": "--mode fork",
-  "start": null,
-  "balance": null,
-  "argv": [],
-  "env_added": [],
-  "max_memory_bytes": null,
-  "warnings": []
-}
-`
-	if got != want {
-		t.Errorf("got\n%swant\n%s", got, want)
-	}
-}
-
-func TestExplainText(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		name, machine string
-		environ, args []string
-		want          string
-	}{
-		{"limits", "v2-private-1.5cpu-512m", nil, []string{"--", "node", "server.js", "a b"}, `cpus         1.5  (/sys/fs/cgroup/cpu.max)
-memory       512 MiB  (/sys/fs/cgroup/memory.max)
-affinity     4 CPUs
-workers      2  (1.5 CPUs rounds to 2, 4 in the affinity mask, 512 MiB / 256 MiB = 2)
-mode         per-core  (the program is Node, and there are to be 2 workers)
-start        1, then 2 when it listens
-balance      rr
-would start  ["node" "server.js" "a b"]
-heap         406 MiB in worker 0, which may stay alone, 201 MiB in the others
-with         NODE_OPTIONS=--max-old-space-size=406
-`},
-		{"no limits", "v2-private-no-limits", nil, nil, `cpus         no limit  (no file sets one)
-memory       no limit  (no file sets one)
-affinity     4 CPUs
-workers      4  (no CPU quota, 4 in the affinity mask, 4096 MiB / 256 MiB = 16)
-mode         per-core  (the program is Node, and there are to be 4 workers)
-start        1, then 4 when it listens
-balance      rr
-`},
-		{"overridden", "v2-private-no-limits", []string{"NODEINIT_CPUS=1", "NODEINIT_MEMORY=1G"}, []string{"--memory", "512M", "node"}, `cpus         1  (--cpus)
-memory       512 MiB  (--memory)
-affinity     4 CPUs
-workers      1  (1 CPU, 4 in the affinity mask, 512 MiB / 256 MiB = 2)
-mode         fork  (the limits allow one process)
-would start  ["node"]
-heap         406 MiB
-with         NODE_OPTIONS=--max-old-space-size=406
-`},
-		{"recycling", "v2-private-1.5cpu-512m", nil, []string{"--max-memory=50%", "--hang-timeout=9", "--no-agent", "node", "a.js"}, `cpus         1.5  (/sys/fs/cgroup/cpu.max)
-memory       512 MiB  (/sys/fs/cgroup/memory.max)
-affinity     4 CPUs
-workers      2  (1.5 CPUs rounds to 2, 4 in the affinity mask, 512 MiB / 256 MiB = 2)
-mode         per-core  (the program is Node, and there are to be 2 workers)
-start        1, then 2 when it listens
-balance      rr
-would start  ["node" "a.js"]
-max memory   128 MiB each
-heap         406 MiB in worker 0, which may stay alone, 201 MiB in the others
-with         NODE_OPTIONS=--max-old-space-size=406
-warning      --hang-timeout 9s: not with --no-agent
-`},
-		{"memory.high", "v2-memory-high-below-max", nil, []string{"--heap=off", "node"}, `cpus         no limit  (no file sets one)
-memory       200 MiB  (/sys/fs/cgroup/memory.max)
-memory.high  100 MiB
-affinity     4 CPUs
-workers      1  (no CPU quota, 4 in the affinity mask, 200 MiB / 256 MiB is at least 1)
-mode         fork  (the limits allow one process)
-would start  ["node"]
-`},
-		{"approximate", "v2-leaf-removed", nil, nil, `cpus         1.5  (/sys/fs/cgroup/app/cpu.max)
-memory       64 MiB  (/sys/fs/cgroup/app/memory.max)
-affinity     4 CPUs
-approximate  this process's own cgroup is out of sight; the nearest in sight was read
-workers      1  (1.5 CPUs rounds to 2, 4 in the affinity mask, 64 MiB / 256 MiB is at least 1)
-mode         fork  (the limits allow one process)
-heap         40 MiB
-with         NODE_OPTIONS=--max-old-space-size=40
-warning      cgroup "/app/old (deleted)" is not visible, reading /sys/fs/cgroup/app instead
-`},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			if got := explained(t, c.environ, append([]string{"--root", machine(t, c.machine)}, c.args...)...); got != c.want {
-				t.Errorf("got\n%swant\n%s", got, c.want)
-			}
-		})
-	}
-}
-
 // Without --root it is this machine, of which only the form is known.
 func TestExplainThisMachine(t *testing.T) {
 	t.Parallel()
-	var e explanation
+	var e plan.Explanation
 	if err := json.Unmarshal([]byte(explained(t, nil, "--json", "--memory", "512M", "--", "node")), &e); err != nil {
 		t.Fatal(err)
 	}

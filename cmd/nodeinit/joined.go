@@ -1,61 +1,53 @@
 package main
 
 import (
-	"sync"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/cluster"
 	"github.com/nodeinit/nodeinit/reaper"
 )
 
-// A joined is the process below a wrapper that has become the worker, or in fork
-// mode the one that listens. The zero value is none yet.
+// A joined is the process below a child that has become the worker, or that
+// listens in fork mode. The zero value is none yet. Only the supervisor's goroutine
+// may use it.
 type joined struct {
-	mu    sync.Mutex
 	child *reaper.Child // that stands before it; nil: not started yet
-	over  bool          // what is told from now on comes too late
-	// What the worker has told. It may be a lie; see known.
+	over  bool          // reports from now on come too late
+	// As the worker has reported. It may lie; see isKnown.
 	pid     int // 0: nothing
 	group   int // its process group
 	fd      int // a pidfd, if pid is not 0
 	command *cluster.Command
 }
 
-// below says that child stands before it.
-func (j *joined) below(child *reaper.Child) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.child = child
-}
+// below sets the child that stands before it.
+func (j *joined) below(child *reaper.Child) { j.child = child }
 
-// set notes what the state of a worker says of it.
-func (j *joined) set(told cluster.State) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if told.PID == j.pid || j.over {
+// set takes from the state of a worker which process has joined.
+func (j *joined) set(state cluster.State) {
+	if state.PID == j.pid || j.over {
 		return
 	}
 	j.forget()
-	if told.PID <= 1 {
+	if state.PID <= 1 {
 		return
 	}
-	fd, err := unix.PidfdOpen(told.PID, 0)
+	fd, err := unix.PidfdOpen(state.PID, 0)
 	if err != nil {
 		return // Linux < 5.3, or it has ended
 	}
 	// Looked up while the pidfd holds the number, so it is that of this process.
-	group, err := unix.Getpgid(told.PID)
+	group, err := unix.Getpgid(state.PID)
 	if err != nil {
 		_ = unix.Close(fd)
 		return
 	}
-	j.pid, j.group, j.fd, j.command = told.PID, group, fd, told.Command
+	j.pid, j.group, j.fd, j.command = state.PID, group, fd, state.Command
 }
 
-// known reports whether there is such a process. Only one of the group that the
-// child leads is believed: a worker must not have others signalled.
-func (j *joined) known() bool { return j.pid != 0 && j.child != nil && j.group == j.child.PID }
+// isKnown reports whether there is such a process. Only one of the group that the
+// child leads is believed: a worker must not have other processes signalled.
+func (j *joined) isKnown() bool { return j.pid != 0 && j.child != nil && j.group == j.child.PID }
 
 func (j *joined) forget() {
 	if j.pid != 0 {
@@ -64,35 +56,26 @@ func (j *joined) forget() {
 	j.pid, j.command = 0, nil
 }
 
+// close forgets the process. No other one joins after that.
 func (j *joined) close() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
 	j.over = true
 	j.forget()
 }
 
-// signal sends sig to it, and reports whether there is such a process.
+// signal sends sig to the process, and reports whether there is one.
 func (j *joined) signal(sig unix.Signal) bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.known() && unix.PidfdSendSignal(j.fd, sig, nil, 0) != unix.ESRCH
+	return j.isKnown() && unix.PidfdSendSignal(j.fd, sig, nil, 0) != unix.ESRCH
 }
 
-// told returns its process ID and how it was started, 0 and nil where that is not
-// known.
-func (j *joined) told() (int, *cluster.Command) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if !j.known() {
+// reported returns its process ID and how it was started; 0 and nil where that is
+// not known.
+func (j *joined) reported() (int, *cluster.Command) {
+	if !j.isKnown() {
 		return 0, nil
 	}
 	return j.pid, j.command
 }
 
-// lives reports whether pid is still the number of that process. What was read of
-// it by its number before is then not of another one, which has got the number since.
-func (j *joined) lives(pid int) bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.known() && j.pid == pid && unix.PidfdSendSignal(j.fd, 0, nil, 0) != unix.ESRCH
-}
+// runs reports whether pid is still the number of that process. What was read
+// about that number before is then not about another process that has got it since.
+func (j *joined) runs(pid int) bool { return j.pid == pid && j.signal(0) }

@@ -14,16 +14,16 @@ import (
 	"github.com/nodeinit/nodeinit/supervisor"
 )
 
-// grow is asked before the others are started, when w has asked for its first
-// server. It returns why there are to be none.
-func (f *fleet) grow(w supervisor.Worker) string {
-	if why := f.crowded(); why != "" {
+// grow is called when w, the only worker, has asked for its first server. It
+// returns why no others are to be started, "" if they are.
+func (s *starter) grow(w *supervisor.Worker) string {
+	if why := s.crowded(); why != "" {
 		return why
 	}
-	if f.plan.program.Join != node.JoinLate || f.learned != nil {
+	if s.plan.Program.Join != node.JoinLate || s.learned != nil {
 		return ""
 	}
-	if err := f.learn(w.(*worker)); err != nil {
+	if err := s.learn(w.Process.(*process)); err != nil {
 		return err.Error()
 	}
 	return ""
@@ -37,55 +37,55 @@ const (
 	poolTasks = 4
 )
 
-// crowded returns why the process limit leaves no room for the other workers, of
-// which nobody has asked for so many; "" if it does.
-func (f *fleet) crowded() string {
+// crowded returns why the process limit leaves no room for the other workers; ""
+// if it does, or if the user has said how many workers there are to be.
+func (s *starter) crowded() string {
 	room, limited := cgroup.ProcessRoom(os.DirFS("/"))
-	need := nodeTasks*(f.wanted()-1) + poolTasks
-	if !limited || room >= need || !f.plan.fromLimits {
+	need := nodeTasks*(s.current.Workers()-1) + poolTasks
+	if !limited || room >= need || !s.plan.Count.FromLimits {
 		return ""
 	}
 	return fmt.Sprintf("the process limit leaves room for %d more, and the other workers need %d (raise docker run --pids-limit)", room, need)
 }
 
-// learn finds out how others are started as the process that has joined in w was,
-// without what stands before it: what that does is to be done once.
-func (f *fleet) learn(w *worker) error {
-	pid, told := w.joined.told()
+// learn finds out how other workers are started as the process below p was that
+// has joined, but without the wrapper: what the wrapper does is to be done once.
+func (s *starter) learn(p *process) error {
+	pid, command := p.joined.reported()
 	switch {
 	case pid == 0:
 		return errors.New("the process that listens is not in the process group of the command")
-	case told == nil:
+	case command == nil:
 		return errors.New("the process that listens did not tell how it was started (its environment is too large?)")
-	case len(told.Argv) == 0:
+	case len(command.Argv) == 0:
 		return errors.New("the process that listens told a command without a name")
-	case !told.Script:
+	case !command.Script:
 		return errors.New("the process that listens was given no script (node -e, or standard input)")
 	}
-	if watcher := node.Watcher(pid, w.child.PID); watcher != "" {
+	if watcher := node.Watcher(pid, p.PID); watcher != "" {
 		return fmt.Errorf("%q starts the program again, or others beside it, and so has to live (name the program itself: node server.js)", logs.Clip(watcher))
 	}
-	if err := sameFiles(told.Files); err != nil {
+	if err := sameFiles(command.Files); err != nil {
 		return err
 	}
 	user, err := node.CompareProcess(pid)
 	if err != nil {
 		return fmt.Errorf("other workers cannot be started as it was: %w", err)
 	}
-	if !w.joined.lives(pid) {
+	if !p.joined.runs(pid) {
 		return errors.New("the process that listens has ended")
 	}
 	var env []string
-	for key, value := range told.Env {
+	for key, value := range command.Env {
 		env = append(env, key+"="+value)
 	}
 	slices.Sort(env)
-	f.learned = &node.Program{
-		Argv: told.Argv, Env: node.WithoutAdded(env, w.env, f.plan.environ), Dir: told.Dir,
-		File: told.Path, Credential: user, Runtime: node.RuntimeNode, Join: node.JoinDirect,
+	s.learned = &node.Program{
+		Argv: command.Argv, Env: node.WithoutAdded(env, p.env, s.plan.Environ), Dir: command.Dir,
+		File: command.Path, Credential: user, Runtime: node.RuntimeNode, Join: node.JoinDirect,
 	}
-	f.log.Info("command learned").Str("file", logs.Clip(told.Path)).
-		Str("argv", logs.Clip(fmt.Sprintf("%q", told.Argv))).Str("dir", logs.Clip(told.Dir)).Send()
+	s.log.Info("command learned").Str("file", logs.Clip(command.Path)).
+		Str("argv", logs.Clip(fmt.Sprintf("%q", command.Argv))).Str("dir", logs.Clip(command.Dir)).Send()
 	return nil
 }
 

@@ -11,8 +11,8 @@ import (
 	"github.com/nodeinit/nodeinit/reaper"
 )
 
-// joinedSelf is a worker that this process has joined, with a command.
-func joinedSelf(t *testing.T, command cluster.Command) *worker {
+// joinedSelf is a process below which this one has joined, with a command.
+func joinedSelf(t *testing.T, command cluster.Command) *process {
 	t.Helper()
 	for i := range 3 {
 		var stat unix.Stat_t
@@ -25,32 +25,32 @@ func joinedSelf(t *testing.T, command cluster.Command) *worker {
 		}
 		command.Files = append(command.Files, node.FileID(stat))
 	}
-	w := &worker{child: &reaper.Child{PID: unix.Getpgrp()}}
-	w.joined.below(w.child)
-	w.joined.set(cluster.State{PID: os.Getpid(), Command: &command})
-	t.Cleanup(w.joined.close)
-	return w
+	p := new(process)
+	p.follow(&reaper.Child{PID: unix.Getpgrp()}, nil)
+	p.joined.set(cluster.State{PID: os.Getpid(), Command: &command})
+	t.Cleanup(p.joined.close)
+	return p
 }
 
-// What a worker tells of its command may be anything.
+// A worker may report anything as its command.
 func TestLearnsNoCommandWithoutAName(t *testing.T) {
 	t.Parallel()
-	f := new(fleet)
-	if err := f.learn(joinedSelf(t, cluster.Command{Path: "/bin/true", Script: true})); err == nil || f.learned != nil {
-		t.Errorf("learned %v", f.learned)
+	s := new(starter)
+	if err := s.learn(joinedSelf(t, cluster.Command{Path: "/bin/true", Script: true})); err == nil || s.learned != nil {
+		t.Errorf("learned %v", s.learned)
 	}
 }
 
-// What a worker has told is known only after it may have been given up.
-func TestJoinsNobodyWhoWasGivenUp(t *testing.T) {
+// A report may come after the worker has been released.
+func TestNothingJoinsAReleasedWorker(t *testing.T) {
 	t.Parallel()
-	w := joinedSelf(t, cluster.Command{})
-	if pid, _ := w.joined.told(); pid != os.Getpid() {
+	p := joinedSelf(t, cluster.Command{})
+	if pid, _ := p.joined.reported(); pid != os.Getpid() {
 		t.Fatalf("%d has joined", pid)
 	}
-	w.joined.close()
-	w.joined.set(cluster.State{PID: os.Getpid()})
-	if pid, _ := w.joined.told(); pid != 0 {
-		t.Errorf("%d has joined a worker that was given up", pid)
+	p.joined.close()
+	p.joined.set(cluster.State{PID: os.Getpid()})
+	if pid, _ := p.joined.reported(); pid != 0 {
+		t.Errorf("%d has joined a worker that was released", pid)
 	}
 }

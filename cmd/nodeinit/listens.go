@@ -12,13 +12,8 @@ import (
 
 // listens reports whether w has a TCP socket that listens. nodeinit's own do not
 // count: a worker has none of these before it asks.
-func listens(w supervisor.Worker) bool {
-	pid := w.PID()
-	if joins, ok := w.(*worker); ok {
-		if joined, _ := joins.joined.told(); joined != 0 {
-			pid = joined
-		}
-	}
+func listens(w *supervisor.Worker) bool {
+	pid := w.Process.(*process).programPID()
 	var inodes map[string]bool
 	for _, table := range []string{"tcp", "tcp6"} {
 		for _, inode := range listeners(fmt.Sprintf("/proc/%d/net/%s", pid, table)) {
@@ -64,7 +59,7 @@ func socketsOf(pid int) map[string]bool {
 		return nil
 	}
 	defer f.Close()
-	names, _ := f.Readdirnames(maxLooked)
+	names, _ := f.Readdirnames(maxDescriptors)
 	sockets := make(map[string]bool, len(names))
 	for _, name := range names {
 		if _, err := strconv.Atoi(name); err != nil {
@@ -78,5 +73,5 @@ func socketsOf(pid int) map[string]bool {
 	return sockets
 }
 
-// maxLooked is how many descriptors of a process are looked at.
-const maxLooked = 1024
+// maxDescriptors is how many descriptors of a process are read.
+const maxDescriptors = 1024

@@ -103,7 +103,7 @@ func TestMisuse(t *testing.T) {
 		{[]string{"version", "x"}, `version: "x": takes no arguments (see nodeinit help version)`},
 		{[]string{"pause", "x"}, `pause: "x": takes no arguments (see nodeinit help pause)`},
 		{[]string{"pause", "--", "node"}, `pause: "node": takes no arguments (see nodeinit help pause)`},
-		{[]string{"pause", "--json"}, "--json: no such flag (did you mean --cpus?)"},
+		{[]string{"pause", "--json"}, "--json: no such flag (see nodeinit --help)"},
 		{[]string{"explain", "--rot=/"}, "--rot: no such flag (did you mean --root?)"},
 		{[]string{"explain", "--root=/nowhere"}, `--root: "/nowhere" is not a directory (give one that holds proc and sys)`},
 		{[]string{"explain", "--root=/dev/null"}, `--root: "/dev/null" is not a directory (give one that holds proc and sys)`},
@@ -125,17 +125,17 @@ func TestMisuse(t *testing.T) {
 func TestSubcommandOrProgram(t *testing.T) {
 	t.Parallel()
 	for _, word := range []string{"explain", "help", "pause", "version"} {
-		if subcommand(word) == nil {
+		if findSubcommand(word) == nil {
 			t.Errorf("%s is no subcommand", word)
 		}
 	}
 	for _, word := range []string{"", "node", "Explain", "./explain", "run", "status"} {
-		if subcommand(word) != nil {
+		if findSubcommand(word) != nil {
 			t.Errorf("%q is a subcommand", word)
 		}
 	}
 	// explain stands for itself here and after -- for a program, which it tells of.
-	code, stdout, stderr := runApp(nil, "explain", "--root", machine(t, "v2-private-no-limits"), "--", "explain", "--json")
+	code, stdout, stderr := runApp(nil, "explain", "--root", t.TempDir(), "--", "explain", "--json")
 	if code != 0 || !strings.Contains(stdout, `["explain" "--json"]`) || stderr != "" {
 		t.Errorf("explain -- explain --json: %d, %q, %q", code, stdout, stderr)
 	}
@@ -151,21 +151,6 @@ func TestPanicIsTold(t *testing.T) {
 	}
 }
 
-func TestDistance(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{
-		{"", "", 0}, {"a", "", 1}, {"", "abc", 3}, {"grace", "grace", 0}, {"grase", "grace", 1},
-		{"grac", "grace", 1}, {"ggrace", "grace", 1}, {"kitten", "sitting", 3}, {"abc", "xyz", 3},
-	} {
-		if got := distance(c.a, c.b); got != c.want || distance(c.b, c.a) != got {
-			t.Errorf("distance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
-		}
-	}
-}
-
 // lines splits what was printed into lines.
 func lines(text string) []string {
 	if text == "" {
@@ -178,8 +163,8 @@ func TestEveryBadVariableIsTold(t *testing.T) {
 	t.Parallel()
 	code, stdout, stderr := runApp([]string{"NODEINIT_GRACE=9x", "NODEINIT_HEAP=lots", "NODEINIT_CPUS=2"}, "--version")
 	want := []string{
-		`nodeinit: NODEINIT_HEAP: "lots" is neither auto nor off nor a size of at least 1M (try 512M)`,
 		`nodeinit: NODEINIT_GRACE: "9x" is not a duration (try 9s)`,
+		`nodeinit: NODEINIT_HEAP: "lots" is neither auto nor off nor a size of at least 1M (try 512M)`,
 	}
 	if got := lines(stderr); code != 2 || stdout != "" || !slices.Equal(got, want) {
 		t.Errorf("%d, %q, %q, want %q", code, stdout, got, want)

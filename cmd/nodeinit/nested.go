@@ -8,7 +8,9 @@ import (
 	"syscall"
 
 	"github.com/rs/zerolog"
+	"github.com/spf13/pflag"
 
+	"github.com/nodeinit/nodeinit/config"
 	"github.com/nodeinit/nodeinit/exec"
 	"github.com/nodeinit/nodeinit/logs"
 	"github.com/nodeinit/nodeinit/node"
@@ -31,25 +33,22 @@ func (a *app) nested(args []string) {
 	if !joining && !slices.ContainsFunc(args, isNodeinit) {
 		return
 	}
-	a.config = defaults()
-	if readEnv(&a.config, a.environ) != nil {
+	var err error
+	if a.config, err = config.FromEnviron(a.environ); err != nil {
 		return
 	}
-	set := flagSet(&a.config)
-	set.BoolP("help", "h", false, "")
-	set.Bool("version", false, "")
-	if set.Parse(args) != nil || set.NArg() == 0 {
+	rest, dash, err := a.config.Parse(args, func(set *pflag.FlagSet) { ownFlags(set) })
+	if err != nil || len(rest) == 0 {
 		return
 	}
-	rest := set.Args()
 	switch {
 	case isNodeinit(rest[0]):
 		own := args[:len(args)-len(rest)]
-		if set.ArgsLenAtDash() == 0 {
+		if dash {
 			own = own[:len(own)-1]
 		}
 		a.become(slices.Concat(rest[:1], own, rest[1:]), (*logs.Logger).Debug, "the program is nodeinit itself")
-	case joining && (set.ArgsLenAtDash() == 0 || subcommand(rest[0]) == nil):
+	case joining && (dash || findSubcommand(rest[0]) == nil):
 		a.become(rest, (*logs.Logger).Info, "another nodeinit has started this one, and waits for its program to join")
 	}
 }
@@ -75,6 +74,6 @@ func (a *app) become(argv []string, say func(*logs.Logger, string) *zerolog.Even
 	}
 	log := a.openLog()
 	say(log, "passing on").Str("reason", why).Str("argv", logs.Clip(strings.Join(argv, " "))).Send()
-	log.Flush(flushPatience)
+	log.Flush(flushTimeout)
 	_ = syscall.Exec(file, argv, a.environ)
 }

@@ -8,19 +8,24 @@ import (
 	"github.com/nodeinit/nodeinit/reaper"
 )
 
+const pauseHelp = `nodeinit pause
+
+Runs no program: reaps orphans until a stop signal comes, then exits with 0. For the
+first container of a pod that shares its PID namespace.`
+
 // pause runs no program: it reaps orphans until it is asked to stop.
 func (a *app) pause(args []string) int {
-	set := flagSet(&a.config)
-	if code, ok := a.parseSub("pause", set, args); !ok {
+	rest, code, ok := a.parse("pause", args, nil)
+	if !ok {
 		return code
 	}
-	if err := noArguments("pause", set.Args()); err != nil {
-		return a.misused(err)
+	if err := noArguments("pause", rest); err != nil {
+		return a.usageError(err)
 	}
 	log := a.openLog()
-	defer log.Flush(flushPatience)
+	defer log.Flush(flushTimeout)
 	a.warnUnknown(log)
-	if err := a.adopt(); err != nil {
+	if err := a.becomeSubreaper(); err != nil {
 		log.Warn("not a subreaper").Err(err).Send()
 	}
 	exec.CloseInherited(exec.Inherited())
@@ -29,7 +34,7 @@ func (a *app) pause(args []string) int {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	go func() { // for as long as the process: there is nothing after a stop
-		rules := a.config.rules()
+		rules := a.config.Rules()
 		for sig := range a.signals {
 			if _, asked := rules.Apply(sig); asked {
 				stop()
@@ -41,7 +46,7 @@ func (a *app) pause(args []string) int {
 		count++
 		a.orphanReaped(log, pid).Send()
 	})
-	log.Flush(flushPatience) // as in report
+	log.Flush(flushTimeout) // as in report
 	log.Info("exit").Str("cause", "exit").Int("status", 0).Bool("requested", true).Int("orphans", count).Send()
 	return 0
 }

@@ -1,64 +1,64 @@
-// What nodeinit has a Node process run before the application (start.js): it lets the
-// process finish what it has in hand when it is to leave, and tells how it does.
-// docs/lifecycle.md says who tells whom when. It replaces no function. In a process that
-// serves it has subscriptions for new servers, connections and requests, listeners
-// for events that are not the application's, and timers that keep nobody alive.
-// What it needs later it loads later, so that Node starts faster. connections.js
-// and handlers.js are part of it: Node runs the three as one (agent.go).
+// The agent: nodeinit has a Node process run it before the application (start.js). It
+// reports servers, signal handlers and the event loop's delay, and lets the process
+// complete its requests before it exits; docs/lifecycle.md has the messages in their
+// order. It replaces no function: it has subscriptions for new servers, connections
+// and requests, listeners for events that are not the application's, and timers that
+// keep no process alive. Modules are loaded when they are needed, so that Node starts
+// faster. handlers.js, connections.js and this file are one module (preload.go).
 'use strict';
 const { subscribe } = require('diagnostics_channel');
 
-const beatEvery = 1000; // ms
-const lookEvery = 100; // ms, for servers to come and connections to go
+const heartbeatEvery = 1000; // ms
+const pollEvery = 100; // ms, for new servers and closed connections
 const resolution = 20; // ms, of the event loop's delay
 
-// Worker threads, which run this too, have no channel.
-if (late) process.once(Symbol.for('nodeinit.joined'), work);
-else if (process.connected) work();
+// Worker threads run this too, but have no channel.
+if (late) process.once(Symbol.for('nodeinit.joined'), start);
+else if (process.connected) start();
 
-function work() {
-  const { send } = process; // the application may have its own
-  const tell = (act, report) => {
-    if (process.connected) send.call(process, { cmd: 'NODE_NODEINIT', act, ...report }, undefined, { swallowErrors: true });
+function start() {
+  const { send } = process; // the application may replace it
+  const report = (act, facts) => {
+    if (process.connected) send.call(process, { cmd: 'NODE_NODEINIT', act, ...facts }, undefined, { swallowErrors: true });
   };
-  const { handlersOf, report } = trackHandlers();
-  const { known, orders } = trackConnections(tell, handlersOf);
-  orders.reportListening = () => lookForServers(known, (address) => tell('listening', address));
+  const { handlersOf, reportHandlers } = trackHandlers();
+  const { allServers, orders } = trackConnections(report, handlersOf);
+  orders.reportListening = () => reportServers(allServers, (address) => report('listening', address));
   process.on('internalMessage', (order) => {
     if (order.cmd === 'NODE_NODEINIT') orders[order.act]?.(order);
   });
-  report((handles) => tell('handles', { handles }));
-  reportLoop((loop) => tell('heartbeat', loop));
+  reportHandlers((handles) => report('handles', { handles }));
+  reportLoop((loop) => report('heartbeat', loop));
 }
 
-// In fork mode nobody sees that the application listens; found is told of the
-// first servers it has.
-function lookForServers(known, found) {
+// Reports the addresses of the first servers that listen. In fork mode nothing else
+// tells nodeinit.
+function reportServers(allServers, report) {
   const timer = setInterval(() => {
-    const servers = known().filter((server) => server.listening);
+    const servers = allServers().filter((server) => server.listening);
     if (!servers.length) return;
     clearInterval(timer);
     for (const server of servers) {
       const address = server.address();
-      found(typeof address === 'string' ? { address, port: -1 } : { address: address.address, port: address.port });
+      report(typeof address === 'string' ? { address, port: -1 } : { address: address.address, port: address.port });
     }
-  }, lookEvery).unref();
+  }, pollEvery).unref();
 }
 
 function reportLoop(report) {
   setTimeout(() => {
     const { monitorEventLoopDelay, performance } = require('perf_hooks');
     const { getHeapStatistics } = require('v8');
-    const delay = monitorEventLoopDelay({ resolution });
-    delay.enable();
+    const histogram = monitorEventLoopDelay({ resolution });
+    histogram.enable();
     let last = performance.eventLoopUtilization();
-    const late = (percentile) => Math.max(0, Math.round(delay.percentile(percentile) / 1e3) - resolution * 1e3); // us
+    const delay = (percentile) => Math.max(0, Math.round(histogram.percentile(percentile) / 1e3) - resolution * 1e3); // us
     setInterval(() => {
       const now = performance.eventLoopUtilization();
       const { utilization } = performance.eventLoopUtilization(now, last);
       last = now;
-      report({ utilization, p50: late(50), p99: late(99), heap: getHeapStatistics().used_heap_size });
-      delay.reset();
-    }, beatEvery).unref();
-  }, beatEvery).unref();
+      report({ utilization, p50: delay(50), p99: delay(99), heap: getHeapStatistics().used_heap_size });
+      histogram.reset();
+    }, heartbeatEvery).unref();
+  }, heartbeatEvery).unref();
 }

@@ -1,29 +1,30 @@
-// The channel to nodeinit holds nothing alive: a program that has done its work
-// ends, as it does where nobody has given it a channel. Node's own rule is for
-// children of a program: it counts listeners for "message" and "disconnect", and
-// its cluster has one of these in each worker.
+// Makes the channel to nodeinit keep no process alive: a program with nothing left to
+// do exits, as it does without a channel. Node's own rule is for children of a program:
+// the channel keeps them alive while there are listeners for "message" or "disconnect",
+// and its cluster has one of these in each worker.
 'use strict';
 
-// Where a wrapper stands before the program, there is none before join.js has it.
-if (late) process.once(Symbol.for('nodeinit.joined'), () => letGo(0));
-else if (process.connected) letGo(process.listenerCount('message') + process.listenerCount('disconnect'));
+// Below a wrapper there is no channel before join.js has taken it.
+if (late) process.once(Symbol.for('nodeinit.joined'), () => unrefChannel(0));
+else if (process.connected) unrefChannel(process.listenerCount('message') + process.listenerCount('disconnect'));
 
-// counted is how many listeners Node has counted.
-function letGo(counted) {
+// counted is the number of listeners that Node has counted.
+function unrefChannel(counted) {
   const { channel } = process;
   for (const event of ['newListener', 'removeListener']) {
     for (const listener of process.listeners(event)) {
-      if (/^on(New|Remove)Listener$/.test(listener.name)) process.off(event, listener); // lib/child_process.js, _forkChild
+      // lib/child_process.js, _forkChild
+      if (/^on(New|Remove)Listener$/.test(listener.name)) process.off(event, listener);
     }
   }
   for (; counted > 0; counted--) channel.unrefCounted();
-  if (!process.listenerCount('internalMessage')) return; // is no worker
-  holdForAnswers(require('cluster'), channel);
-  ownInspector(+process.env.NODEINIT_WORKER);
+  if (!process.listenerCount('internalMessage')) return; // no worker
+  refWhileWaiting(require('cluster'), channel);
+  setInspectorPort(+process.env.NODEINIT_WORKER);
 }
 
-// What waits for nodeinit alone is to get its answer.
-function holdForAnswers(cluster, channel) {
+// Keeps the process alive while it waits for an answer of nodeinit.
+function refWhileWaiting(cluster, channel) {
   const { _getServer, Worker: { prototype } } = cluster;
   cluster._getServer = (server, options, callback) => {
     channel.refCounted();
@@ -33,17 +34,17 @@ function holdForAnswers(cluster, channel) {
     });
   };
   for (const name of ['disconnect', 'destroy']) {
-    const leave = prototype[name];
+    const original = prototype[name];
     prototype[name] = function (...args) {
       process.channel?.refCounted();
-      return leave.apply(this, args);
+      return original.apply(this, args);
     };
   }
 }
 
-// SIGUSR1 starts the inspector: in each worker on a port of its own, as under
-// Node's own primary. Options that name one have been seen to (worker.go).
-function ownInspector(slot) {
-  const words = [...process.execArgv, process.env.NODE_OPTIONS];
-  if (slot > 0 && !/--(inspect|debug)\b/.test(words)) process.debugPort += slot;
+// SIGUSR1 starts the inspector: each worker has a port of its own, as under Node's own
+// primary. Options that set a port are changed in inspector.go.
+function setInspectorPort(slot) {
+  const options = [...process.execArgv, process.env.NODE_OPTIONS];
+  if (slot > 0 && !/--(inspect|debug)\b/.test(options)) process.debugPort += slot;
 }

@@ -1,189 +1,191 @@
-// The part of agent.js that sees connections to their end.
+// The part of the agent that closes connections without losing a request.
 
-const arriveFor = 1; // s that connections which were on their way may take to arrive
-const idleFor = 5; // s that an idle connection may stay: Node's own keepAliveTimeout
-const resendFor = 1.3; // s, in which a client asks again for a connection that was not answered
-const signalFor = 1000; // ms that the signal may take after the end of the channel
-const libraryFor = 3000; // ms after that, for libraries to do what they do at a signal
+const maxArrival = 1; // s, for connections on their way when the worker stops accepting
+const maxIdle = 5; // s, for an idle connection: Node's own keepAliveTimeout
+const resendInterval = 1.3; // s, after which a client repeats a SYN that was not answered
+const signalTimeout = 1000; // ms, from the end of the channel to the signal
+const libraryTimeout = 3000; // ms after that, for libraries that act on the signal
 
-// Returns the servers of this process and what nodeinit may order about them.
-function trackConnections(tell, handlersOf) {
+// Returns the servers of this process and the orders of nodeinit about them.
+function trackConnections(report, handlersOf) {
   const servers = new Set(); // that have listened, or had a connection
-  const sessions = new Map(); // of HTTP/2, to how many streams are open
-  const answers = new WeakMap(); // sockets, to the last response that waits for others before it
-  const closed = new WeakSet(); // sockets to listen on
-  let shedding = false;
-  let fresh = false; // a connection has come since that was last looked at
-  const meetSession = (session) => {
+  const sessions = new Map(); // HTTP/2 sessions, with the number of open streams
+  const lastResponses = new WeakMap(); // by socket, the last of several pipelined responses
+  const closedHandles = new WeakSet(); // of listening sockets
+  let keepAlivesDisabled = false;
+  let recentConnection = false; // since it was last set to false
+  const trackSession = (session) => {
     if (sessions.has(session)) return;
     sessions.set(session, 0);
     session.once('close', () => sessions.delete(session));
-    if (shedding) sendAway(session);
+    if (keepAlivesDisabled) goAway(session);
   };
-  const meetStream = (stream) => {
+  const trackStream = (stream) => {
     const { session } = stream;
-    meetSession(session); // the first may have come before this
+    trackSession(session); // the first stream's event may precede the session's
     const count = (more) => { if (sessions.has(session)) sessions.set(session, sessions.get(session) + more); };
     count(1);
     stream.once('close', () => count(-1));
   };
-  const meet = (server) => {
+  const track = (server) => {
     if (!server || servers.has(server)) return;
     servers.add(server);
     server.once('close', () => servers.delete(server));
-    server.on('session', meetSession);
-    server.on('stream', meetStream);
+    server.on('session', trackSession);
+    server.on('stream', trackStream);
   };
-  subscribe('tracing:net.server.listen:asyncStart', ({ server }) => meet(server)); // not in 18 and 22.0
+  // Not in Node 18 and 22.0.
+  subscribe('tracing:net.server.listen:asyncStart', ({ server }) => track(server));
   subscribe('net.server.socket', ({ socket }) => {
-    fresh = true;
-    meet(socket.server);
+    recentConnection = true;
+    track(socket.server);
   });
   subscribe('http.server.request.start', ({ response, socket }) => {
-    const waits = Boolean(socket._httpMessage); // the client did not wait for the answer to that
-    if (waits && shedding) isNotLast(lastAnswer(socket));
-    if (waits) answers.set(socket, response);
-    if (shedding) isLast(response);
+    const pipelined = Boolean(socket._httpMessage);
+    if (pipelined && keepAlivesDisabled) keepAfter(lastResponse(socket));
+    if (pipelined) lastResponses.set(socket, response);
+    if (keepAlivesDisabled) closeAfter(response);
   });
-  const lastAnswer = (socket) => {
-    const waiting = answers.get(socket);
-    return waiting && !waiting.writableFinished ? waiting : socket._httpMessage;
+  const lastResponse = (socket) => {
+    const last = lastResponses.get(socket);
+    return last && !last.writableFinished ? last : socket._httpMessage;
   };
-  // Closes the socket and not the server: the application may want to do that, and
-  // Node calls a second time an error. An HTTP server's close would also cut off
-  // those who are idle.
+  // Closes the listening socket and not the server: the application may want to close
+  // that, and Node calls a second close an error. An HTTP server's close would also
+  // cut off idle connections.
   const stopListening = ({ _handle }) => {
-    if (closed.has(_handle)) return;
-    closed.add(_handle);
+    if (closedHandles.has(_handle)) return;
+    closedHandles.add(_handle);
     _handle.close();
   };
-  const known = () => {
-    listening().forEach(meet);
+  const allServers = () => {
+    listening().forEach(track);
     return [...servers];
   };
 
   const closeAllIdle = (ofServers) => {
-    for (const [session, streams] of sessions) if (!streams) session.destroy(); // it was sent away
+    for (const [session, streams] of sessions) if (!streams) session.destroy(); // after its GOAWAY
     const left = [...sessions.keys()].some(({ destroyed }) => !destroyed);
     for (const server of ofServers) closeIdle(server, left);
   };
 
-  // Each client is told with its next answer to take its next request elsewhere.
+  // The next response on each connection tells the client to close it.
   const disableKeepAlives = () => {
-    if (shedding) return;
-    shedding = true;
-    for (const server of known()) {
-      for (const socket of answering(server)) isLast(lastAnswer(socket));
+    if (keepAlivesDisabled) return;
+    keepAlivesDisabled = true;
+    for (const server of allServers()) {
+      for (const socket of busySockets(server)) closeAfter(lastResponse(socket));
     }
-    for (const session of sessions.keys()) sendAway(session);
-    // Who has only its server closed would wait for those who say nothing.
+    for (const session of sessions.keys()) goAway(session);
+    // An application that only closes its server would wait for idle connections.
     const since = process.uptime();
     setInterval(() => {
-      if (process.uptime() - since < idleFor) return;
+      if (process.uptime() - since < maxIdle) return;
       closeAllIdle([...servers].filter((server) => !server.listening));
-    }, 10 * lookEvery).unref();
+    }, 10 * pollEvery).unref();
   };
 
-  // Nothing is closed. The application is to get the signal when it has no request
-  // in hand, or when limit is over.
+  // Reports when no request is open, or limit (ms) is over: the application gets the
+  // signal then. Nothing is closed.
   const finish = ({ limit }) => {
     disableKeepAlives();
     const since = process.uptime();
-    const look = () => {
-      const inHand = [...servers].some((server) => answering(server).length) || [...sessions.values()].some(Boolean);
-      if (inHand && process.uptime() - since < limit / 1000) setTimeout(look, lookEvery / 2).unref();
-      else tell('finished');
+    const poll = () => {
+      const busy = [...servers].some((server) => busySockets(server).length) || [...sessions.values()].some(Boolean);
+      if (busy && process.uptime() - since < limit / 1000) setTimeout(poll, pollEvery / 2).unref();
+      else report('finished');
     };
-    look();
+    poll();
   };
 
-  // The application has got the signal, and handles it. soon and late are the
-  // milliseconds after which it should have begun to close its servers: late, if
-  // its handlers look as if they would, but want to wait first.
+  // Reports servers that still listen some time after the application has got a signal
+  // that it handles: soon or late (ms), late if its handlers look as if they closed
+  // servers, perhaps after a delay.
   const watch = ({ signal, soon, late }) => {
-    const before = known().filter(({ listening }) => listening);
-    const patience = handlersOf(signal).some(closes) ? late : soon;
-    if (!before.length || !patience) return;
+    const before = allServers().filter(({ listening }) => listening);
+    const timeout = handlersOf(signal).some(closesServers) ? late : soon;
+    if (!before.length || !timeout) return;
     setTimeout(() => {
-      if (before.every(({ listening }) => listening)) tell('serving');
-    }, patience).unref();
+      if (before.every(({ listening }) => listening)) report('serving');
+    }, timeout).unref();
   };
 
-  // last: nobody else accepts from the sockets that this process has, so they must
-  // not be closed while a connection waits in them.
+  // Stops listening, waits for all connections and reports that. last: no other process
+  // accepts from the listening sockets of this one, so that they must not be closed
+  // while a connection is in their queues.
   const drain = ({ last, signal }) => {
     disableKeepAlives();
     const since = process.uptime();
     let stayUntil = since;
-    let busy = false;
-    fresh = false;
+    let queued = false;
+    recentConnection = false;
     const close = () => {
-      if (last && fresh && process.uptime() - since < arriveFor) {
-        fresh = false;
-        setImmediate(close); // after the next look for connections: Node accepts one each time
+      if (last && recentConnection && process.uptime() - since < maxArrival) {
+        recentConnection = false;
+        setImmediate(close); // after the next poll phase, which accepts one connection
         return;
       }
-      // Who came when the queue was full hears only the next time that it is refused,
-      // and would hear nothing if the container were gone by then.
-      if (busy) stayUntil = process.uptime() + resendFor;
-      const look = () => {
-        known().filter(hasSocket).forEach(stopListening);
-        if (process.uptime() - since > idleFor) closeAllIdle(servers);
+      // The kernel drops a SYN where the queue is full. The client repeats it, and gets
+      // a reset only if the container still exists then.
+      if (queued) stayUntil = process.uptime() + resendInterval;
+      const poll = () => {
+        allServers().filter(hasSocket).forEach(stopListening);
+        if (process.uptime() - since > maxIdle) closeAllIdle(servers);
         countConnections(servers, (count) => {
-          if (!count && process.uptime() > stayUntil) tell('drained');
+          if (!count && process.uptime() > stayUntil) report('drained');
         });
       };
-      // Goes on until the signal comes: that is to end the process, and not that it
-      // has nothing left to do. Where the application handles the signal, which
-      // follows the end of the channel at once, it ends as it likes.
-      const hold = setInterval(look, lookEvery);
+      // Keeps the process alive until the signal, which is to end it. If the application
+      // handles the signal, which follows the end of the channel, it exits by itself.
+      const keepAlive = setInterval(poll, pollEvery);
       process.once('disconnect', () => setTimeout(() => {
-        clearInterval(hold);
-        if (signal) setTimeout(endBy, libraryFor, signal).unref();
-      }, signalFor));
-      look();
+        clearInterval(keepAlive);
+        if (signal) setTimeout(exitBy, libraryTimeout, signal).unref();
+      }, signalTimeout));
+      poll();
     };
-    setTimeout(() => { // what has begun to arrive may take as long
-      const own = last ? known().filter(hasSocket) : [];
-      for (const server of own) server._handle.listen(0); // so that they come one at a time
-      busy = fresh && own.length > 0;
-      fresh = true;
+    // Connections that have begun to arrive may take as long.
+    setTimeout(() => {
+      const own = last ? allServers().filter(hasSocket) : [];
+      for (const server of own) server._handle.listen(0); // a queue of one: they come one at a time
+      queued = recentConnection && own.length > 0;
+      recentConnection = true;
       close();
-    }, lookEvery);
+    }, pollEvery);
   };
 
-  // Libraries that listen for the signal have kept it from ending the process.
-  const endBy = (signal) => {
-    if (handlersOf(signal).some(isOwn)) return;
+  // Ends the process by the signal where only listeners of libraries have prevented that.
+  const exitBy = (signal) => {
+    if (handlersOf(signal).some(mayShutDown)) return;
     process.removeAllListeners(signal);
     process.kill(process.pid, signal);
   };
-  return { known, orders: { disableKeepAlives, finish, watch, drain } };
+  return { allServers, orders: { disableKeepAlives, finish, watch, drain } };
 }
 
-// The sockets on which a request is being answered, or waits for that.
-const answering = (server) => socketsOf(server).filter(({ _httpMessage }) => _httpMessage);
+// The sockets with a request that is not answered completely.
+const busySockets = (server) => socketsOf(server).filter(({ _httpMessage }) => _httpMessage);
 
-// The connections of an HTTP server, as a list of Node's own has them.
+// The connections of an HTTP server, from Node's own list.
 function socketsOf(server) {
   const connections = Object.getOwnPropertySymbols(server).find(({ description }) => description === 'http.server.connections');
   const parsers = server[connections]?.all?.() ?? [];
   return parsers.map(({ socket }) => socket).filter(Boolean);
 }
 
-// The connection ends with this answer.
-function isLast(response) {
+// Makes the connection close after this response.
+function closeAfter(response) {
   response.shouldKeepAlive = false;
   rewriteHead(response, true);
 }
 
-// Another request has come behind this one, and is to be answered too.
-function isNotLast(response) {
+// Makes the connection stay open after this response: another request has followed.
+function keepAfter(response) {
   response.shouldKeepAlive = true;
   rewriteHead(response, false);
 }
 
-// An answer that waits for others before it may have its head already.
+// A pipelined response that waits for others may have its head already.
 function rewriteHead(response, last) {
   if (!response._header) return;
   const [first] = response.outputData;
@@ -192,45 +194,44 @@ function rewriteHead(response, last) {
     const head = first.data.slice(0, end).replace(/\r\nConnection: (close|keep-alive(\r\nKeep-Alive: .*)?)/, `\r\nConnection: ${last ? 'close' : 'keep-alive'}`);
     first.data = head + first.data.slice(end);
     response._last = last;
-  } else if (!last) response._last = false; // the client was told otherwise, but has sent it
+  } else if (!last) response._last = false; // the head said close, but the client has sent another request
 }
 
-// Node's closeIdleConnections passes over those on which nothing was ever sent
-// (nodejs/node#63452), and knows nothing of those that only began with TLS.
-// Sockets of servers that do not speak HTTP are none of ours. left: there is an
-// HTTP/2 session yet; else what is open are ends that clients keep.
+// Closes idle connections. Node's closeIdleConnections passes over those on which nothing
+// was ever sent (nodejs/node#63452) and those in a TLS handshake. Servers without HTTP
+// are left alone. left: there is an HTTP/2 session yet; without one, all open sockets of
+// an HTTP/2 server are closing.
 function closeIdle(server, left) {
   const isHTTP2 = server.updateSettings;
   if (!isHTTP2 && !server.closeIdleConnections) return;
   server.closeIdleConnections?.();
   const { Socket } = require('net');
   const own = process._getActiveHandles().filter((handle) => handle instanceof Socket && handle.server === server);
-  const takesHTTP1 = Object.getOwnPropertySymbols(server).some((key) => server[key]?.allowHTTP1);
-  const isOver = isHTTP2 && !takesHTTP1 && !left;
+  const allowsHTTP1 = Object.getOwnPropertySymbols(server).some((key) => server[key]?.allowHTTP1);
+  const isOver = isHTTP2 && !allowsHTTP1 && !left;
   for (const socket of [...socketsOf(server), ...own]) {
     if (isOver || socket.bytesRead === 0) socket.destroy();
   }
 }
 
-// First the client is told to open no more streams, and then, when that should
-// have arrived, from which one on they are not answered (RFC 9113, 6.8). Those
-// that are open go on.
-function sendAway(session) {
+// Tells the client first to open no more streams, and when that should have arrived, which
+// stream is the last to be answered (RFC 9113, 6.8). Open streams go on.
+function goAway(session) {
   if (session.destroyed) return;
-  const open = 2 ** 31 - 1;
-  session.goaway(0, open);
-  setTimeout(() => session.close(), lookEvery);
+  const maxStream = 2 ** 31 - 1;
+  session.goaway(0, maxStream);
+  setTimeout(() => session.close(), pollEvery);
 }
 
-// Servers that listen and keep the process alive by that. Before Node 20 nothing
-// tells of others, until a connection comes.
+// Servers that listen and keep the process alive. Before Node 20 there is no event for
+// the others until a connection comes.
 function listening() {
   const { Server } = require('net');
   return process._getActiveHandles().filter((handle) => handle instanceof Server && handle.listening);
 }
 
-// Not those whose connections nodeinit passes: what they have for a handle is
-// none of libuv's.
+// Whether a server has a socket of its own. If nodeinit passes its connections its handle
+// is not one of libuv.
 const hasSocket = ({ _handle }) => Boolean(_handle?.getAsyncId);
 
 function countConnections(servers, callback) {

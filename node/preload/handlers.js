@@ -1,10 +1,9 @@
 'use strict';
-// The part of agent.js that sees which signals the application handles. A
-// listener may be a library's that wants to hear of the end, and leaves the
-// servers as they are.
+// The part of the agent that finds out which signals the application handles. Not every
+// listener counts: a library's may only observe the exit and close no server.
 
-// Packages that close no servers of others. Some end the process at once.
-const bystanders = new RegExp(`^(?:${[
+// Packages that close no servers of others. Some exit the process at once.
+const observers = new RegExp(`^(?:${[
   'signal-exit', 'exit-hook', 'async-exit-hook', 'foreground-child', 'node-cleanup', '@prisma/client',
   'puppeteer', 'puppeteer-core', '@puppeteer/browsers', 'playwright-core',
   'dd-trace', '@datadog/.*', 'newrelic', '@newrelic/.*', '@opentelemetry/.*', '@splunk/otel', '@honeycombio/.*',
@@ -12,62 +11,66 @@ const bystanders = new RegExp(`^(?:${[
   '@appsignal/nodejs', '@google-cloud/(?:trace-agent|profiler|opentelemetry.*)', '@grpc/.*',
 ].join('|')})$`);
 
-// Calls that close no server, as they stand before their parenthesis.
-const harmless = new RegExp(`^(?:${[
+// Calls that close no server, as they stand before their parenthesis. The last are
+// methods of telemetry clients.
+const harmlessCalls = new RegExp(`^(?:${[
   'if', 'for', 'while', 'switch', 'catch', 'function', 'async', 'return', 'await', 'void',
   'console\\.\\w+', 'debug', '(?:\\w+\\.)*log(?:ger)?(?:\\.\\w+)?', '.*\\.then', '.*\\.catch', '.*\\.finally',
   'process\\.(?:exit|reallyExit|kill|abort|removeListener|off|removeAllListeners|(?:stdout|stderr)\\.write)',
-  '(?:\\w+\\.)*\\w*(?:sdk|otel|telemetry|trac|apm|meter|provider|exporter|sentry)\\w*\\.(?:shutdown|forceFlush|flush|close|end)', // theirs, not the server's
+  '(?:\\w+\\.)*\\w*(?:sdk|otel|telemetry|trac|apm|meter|provider|exporter|sentry)\\w*\\.(?:shutdown|forceFlush|flush|close|end)',
 ].join('|')})$`, 'i');
 
 function trackHandlers() {
-  const origins = new WeakMap(); // listeners, to the package that they are of
+  const origins = new WeakMap(); // the package that each listener is from
   const handlersOf = (signal) => process.listeners(signal).map((listener) => ({ listener, origin: origins.get(listener) }));
   let last;
-  const look = (report) => {
-    const handles = process.eventNames().filter((name) => isSignal(name) && handlersOf(name).some(isOwn));
+  const reportChange = (report) => {
+    const handles = process.eventNames().filter((name) => isSignal(name) && handlersOf(name).some(mayShutDown));
     if (String(handles) === last) return;
     last = String(handles);
     report(handles);
   };
-  const report = (tell) => {
-    const changes = (name, listener) => {
+  const reportHandlers = (report) => {
+    const onChange = (name, listener) => {
       if (!isSignal(name)) return;
       if (!origins.has(listener)) origins.set(listener, caller());
-      process.nextTick(look, tell);
+      process.nextTick(reportChange, report);
     };
-    process.on('newListener', changes);
-    process.on('removeListener', changes);
-    look(tell);
+    process.on('newListener', onChange);
+    process.on('removeListener', onChange);
+    reportChange(report);
   };
-  return { handlersOf, report };
+  return { handlersOf, reportHandlers };
 }
 
 const isSignal = (name) => typeof name === 'string' && name.startsWith('SIG');
 
-// The package whose code is the first that is not Node's; undefined if none is.
+// The package of the innermost caller that is not part of Node; undefined if it is in none.
 function caller() {
   const frame = String(new Error().stack).split('\n').slice(1).find((line) => !/\bnode:|\bnodeinit:/.test(line));
   return /.*\bnode_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/:]+)/.exec(frame)?.[1];
 }
 
 // Whether a handler may be there to shut the application down.
-const isOwn = ({ listener, origin }) => !bystanders.test(origin) && !endsOnly(textOf(listener));
+const mayShutDown = ({ listener, origin }) => !observers.test(origin) && !onlyExits(sourceOf(listener));
 
-// Whether all that a handler does, as far as one sees, is to write, to say goodbye
-// to those who watch, and to end the process, if anything.
-function endsOnly(text) {
-  if (text.includes('[native code]')) return false; // of a bound function nothing is seen
-  if (/\.listeners\(/.test(text) && /\.kill\(/.test(text)) return true; // signal-exit in a bundle: it ends if nobody else listens
-  const body = text
-    .replace(/\/\*[^]*?\*\/|(['"`])(?:\\.|(?!\1)[^\\])*?\1|\/\/.*/g, ' ') // comments and strings
+// Whether a handler, as far as its source shows, only logs, flushes telemetry and exits,
+// if anything.
+function onlyExits(source) {
+  // The source of a bound function is not available.
+  if (source.includes('[native code]')) return false;
+  // signal-exit in a bundle: it exits if there is no other listener.
+  if (/\.listeners\(/.test(source) && /\.kill\(/.test(source)) return true;
+  // Without comments, strings and the parameters.
+  const body = source
+    .replace(/\/\*[^]*?\*\/|(['"`])(?:\\.|(?!\1)[^\\])*?\1|\/\/.*/g, ' ')
     .replace(/^[^{=]*(?:=>|\{)/, ' ');
   const calls = [...body.matchAll(/([\w$.?#]*[\w$\])])\s*\(/g)];
-  return calls.every(([, name]) => harmless.test(name.replaceAll('?', '')));
+  return calls.every(([, name]) => harmlessCalls.test(name.replaceAll('?', '')));
 }
 
-// Whether a handler looks as if it closed servers, now or when it has waited.
-const closes = ({ listener, origin }) => isOwn({ listener, origin })
-  && /clos|stop|shut|terminat|destroy|drain|dispose|grace|clean|delay|timeout|sleep|wait|exit|quit/i.test(textOf(listener));
+// Whether a handler, by its source, closes servers, at once or after a delay.
+const closesServers = ({ listener, origin }) => mayShutDown({ listener, origin })
+  && /clos|stop|shut|terminat|destroy|drain|dispose|grace|clean|delay|timeout|sleep|wait|exit|quit/i.test(sourceOf(listener));
 
-const textOf = (listener) => `${Function.prototype.toString.call(listener)} ${listener.name}`;
+const sourceOf = (listener) => `${Function.prototype.toString.call(listener)} ${listener.name}`;

@@ -1,8 +1,7 @@
-// Gives a Node process below a wrapper (npm, tsx, sh -c) the channel to nodeinit,
-// and makes it a cluster worker in per-core mode. Every Node process on the way
-// runs this before its own code, through NODE_OPTIONS. The first to listen, or to
-// say something to its parent, takes the channel; to the others (npm never
-// listens) nothing happens.
+// Gives a Node process below a wrapper (npm, tsx, sh -c) the channel to nodeinit, and
+// makes it a cluster worker in per-core mode. Every Node process below the wrapper runs
+// this before its own code, through NODE_OPTIONS. The first that listens or sends its
+// parent a message takes the channel; the others (npm never listens) stay as they are.
 'use strict';
 const { fstatSync, readSync, realpathSync, statSync } = require('fs');
 const { isMainThread } = require('worker_threads');
@@ -10,18 +9,18 @@ const { isMainThread } = require('worker_threads');
 const { env } = process;
 // id is cluster.worker.id, 0 in fork mode.
 const [fd, inode, id] = (env.NODEINIT_CHANNEL ?? '').split(':').map(Number);
-const forked = process.connected; // by a wrapper, or as a helper of the application
+const forked = process.connected; // started with a channel to a wrapper or the application
 
-const command = id ? describe() : undefined; // as it is now: the application may change it
+const command = id ? describeCommand() : undefined; // now: the application may change it
 
 const tool = isTool();
-// What the application itself starts is no worker, even before it has listened. A
-// tool may be what stands before the application, which then needs these.
-if (!tool) leaveEnvironment();
-if (isMainThread && inode && wasPassed()) (id ? asWorker : asItself)(tool);
+// Processes that the application starts are no workers, even before it listens. A tool
+// may be a wrapper, and the application below it needs the variables.
+if (!tool) cleanEnvironment();
+if (isMainThread && inode && hasChannel()) (id ? joinAsWorker : joinInForkMode)(tool);
 
-// A wrapper may have closed the descriptor, and its number may be another's now.
-function wasPassed() {
+// A wrapper may have closed the descriptor, and another file may have its number.
+function hasChannel() {
   try {
     return fstatSync(fd).ino === inode;
   } catch {
@@ -29,50 +28,52 @@ function wasPassed() {
   }
 }
 
-// How this process was started, so that nodeinit can start others like it without
-// what stands before it (cluster.Command).
-function describe() {
-  const { NODEINIT_CHANNEL, NODEINIT_MODULES, ...told } = env;
+// How this process was started, so that nodeinit can start others like it without the
+// wrapper (cluster.Command).
+function describeCommand() {
+  const { NODEINIT_CHANNEL, NODEINIT_MODULES, ...variables } = env;
   const { execPath, argv0, execArgv, argv } = process;
-  const files = [statSync('/', { bigint: true }), ...[1, 2].map(identify)].map((file) => (file ? `${file.dev} ${file.ino}` : ''));
-  return { path: execPath, argv: [argv0, ...execArgv, ...argv.slice(1)], dir: process.cwd(), env: told, files, script: argv.length > 1 && process._eval === undefined };
+  const files = [statSync('/', { bigint: true }), ...[1, 2].map(stat)].map((file) => (file ? `${file.dev} ${file.ino}` : ''));
+  return { path: execPath, argv: [argv0, ...execArgv, ...argv.slice(1)], dir: process.cwd(), env: variables, files, script: argv.length > 1 && process._eval === undefined };
 }
 
-function identify(descriptor) {
+// undefined for a closed descriptor.
+function stat(descriptor) {
   try {
     return fstatSync(descriptor, { bigint: true });
   } catch {
-    return undefined; // closed
+    return undefined;
   }
 }
 
-// Fork mode: the process stays what it is. That it listens is seen soon after.
-function asItself(tool) {
+// In fork mode the process becomes no worker, and takes the channel when a poll finds
+// that it listens.
+function joinInForkMode(tool) {
   const { Server } = require('net');
-  const isPath = (server) => typeof server.address() === 'string'; // as tsx has to talk to its child
+  const isPath = (server) => typeof server.address() === 'string'; // as tsx has for its child
   const serves = (handle) => handle instanceof Server && handle.listening && !(tool && isPath(handle));
   const timer = setInterval(() => {
     if (process._getActiveHandles().some(serves)) join();
   }, 100).unref();
   const join = once(() => {
     clearInterval(timer);
-    take();
+    takeChannel();
   });
-  if (!tool) joinToSend(join);
+  if (!tool) joinOnSend(join);
 }
 
-function asWorker(tool) {
-  const cluster = asForked(() => require('cluster')); // which half of it, it decides here
-  if (cluster.isPrimary) { // loaded before this, by what NODE_OPTIONS requires
+function joinAsWorker(tool) {
+  const cluster = asForked(() => require('cluster')); // decides now between primary and worker
+  if (cluster.isPrimary) { // loaded before, by --require in NODE_OPTIONS
     process.emitWarning('no worker of nodeinit: a module of --require has loaded cluster (use --import for it)');
     return;
   }
   if (cluster.worker) return; // the application's own primary has started it
   const setUp = () => asForked(() => cluster._setupWorker());
   if (!forked) setUp();
-  const join = once(() => take(forked ? setUp : undefined));
+  const join = once(() => takeChannel(forked ? setUp : undefined));
 
-  const getServer = cluster._getServer; // of every listen that is not exclusive
+  const getServer = cluster._getServer; // called by every listen that is not exclusive
   cluster._getServer = (server, options, callback) => {
     const { address, port, addressType, backlog, fd, flags } = options;
     if (tool && addressType === -1) { // a path
@@ -80,13 +81,13 @@ function asWorker(tool) {
       return;
     }
     join();
-    const pending = setInterval(() => {}, 2 ** 31 - 1); // nothing else waits for the answer
+    const pending = setInterval(() => {}, 2 ** 31 - 1); // keeps the process alive until the answer
     getServer.call(cluster, server, options, (...answer) => {
       clearInterval(pending);
       callback(...answer);
     });
   };
-  if (!tool) joinToSend(join);
+  if (!tool) joinOnSend(join);
 }
 
 function once(f) {
@@ -97,8 +98,8 @@ function once(f) {
   };
 }
 
-// process.send is not there yet, unless it is another's.
-function joinToSend(join) {
+// A process without a channel has no process.send: gives it one that joins first.
+function joinOnSend(join) {
   if (forked) return;
   process.send = (...message) => {
     join();
@@ -106,21 +107,20 @@ function joinToSend(join) {
   };
 }
 
-// Takes the channel.
-function take(setUp = () => {}) {
-  leaveEnvironment();
-  forgetPredecessor();
-  if (forked) { // its parent is nodeinit from here on
+function takeChannel(setUp = () => {}) {
+  cleanEnvironment();
+  discardInput();
+  if (forked) { // from here on the channel to its parent is not used
     process.channel.unref();
     process.removeAllListeners('internalMessage');
   }
   setUp();
-  // The worker's own listeners are there already and so do not count: unlike in
-  // a worker that Node starts, the channel does not keep the process alive.
+  // The worker's own listeners are not counted, since they are older than the channel:
+  // unlike in a worker that Node starts, it does not keep the process alive.
   require('child_process')._forkChild(fd, 'json');
   process.send({ cmd: 'NODE_CLUSTER', act: 'online', pid: process.pid, command });
   const { disconnect } = process;
-  process.disconnect = () => { // nodeinit sees no end of file while npm holds the channel too
+  process.disconnect = () => { // nodeinit sees no end of file while npm has the channel open too
     process.send({ cmd: 'NODE_CLUSTER', act: 'disconnected' }, undefined, { swallowErrors: true });
     disconnect.call(process);
   };
@@ -137,19 +137,19 @@ function asForked(f) {
   }
 }
 
-// What a process before this one (node migrate.js && node server.js) has not read.
-function forgetPredecessor() {
+// Discards what an earlier process (node migrate.js && node server.js) has not read.
+function discardInput() {
   try {
     while (readSync(fd, Buffer.alloc(65536)) > 0);
-  } catch { /* EAGAIN: that was all */ }
+  } catch { /* EAGAIN: no more */ }
 }
 
-// A program that was installed may be a wrapper. It must not find a process.send
-// that it would not have without us: some then make themselves a relay.
+// Whether the script is an installed package, and so perhaps a wrapper. That must not
+// find a process.send that it would not have without nodeinit: some then relay messages.
 function isTool() {
   try {
     return /\/(node_modules|corepack|\.yarn\/releases)\//.test(realpathSync(process.argv[1]));
   } catch {
-    return true; // node -e, or standard input
+    return true; // node -e or standard input
   }
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // differences are the facts of testdata/fidelity/probe.js that are not as under
-// plain node: by name, what README calls them.
+// plain node: by name, what docs/differences.md calls them.
 var differences = map[string]string{
 	"stack":       "the frames below the script",
 	"asyncIds":    "`executionAsyncId()` in the script",
@@ -65,7 +65,7 @@ func facts(t *testing.T, p *testproc.Process) map[string]string {
 }
 
 // TestFidelity: what a program can observe is the same with nodeinit and without,
-// but for what README lists.
+// but for what docs/differences.md lists.
 func TestFidelity(t *testing.T) {
 	t.Parallel()
 	onEach(t, starts(harness.NodeLines, "fork", "per-core"), func(t *testing.T, s start) {
@@ -96,14 +96,10 @@ func TestFidelity(t *testing.T) {
 	})
 }
 
-// TestReadmeDifferences: README has what differs, and nothing more.
+// TestReadmeDifferences: docs/differences.md has what differs, and nothing more.
 func TestReadmeDifferences(t *testing.T) {
 	t.Parallel()
-	_, section, found := strings.Cut(harness.Readme(t), "### What the application may notice\n")
-	section, _, _ = strings.Cut(section, "\n#")
-	if !found {
-		t.Fatal("README has no such section")
-	}
+	section, _, _ := strings.Cut(harness.Document(t, "docs/differences.md"), "\n## ")
 	var listed []string
 	for _, m := range regexp.MustCompile(`(?m)^- (.+?)[:.,]( |$)`).FindAllStringSubmatch(section, -1) {
 		listed = append(listed, m[1])
@@ -111,7 +107,7 @@ func TestReadmeDifferences(t *testing.T) {
 	want := slices.Sorted(maps.Values(differences))
 	slices.Sort(listed)
 	if want = slices.Compact(want); !slices.Equal(listed, want) {
-		t.Errorf("README lists\n%q, the test\n%q", listed, want)
+		t.Errorf("docs/differences.md lists\n%q, the test\n%q", listed, want)
 	}
 }
 

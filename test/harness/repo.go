@@ -7,23 +7,19 @@ import (
 	"testing"
 )
 
-// Readme returns the text of README.md.
-func Readme(t *testing.T) string {
+// Document returns the text of a file of the repository.
+func Document(t *testing.T, name string) string {
 	t.Helper()
-	text, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
+	return ReadFile(t, "../..", name)
 }
 
-// ReadmeBlock returns the first fenced block of a language in README.md.
-func ReadmeBlock(t *testing.T, language string) string {
+// Block returns the first fenced block of that language in a document.
+func Block(t *testing.T, name, language string) string {
 	t.Helper()
-	_, after, found := strings.Cut(Readme(t), "```"+language+"\n")
+	_, after, found := strings.Cut(Document(t, name), "```"+language+"\n")
 	text, _, closed := strings.Cut(after, "```")
 	if !found || !closed {
-		t.Fatalf("README has no block of %s", language)
+		t.Fatalf("%s has no block of %s", name, language)
 	}
 	return text
 }

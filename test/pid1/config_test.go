@@ -51,9 +51,9 @@ var settings = []struct {
 	{"verbose", "1", "0", stopped, 143, `"msg":"signal forwarded"`},
 	{"drain-delay", "10ms", "20ms", stopped, 143, `"drain_delay_ms":10`},
 	// Of the settings for workers and for Node a shell as one process has the warning.
-	{"reload-signal", "USR2", "HUP", showing, 0, `"warning":"--reload-signal SIGUSR2: only for workers`},
+	{"reload-signal", "USR2", "HUP", showing, 0, `"warning":"--reload-signal USR2: only for workers`},
 	{"max-memory", "80%", "off", showing, 0, `"warning":"--max-memory 80%: only for workers`},
-	{"max-age", "1h", "0", showing, 0, `"warning":"--max-age 1h0m0s: only for workers`},
+	{"max-age", "1h", "0", showing, 0, `"warning":"--max-age 1h: only for workers`},
 	{"ready", "message", "none", showing, 0, `"warning":"--ready message: only where the program is Node"`},
 	{"ready-timeout", "5s", "6s", showing, 0, `"warning":"--ready-timeout 5s: only where the program is Node"`},
 	{"stop-order", "drain", "auto", showing, 0, `"warning":"--stop-order drain: only where the program is Node"`},
@@ -97,7 +97,7 @@ func TestTakesGroupFromTheEnvironment(t *testing.T) {
 
 func TestWarnsOfUnknownSettings(t *testing.T) {
 	t.Parallel()
-	p := harness.WithEnv(harness.UnderInit("", "true"), "NODEINIT_GRCE=3s", "NODEINIT_WORKER=0", "NODEINIT_WORKERS=4", "NODEINITX=1").Start(t)
+	p := harness.WithEnv(harness.UnderInit("", "true"), "NODEINIT_GRCE=3s", "NODEINIT_WORKER=0", "NODEINIT_WORKER_COUNT=1", "NODEINIT_WORKERS=1", "NODEINITX=1").Start(t)
 	p.WaitCode(0)
 	var warnings []string
 	for _, line := range harness.ReadLog(t, p.Output()) {

@@ -34,13 +34,13 @@ var mayImport = map[string][]string{
 	"test/deploy":       {},
 	"bench":             {"bench/server", "bench/operate", "internal/testproc"},
 	"bench/operate":     {"bench/server", "internal/testproc"},
-	"bench/server":     {"internal/testproc"},
+	"bench/server":      {"internal/testproc"},
 }
 
 // mayImportInTests are what the tests of a package may import besides, and
 // besides the package itself and testproc.
 var mayImportInTests = map[string][]string{
-	"signals": {"reaper"},
+	"node": {"reaper"},
 }
 
 // allowed returns what a file in the package may import, and whether the package

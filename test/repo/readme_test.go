@@ -25,7 +25,7 @@ func TestReadmeFlags(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, table, _ := strings.Cut(harness.Readme(t), "| flag | default | meaning |")
+	_, table, _ := strings.Cut(harness.Document(t, "README.md"), "| flag | default | meaning |")
 	table, _, _ = strings.Cut(table, "\n\n")
 	flags := func(text string) []string {
 		all := regexp.MustCompile(`--[a-z][a-z-]+`).FindAllString(text, -1)
@@ -38,7 +38,8 @@ func TestReadmeFlags(t *testing.T) {
 	}
 }
 
-// TestReadmeLog checks that README's log lines are what nodeinit writes.
+// TestReadmeLog checks that the log lines of docs/operating.md are what nodeinit writes, and that of
+// README the last of them.
 func TestReadmeLog(t *testing.T) {
 	t.Parallel()
 	init := testproc.Command{
@@ -63,9 +64,12 @@ func TestReadmeLog(t *testing.T) {
 		}
 		return msgs
 	}
-	got := messages(harness.ReadmeBlock(t, "json"))
-	if want := messages(init.Output()); !slices.Equal(got, want) {
-		t.Errorf("README shows the lines %q, nodeinit writes %q", got, want)
+	want := messages(init.Output())
+	if got := messages(harness.Block(t, "docs/operating.md", "json")); !slices.Equal(got, want) {
+		t.Errorf("docs/operating.md shows the lines %q, nodeinit writes %q", got, want)
+	}
+	if got := messages(harness.Block(t, "README.md", "json")); !slices.Equal(got, want[len(want)-1:]) {
+		t.Errorf("README shows the lines %q, the last one is %q", got, want[len(want)-1])
 	}
 }
 
@@ -122,4 +126,31 @@ func freePort(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return port
+}
+
+// TestReadmePicture: the picture is what its script draws.
+func TestReadmePicture(t *testing.T) {
+	t.Parallel()
+	drawn, err := harness.Run("bash", "../../docs/picture.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if drawn != strings.TrimSpace(harness.Document(t, "docs/picture.svg")) {
+		t.Error("docs/picture.svg is not what docs/picture.sh draws (bash docs/picture.sh >docs/picture.svg)")
+	}
+}
+
+// TestReadmeDockerfiles: both Dockerfiles build with the flags of the Makefile.
+func TestReadmeDockerfiles(t *testing.T) {
+	t.Parallel()
+	flag := regexp.MustCompile(`-(trimpath|tags \w+|gcflags=\S+|ldflags="[^"]*")`)
+	want := flag.FindAllString(harness.Document(t, "Makefile"), -1)
+	slices.Sort(want)
+	for _, name := range []string{"Dockerfile", "Dockerfile.example"} {
+		got := flag.FindAllString(harness.Document(t, name), -1)
+		slices.Sort(got)
+		if len(want) < 5 || !slices.Equal(got, want) {
+			t.Errorf("%s builds with\n%q, the Makefile with\n%q", name, got, want)
+		}
+	}
 }

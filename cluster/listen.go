@@ -1,0 +1,225 @@
+package cluster
+
+import (
+	"errors"
+	"math"
+	"net"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// A reusePort is whether a socket has its port alone (SO_REUSEPORT).
+type reusePort int
+
+const (
+	exclusive   reusePort = iota
+	groupFirst            // others will join it
+	groupMember           // it joins the first
+)
+
+// listen returns a socket for q that listens, or that is bound where there are
+// datagrams, and its file. Raw calls, because Go's net would make it MPTCP, set
+// options on each connection, and take O_NONBLOCK away from a descriptor that is
+// shared.
+func (q query) listen(g reusePort) (fd int, file *socketFile, err error) {
+	switch {
+	case q.fd >= 0:
+		fd, err = q.dupInherited()
+	case q.family == pipe:
+		return q.listenUnix()
+	case q.family == tcp:
+		fd, err = q.listenTCP(g)
+	default:
+		fd, err = q.bindUDP(g)
+	}
+	return fd, nil, err
+}
+
+// listenTCP binds as Node does: no address is any of both versions, and any of
+// IPv4 where there is no IPv6 (lib/net.js, setupListenHandle).
+func (q query) listenTCP(g reusePort) (int, error) {
+	addr, err := q.sockaddr(netip.IPv6Unspecified())
+	if err != nil {
+		return -1, err
+	}
+	fd, err := q.tryTCP(addr, g)
+	if err != nil && q.address == "" && !errors.Is(err, unix.EADDRINUSE) {
+		fd, err = q.tryTCP(&unix.SockaddrInet4{Port: int(q.port)}, g)
+	}
+	return fd, err
+}
+
+func (q query) tryTCP(addr unix.Sockaddr, g reusePort) (int, error) {
+	fd, err := q.bindSocket(addr, unix.SOCK_STREAM, true, g)
+	if err != nil {
+		return -1, err
+	}
+	if err := unix.Listen(fd, q.backlog); err != nil {
+		_ = unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// bindUDP binds a socket for datagrams. Those of a group must have SO_REUSEPORT
+// when they are bound (kernel: reuseport_attach_prog), so whether the port is
+// free, the first of a group finds out with another socket.
+func (q query) bindUDP(g reusePort) (int, error) {
+	anyAddress := netip.IPv4Unspecified()
+	if q.family == udp6 {
+		anyAddress = netip.IPv6Unspecified()
+	}
+	reuse := q.flags&flagUDPReuseAddr != 0
+	if g == groupFirst {
+		addr, err := q.sockaddr(anyAddress)
+		if err != nil {
+			return -1, err
+		}
+		fd, err := q.bindSocket(addr, unix.SOCK_DGRAM, reuse, exclusive)
+		if err != nil {
+			return -1, err
+		}
+		name := nameOf(fd)
+		_ = unix.Close(fd)
+		if name == nil {
+			return -1, unix.EIO
+		}
+		q.port, g = int64(name.Port), groupMember
+	}
+	addr, err := q.sockaddr(anyAddress)
+	if err != nil {
+		return -1, err
+	}
+	return q.bindSocket(addr, unix.SOCK_DGRAM, reuse, g)
+}
+
+// bindSocket returns a socket that is bindSocket to addr. The first of a group binds
+// without SO_REUSEPORT and has it only then: the port could be that of another
+// group, a second nodeinit's for example, which the kernel would let it join.
+func (q query) bindSocket(addr unix.Sockaddr, kind int, reuseAddr bool, g reusePort) (int, error) {
+	domain := unix.AF_INET
+	_, is6 := addr.(*unix.SockaddrInet6)
+	if is6 {
+		domain = unix.AF_INET6
+	}
+	fd, err := unix.Socket(domain, kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	option := func(on bool, level, name, value int) {
+		if err == nil && on {
+			err = unix.SetsockoptInt(fd, level, name, value)
+		}
+	}
+	option(reuseAddr, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	option(is6, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, int(q.flags&flagIPv6Only))
+	option(g == groupMember, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+	if err == nil {
+		err = unix.Bind(fd, addr)
+	}
+	option(g == groupFirst, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+	if err != nil {
+		_ = unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// sockaddr returns the address to bind; host names have been resolved by the
+// worker.
+func (q query) sockaddr(otherwise netip.Addr) (unix.Sockaddr, error) {
+	addr := otherwise
+	if q.address != "" {
+		var err error
+		if addr, err = netip.ParseAddr(q.address); err != nil {
+			return nil, unix.EINVAL
+		}
+	}
+	if q.port < 0 || q.family == udp4 && !addr.Is4() || q.family == udp6 && addr.Is4() {
+		return nil, unix.EINVAL
+	}
+	if addr.Is4() {
+		return &unix.SockaddrInet4{Port: int(q.port), Addr: addr.As4()}, nil
+	}
+	sa := &unix.SockaddrInet6{Port: int(q.port), Addr: addr.As16()}
+	if zone := addr.Zone(); zone != "" {
+		link, err := net.InterfaceByName(zone)
+		if err != nil {
+			return nil, unix.EINVAL
+		}
+		sa.ZoneId = uint32(link.Index)
+	}
+	return sa, nil
+}
+
+// dupInherited returns a copy of a descriptor that was passed to nodeinit, as a
+// socket that listens, or takes datagrams. Others, nodeinit's own, are not the
+// workers' to have. The errors are those of Node's primary.
+func (q query) dupInherited() (int, error) {
+	flags, err := unix.FcntlInt(uintptr(q.fd), unix.F_GETFD, 0)
+	if err != nil || flags&unix.FD_CLOEXEC != 0 || q.fd > math.MaxInt32 {
+		return -1, unix.EINVAL
+	}
+	if err := q.checkType(int(q.fd)); err != nil {
+		return -1, err
+	}
+	fd, err := unix.FcntlInt(uintptr(q.fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	if err = unix.SetNonblock(fd, true); err == nil && q.family == tcp {
+		err = unix.Listen(fd, q.backlog)
+	}
+	if err != nil {
+		_ = unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// checkType reports whether fd is of the kind that q asks for.
+func (q query) checkType(fd int) error {
+	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	var stat unix.Stat_t
+	switch {
+	case err == nil && q.family == tcp && kind == unix.SOCK_STREAM:
+		return nil
+	case err == nil && q.family != tcp && kind == unix.SOCK_DGRAM && nameOf(fd) != nil:
+		return nil
+	case q.family == tcp && unix.Fstat(fd, &stat) == nil && stat.Mode&unix.S_IFMT == unix.S_IFIFO:
+		return unix.ENOTSOCK // to libuv it is as a Unix socket until it is to listen
+	}
+	return unix.EINVAL
+}
+
+// nameOf returns what a TCP or UDP socket is bound to, nil for others.
+func nameOf(fd int) *sockname {
+	addr, err := unix.Getsockname(fd)
+	if err != nil {
+		return nil
+	}
+	switch a := addr.(type) {
+	case *unix.SockaddrInet4:
+		return &sockname{netip.AddrFrom4(a.Addr).String(), "IPv4", a.Port}
+	case *unix.SockaddrInet6:
+		return &sockname{netip.AddrFrom16(a.Addr).String(), "IPv6", a.Port}
+	default:
+		return nil
+	}
+}
+
+// accept accepts a connection. Unlike unix.Accept4 it does not ask for the
+// peer's address, and it allocates nothing.
+func accept(fd int) (int, error) {
+	for {
+		n, _, errno := unix.Syscall6(unix.SYS_ACCEPT4, uintptr(fd), 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+		switch errno {
+		case 0:
+			return int(n), nil
+		case unix.EINTR:
+		default:
+			return -1, errno
+		}
+	}
+}

@@ -1,0 +1,161 @@
+package cluster
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestReservations(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	r := make(reservations)
+	if r.setDeadline(1, now) || r.has(1) {
+		t.Error("a time for a reservation that nobody made")
+	}
+	r.add(1)
+	r.add(2)
+	r.add(3)
+	if !r.setDeadline(1, now.Add(time.Second)) || r.setDeadline(1, now.Add(time.Hour)) || !r.setDeadline(2, now.Add(3*time.Second)) {
+		t.Error("a time is given once")
+	}
+	if slots, next := r.expired(now); len(slots) > 0 || next != time.Second {
+		t.Errorf("expired %v, next in %v", slots, next)
+	}
+	if slots, next := r.expired(now.Add(time.Second)); !slices.Equal(slots, []int{1}) || next != 2*time.Second {
+		t.Errorf("expired %v, next in %v", slots, next)
+	}
+	r.add(1) // the worker whose time it was is gone
+	r.remove(2)
+	if slots, next := r.expired(now.Add(time.Hour)); len(slots) > 0 || next != 0 || r.has(2) || !r.has(1) {
+		t.Errorf("expired %v, next in %v, left %v", slots, next, r)
+	}
+}
+
+// done waits until p has done what it was told before.
+func done(p *Primary) {
+	all := make(chan struct{})
+	p.post(func() { close(all) })
+	<-all
+}
+
+// expireAll has all reservations expire whose time runs.
+func expireAll(p *Primary) { p.post(func() { p.expire(time.Now().Add(time.Hour)) }) }
+
+// awaits waits until m is awaited to ask for exactly these.
+func (m *fakeWorker) awaits(names ...map[string]any) {
+	m.t.Helper()
+	var want []string
+	for _, name := range names {
+		want = append(want, fmt.Sprintf("127.0.0.1:%v", name["port"]))
+	}
+	slices.Sort(want)
+	m.waitKnown(fmt.Sprintf("awaited %v", want), func(s State) bool { return slices.Equal(s.Awaited, want) })
+}
+
+// waitKnown waits until what is known of m is so, whether that is news or not.
+func (m *fakeWorker) waitKnown(what string, is func(State) bool) {
+	m.t.Helper()
+	for end := time.Now().Add(10 * time.Minute); ; time.Sleep(time.Millisecond) {
+		m.w.primary.mu.Lock()
+		state := m.w.public.clone()
+		m.w.primary.mu.Unlock()
+		if is(state) {
+			return
+		}
+		if time.Now().After(end) {
+			m.t.Fatalf("never %s, but %+v", what, state)
+		}
+	}
+}
+
+// freePort returns a port that was free a moment ago.
+func freePort(t *testing.T) int {
+	t.Helper()
+	p := run(t, RR)
+	m := newFakeWorker(t, p, 0)
+	_, name, _ := m.query(0)
+	m.w.Release(false)
+	refused(t, name)
+	return int(name["port"].(float64))
+}
+
+// A newcomer is awaited to ask for all that its predecessor has open, but for
+// what is on port 0, and for what a predecessor had that has ended.
+func TestAwaited(t *testing.T) {
+	t.Parallel()
+	p := run(t, RR)
+	old, other := newFakeWorker(t, p, 0), newFakeWorker(t, p, 1)
+	one, two, three := freePort(t), freePort(t), freePort(t)
+	old.query(0)
+	_, first, _ := old.query(one)
+	key, second, _ := old.query(two)
+	_, third, _ := other.query(three)
+	fresh := newFakeWorker(t, p, 0)
+	fresh.awaits(first, second)
+	other.awaits()
+	_, _, _ = old.query(three) // later than the newcomer has come
+	fresh.awaits(first, second, third)
+	fresh.query(one)
+	fresh.awaits(second, third)
+	old.send(`{"cmd":"NODE_CLUSTER","act":"close","key":%q,"seq":1}`, key) // as the application wants it
+	fresh.awaits(third)
+	refused(t, second)
+	old.w.Release(true)
+	fresh.awaits(third)
+	fresh.w.Release(true)
+	last := newFakeWorker(t, p, 0)
+	last.awaits(first, third)
+	last.send(`{"cmd":"NODE_CLUSTER","act":"online","seq":1}`)
+	last.query(one)
+	last.awaits(third)
+	expireAll(p)
+	last.awaits()
+}
+
+// What is reserved stays open though the one who had it closes it as it drains,
+// or a newcomer ends that had asked for it; then it expires.
+func TestReservedStaysOpen(t *testing.T) {
+	t.Parallel()
+	for _, balance := range []Balance{RR, Shared, ReusePort, IPHash} {
+		t.Run(string(balance), func(t *testing.T) {
+			t.Parallel()
+			p := run(t, balance)
+			old, fresh := newFakeWorker(t, p, 0), newFakeWorker(t, p, 0)
+			port := freePort(t)
+			key, name, _ := old.query(port)
+			_, first, _ := fresh.query(freePort(t)) // of two
+			old.w.StopConnections(true)
+			done(p)
+			old.send(`{"cmd":"NODE_CLUSTER","act":"close","key":%q,"seq":1}`, key)
+			old.waitKnown("no server", func(s State) bool { return s.Servers == 0 })
+			old.closeFiles()
+			fresh.awaits(name)
+			dial(t, name)
+			if again, _, errno := fresh.query(port); again != key || errno != nil {
+				t.Errorf("the newcomer got %q after %q, error %v", again, key, errno)
+			}
+			fresh.closeFiles()
+			fresh.w.Release(true) // it has crashed, while the old one is there yet
+			old.w.Release(true)
+			next := newFakeWorker(t, p, 0)
+			next.awaits(name, first)
+			expireAll(p) // in vain: nobody has come to listen yet
+			dial(t, name)
+			next.query(freePort(t))
+			expireAll(p)
+			next.awaits()
+			refused(t, name)
+		})
+	}
+}
+
+func (m *fakeWorker) closeFiles() {
+	for _, fd := range m.fds {
+		unix.Close(fd)
+	}
+	m.fds = nil
+}

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/config"
+	"github.com/nodeinit/nodeinit/threads"
+)
+
+// An app is one run of nodeinit, from its arguments to its exit status.
+type app struct {
+	config  config.Config
+	environ []string
+	signals <-chan unix.Signal
+	threads *threads.Set
+	stdout  io.Writer
+	stderr  io.Writer
+}
+
+// A subcommand is a word that is no program unless it stands after --.
+type subcommand struct {
+	name string
+	help string // what nodeinit help NAME prints
+	run  func(a *app, args []string) int
+}
+
+// subcommands is a function, because help, which is in it, prints it.
+func subcommands() []subcommand {
+	return []subcommand{
+		{"explain", explainHelp, (*app).explain},
+		{"pause", pauseHelp, (*app).pause},
+		{"version", versionHelp, (*app).version},
+		{"help", helpHelp, (*app).help},
+	}
+}
+
+// findSubcommand returns the subcommand that word is, nil if it is none.
+func findSubcommand(word string) *subcommand {
+	for _, s := range subcommands() {
+		if s.name == word {
+			return &s
+		}
+	}
+	return nil
+}
+
+// run does what args say and returns the status to exit with.
+func (a *app) run(args []string) (code int) {
+	defer func() {
+		if p := recover(); p != nil {
+			a.printError(fmt.Errorf("internal error, please report it: %v", p))
+			code = exitInternal
+		}
+	}()
+	var err error
+	if a.config, err = config.FromEnviron(a.environ); err != nil {
+		return a.usageError(err)
+	}
+	var help, showVersion *bool
+	rest, dash, err := a.config.Parse(args, func(set *pflag.FlagSet) { help, showVersion = ownFlags(set) })
+	if err != nil {
+		return a.usageError(err)
+	}
+	switch {
+	case *help:
+		return a.help(nil)
+	case *showVersion:
+		return a.version(nil)
+	case len(rest) == 0:
+		return a.usageError(errors.New("no command given (try nodeinit -- node server.js, or nodeinit --help)"))
+	}
+	if s := findSubcommand(rest[0]); s != nil && !dash {
+		return s.run(a, rest[1:])
+	}
+	if err := a.config.Check(); err != nil {
+		return a.usageError(err)
+	}
+	return a.supervise(rest)
+}
+
+// ownFlags adds the flags that are no settings.
+func ownFlags(set *pflag.FlagSet) (help, showVersion *bool) {
+	return set.BoolP("help", "h", false, ""), set.Bool("version", false, "")
+}
+
+// parse parses the flags of a subcommand, own and all settings. It reports whether
+// there is more to do, and if not the status to exit with.
+func (a *app) parse(name string, args []string, own func(*pflag.FlagSet)) (rest []string, code int, ok bool) {
+	rest, _, err := a.config.Parse(args, own)
+	if errors.Is(err, pflag.ErrHelp) {
+		return nil, a.help([]string{name}), false
+	}
+	if err == nil {
+		err = a.config.Check()
+	}
+	if err != nil {
+		return nil, a.usageError(err), false
+	}
+	return rest, 0, true
+}
+
+func noArguments(name string, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%s: %q: takes no arguments (see nodeinit help %s)", name, args[0], name)
+	}
+	return nil
+}
+
+const versionHelp = "nodeinit version\n\nPrints the version."
+
+func (a *app) version(args []string) int {
+	if err := noArguments("version", args); err != nil {
+		return a.usageError(err)
+	}
+	fmt.Fprintf(a.stdout, "nodeinit %s\n", version)
+	return 0
+}
+
+const helpHelp = "nodeinit help [FLAG or SUBCOMMAND]"
+
+// help prints what fits a screen, or more about one flag or subcommand.
+func (a *app) help(args []string) int {
+	names := subcommandNames()
+	switch {
+	case len(args) == 0:
+		fmt.Fprint(a.stdout, usage())
+		return 0
+	case len(args) > 1:
+		return a.usageError(fmt.Errorf("help: %q: one word only (try nodeinit help grace)", args[1]))
+	}
+	word := strings.TrimLeft(args[0], "-")
+	if text := config.Help(word); text != "" {
+		fmt.Fprint(a.stdout, text)
+		return 0
+	}
+	if s := findSubcommand(word); s != nil {
+		fmt.Fprintln(a.stdout, s.help)
+		return 0
+	}
+	hint := "see nodeinit --help"
+	if near := config.Nearest(word, append(names, config.Names()...)); near != "" {
+		hint = "did you mean " + near + "?"
+	}
+	return a.usageError(fmt.Errorf("help: %q: no such flag or subcommand (%s)", args[0], hint))
+}
+
+func subcommandNames() (names []string) {
+	for _, s := range subcommands() {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+func usage() string {
+	return "nodeinit [flags] [--] command [args...]     run a program as PID 1\n" +
+		fmt.Sprintf("%-43s see nodeinit help explain, ...\n\n", "nodeinit "+strings.Join(subcommandNames(), "|")) +
+		config.Usage() +
+		"  -h, --help; --version\n\n" +
+		"--stop-signal TERM is also NODEINIT_STOP_SIGNAL=TERM, and so on; flags win.\n" +
+		"More: nodeinit help FLAG\n"
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/cluster"
+	"github.com/nodeinit/nodeinit/exec"
+	"github.com/nodeinit/nodeinit/logs"
+	"github.com/nodeinit/nodeinit/node"
+	"github.com/nodeinit/nodeinit/plan"
+	"github.com/nodeinit/nodeinit/reaper"
+	"github.com/nodeinit/nodeinit/supervisor"
+)
+
+// A starter starts the processes of a run: the only place where that is done.
+// Only the supervisor's goroutine may call its methods, but bind.
+type starter struct {
+	*run
+	primary *cluster.Primary // nil: no process has a channel
+	lastID  int              // the last cluster.worker.id
+	input   *process         // has standard input; nil: none has
+	learned *node.Program    // how workers are started without their wrapper; nil: not known
+
+	mu sync.Mutex // held while a process is started, because bind starts one too
+}
+
+// start starts the next process of a slot, for [supervisor.Supervisor.Start].
+func (s *starter) start(slot int) (*supervisor.Worker, error) {
+	if s.plan.Mode == plan.Fork {
+		return s.startProcess(s.plan, node.Slot{Agent: s.plan.Agent, Alone: true})
+	}
+	now := s.current.Plan(slot, s.learned)
+	s.lastID++
+	return s.startProcess(now, node.Slot{
+		ID: s.lastID, Slot: slot, Workers: now.Workers, Agent: now.Agent, Alone: s.getsInput(slot),
+	})
+}
+
+// getsInput reports whether the next worker of slot gets standard input. Where
+// all start at once the terminal stays nodeinit's, so that ^C reaches all.
+func (s *starter) getsInput(slot int) bool {
+	return slot == 0 && s.input == nil && (s.plan.OneFirst || !isTerminal(unix.Stdin))
+}
+
+// startProcess starts the program of p as one process, with a channel if there is
+// a primary.
+func (s *starter) startProcess(p plan.Plan, as node.Slot) (_ *supervisor.Worker, err error) {
+	program := &process{wrapper: p.Wrapped(), hasInput: as.Alone}
+	w := &supervisor.Worker{Process: program, RSS: program.RSS, OldSpace: p.Heap.OldSpace, OnStop: program.stop}
+	theirs := -1
+	if s.primary != nil {
+		channel, end, err := s.open(as)
+		if err != nil {
+			return nil, err
+		}
+		defer unix.Close(end)
+		theirs, w.Channel, w.ID, w.OnReport = end, channel, channel.ID(), program.joined.set
+		defer func() {
+			if err != nil {
+				channel.Release(true) // the sockets of the slot wait for the next attempt
+			}
+		}()
+	}
+	command, err := s.command(p, as, theirs)
+	if err != nil {
+		return nil, err
+	}
+	child, err := s.startChild(command)
+	if err != nil {
+		return nil, err
+	}
+	program.follow(child, command.Env)
+	w.PID = child.PID
+	if as.Alone {
+		s.input, w.HasTerminal = program, exec.HasForeground(child.PID)
+	}
+	w.OnRelease = func(bool) { s.release(w, program, p) }
+	return w, nil
+}
+
+// open makes the channel of a process, and returns that process's end of it too.
+func (s *starter) open(as node.Slot) (*cluster.Worker, int, error) {
+	if s.plan.Mode == plan.PerCore {
+		return s.primary.Open(as.Slot)
+	}
+	return s.primary.OpenFork()
+}
+
+// command returns what starts the program of p. channel is its end of the
+// channel, -1 for none.
+func (s *starter) command(p plan.Plan, as node.Slot, channel int) (exec.Command, error) {
+	file, err := p.Program.Find()
+	if err != nil {
+		return exec.Command{}, err
+	}
+	s.log.Trace("program found").Str("file", logs.Clip(file)).Str("env_added", logs.Clip(strings.Join(p.EnvAdded, " "))).Send()
+	if channel < 0 {
+		return exec.Command{Path: file, Argv: p.Program.Argv, Env: p.Program.Env, Dir: p.Program.Dir}, nil
+	}
+	return p.Program.Command(file, as, channel, s.inherited)
+}
+
+func (s *starter) startChild(command exec.Command) (*reaper.Child, error) {
+	command.Threads = s.threads
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return command.Start(&s.reaper)
+}
+
+// release gives up what w has besides its channel, when it has ended.
+func (s *starter) release(w *supervisor.Worker, program *process, p plan.Plan) {
+	if p.Mode == plan.PerCore && p.Program.Join == node.JoinLate {
+		// A process that outlives its wrapper would serve without being watched.
+		_ = program.SignalGroup(unix.SIGKILL)
+	}
+	if program.hasInput {
+		exec.ReclaimForeground(w.PID) // it may have got the terminal later (fg)
+		s.input = nil
+	}
+	program.joined.close()
+}

@@ -1,0 +1,101 @@
+package config
+
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/signals"
+)
+
+// Check finds values that are good by themselves but not together.
+func (c *Config) Check() error {
+	seen := make(map[string]bool)
+	for _, r := range c.Rewrite {
+		from := signals.Name(r.From)
+		if seen[from] {
+			return fmt.Errorf("%s: %q: %s is rewritten twice (keep one)", c.names(&c.Rewrite), r, from)
+		}
+		seen[from] = true
+	}
+	return c.checkReload()
+}
+
+// checkReload finds what else the reload signal would mean.
+func (c *Config) checkReload() error {
+	reload := c.ReloadSignal.Sig()
+	if reload == 0 {
+		return nil
+	}
+	bad := func(why string) error {
+		return fmt.Errorf("%s: %q %s (try another)", c.names(&c.ReloadSignal), c.ReloadSignal, why)
+	}
+	for _, r := range c.Rewrite {
+		if r.From == reload {
+			return bad("is rewritten too")
+		}
+	}
+	if _, stop := c.Rules().Apply(reload); stop {
+		return bad("is " + c.Flag(&c.StopSignal) + " too")
+	}
+	if reload == c.Pdeathsig.Sig() {
+		return bad("is " + c.Flag(&c.Pdeathsig) + " too")
+	}
+	return nil
+}
+
+// maxGrace is more than any orchestrator waits: a longer time was likely meant as
+// milliseconds, as PM2's kill_timeout is.
+const maxGrace = Duration(10 * time.Minute)
+
+// LongGrace returns a warning where the grace is likely a mistake, "" where not.
+func (c *Config) LongGrace() string {
+	if c.Grace <= maxGrace {
+		return ""
+	}
+	text, ms := c.Text(&c.Grace), c.Grace/1000
+	return fmt.Sprintf("%s %s is %s: a number without a unit is in seconds (for milliseconds write %s %s)", c.Flag(&c.Grace), text, c.Grace, c.Flag(&c.Grace), ms)
+}
+
+// NeverComing returns a line for each setting that waits for a signal which
+// ignored says was ignored when nodeinit was started, and therefore stays so.
+func (c *Config) NeverComing(ignored func(unix.Signal) bool) (lines []string) {
+	check := func(field any, sig unix.Signal) {
+		if sig != 0 && ignored(sig) {
+			lines = append(lines, fmt.Sprintf("%s: %s never comes, as it was ignored when nodeinit was started (do not start it by nohup or as a background job of a script, or take another one, as USR2)", c.Flag(field), signals.Name(sig)))
+		}
+	}
+	check(&c.StopSignal, c.StopSignal.Sig())
+	check(&c.ReloadSignal, c.ReloadSignal.Sig())
+	check(&c.Pdeathsig, c.Pdeathsig.Sig())
+	for _, r := range c.Rewrite {
+		check(&c.Rewrite, r.From)
+	}
+	return lines
+}
+
+// Remapped returns the status to exit with when the result would be code.
+func (c *Config) Remapped(code int) int {
+	for _, r := range c.RemapExit {
+		if r.From == code {
+			return r.To
+		}
+	}
+	return code
+}
+
+// Rules returns what becomes of a signal that nodeinit gets.
+func (c *Config) Rules() signals.Rules {
+	return signals.Rules{Rewrites: c.Rewrite, Stop: c.StopSignal.Sig()}
+}
+
+// PreRules returns the rules for what runs before the program, when there is
+// nothing to reload.
+func (c *Config) PreRules() signals.Rules {
+	rules := c.Rules()
+	if reload := c.ReloadSignal.Sig(); reload != 0 {
+		rules.Rewrites = append([]signals.Rewrite{{From: reload}}, rules.Rewrites...)
+	}
+	return rules
+}

@@ -1,0 +1,138 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/caarlos0/env/v10"
+)
+
+// Names that nodeinit gives to its children and that are no settings: one nodeinit
+// inside another finds them. Without the count, the first was meant as a setting.
+const (
+	workerEnv      = envPrefix + "WORKER"
+	workerCountEnv = envPrefix + "WORKER_COUNT"
+	channelEnv     = envPrefix + "CHANNEL"
+)
+
+// FromEnviron returns what the NODEINIT_ variables of environ set. It reports every
+// bad value in one error, one line each.
+func FromEnviron(environ []string) (Config, error) {
+	c := Default()
+	ours := make(map[string]string)
+	for _, kv := range environ {
+		if name, value, ok := strings.Cut(kv, "="); ok && strings.HasPrefix(name, envPrefix) && name != envPrefix {
+			ours[name] = value
+		}
+	}
+	for _, o := range options(&c) {
+		text, set := ours[o.env]
+		if set && text != "" {
+			c.given[o.flag] = source{o.env, text}
+		}
+		if set && o.separator == lineSeparator {
+			ours[o.env] = splitLines(text)
+		}
+	}
+	err := env.ParseWithOptions(&c, env.Options{Prefix: envPrefix, Environment: ours})
+	return c, c.environError(err)
+}
+
+// environError names the variables in an error of package env, in the order of the
+// settings, and adds what that package does not check.
+func (c *Config) environError(err error) error {
+	bad := make(map[string]error) // by field
+	var all env.AggregateError
+	if !errors.As(err, &all) && err != nil {
+		return err
+	}
+	for _, err := range all.Errors {
+		parse := env.ParseError{}
+		if !errors.As(err, &parse) {
+			return err
+		}
+		bad[parse.Name] = parse.Err
+	}
+	var lines []error
+	for _, o := range options(c) {
+		err := bad[o.field]
+		if given, ok := c.given[o.flag]; ok && err == nil {
+			err = o.verify(given.text)
+		}
+		if err != nil {
+			lines = append(lines, fmt.Errorf("%s: %w", o.env, err))
+		}
+	}
+	return errors.Join(lines...)
+}
+
+// lineSeparator stands for the end of a line between the values of a variable:
+// a byte that none can have in it.
+const lineSeparator = "\x00"
+
+// splitLines puts lineSeparator between the lines of text that are not empty. The
+// end of a line in quotes, or after a backslash, belongs to the value.
+func splitLines(text string) string {
+	var lines []string
+	begin, quote := 0, byte(0)
+	add := func(end int) {
+		if line := strings.TrimSpace(text[begin:end]); line != "" {
+			lines = append(lines, line)
+		}
+		begin = end + 1
+	}
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '\\' && quote != '\'':
+			i++
+		case c == quote:
+			quote = 0
+		case quote == 0 && (c == '"' || c == '\''):
+			quote = c
+		case quote == 0 && c == '\n':
+			add(i)
+		}
+	}
+	add(len(text))
+	return strings.Join(lines, lineSeparator)
+}
+
+// Unknown returns the NODEINIT_ names in environ that mean nothing, each with the
+// nearest name that does, "" where none is near.
+func Unknown(environ []string) map[string]string {
+	var names []string
+	for _, kv := range environ {
+		if name, _, _ := strings.Cut(kv, "="); strings.HasPrefix(name, envPrefix) {
+			names = append(names, name)
+		}
+	}
+	var settings []string
+	for _, o := range options(new(Config)) {
+		settings = append(settings, o.env)
+	}
+	known := append(settings, workerCountEnv, channelEnv)
+	if slices.Contains(names, workerCountEnv) {
+		known = append(known, workerEnv)
+	}
+	unknown := make(map[string]string)
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			unknown[name] = nearestSetting(strings.ToUpper(name), settings)
+		}
+	}
+	return unknown
+}
+
+// nearestSetting is [Nearest] without regard to the prefix, which all have.
+func nearestSetting(name string, settings []string) string {
+	var bare []string
+	for _, s := range settings {
+		bare = append(bare, s[len(envPrefix):])
+	}
+	if near := Nearest(name[len(envPrefix):], bare); near != "" {
+		return envPrefix + near
+	}
+	return ""
+}

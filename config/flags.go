@@ -1,0 +1,166 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+
+	"github.com/spf13/pflag"
+)
+
+// oneMore is what a flag that counts is set to each time it is given.
+const oneMore = "+1"
+
+// Parse sets c from the flags in args. It ends at the first word that is no flag:
+// rest is the command. dash tells that -- stands before it. own, if not nil, adds
+// flags that are no settings. An error is one line with the flag, the value and
+// what to do, or [pflag.ErrHelp].
+func (c *Config) Parse(args []string, own func(*pflag.FlagSet)) (rest []string, dash bool, err error) {
+	set := pflag.NewFlagSet("nodeinit", pflag.ContinueOnError)
+	set.SetInterspersed(false)
+	set.Usage = func() {} // the caller prints errors and --help
+	c.given = maps.Clone(c.given)
+	if c.given == nil {
+		c.given = make(map[string]source)
+	}
+	for _, o := range options(c) {
+		value := &flagValue{option: o, given: c.given}
+		flag := set.VarPF(value, o.flag, o.short, o.help)
+		switch o.value.Interface().(type) {
+		case Toggle:
+			flag.NoOptDefVal = "true"
+		case Count:
+			flag.NoOptDefVal = oneMore
+		}
+		if o.negated {
+			set.VarPF(negation{value}, "no-"+o.flag, "", "").NoOptDefVal = "true"
+		}
+	}
+	if own != nil {
+		own(set)
+	}
+	if err := set.Parse(args); err != nil {
+		return nil, false, c.flagError(err, set)
+	}
+	return set.Args(), set.ArgsLenAtDash() >= 0, nil
+}
+
+// A flagValue sets an option from a flag. The first use of a flag that takes
+// several replaces what the environment gave.
+type flagValue struct {
+	option
+	given map[string]source
+	used  bool
+}
+
+func (f *flagValue) Set(s string) error {
+	first := !f.used
+	f.used = true
+	f.given[f.flag] = source{"--" + f.flag, s}
+	if f.value.Kind() != reflect.Slice {
+		if first && s == oneMore {
+			f.value.SetZero()
+		}
+		if err := unmarshal(f.value, s); err != nil {
+			return err
+		}
+		return f.verify(s)
+	}
+	if first {
+		f.value.SetZero()
+	}
+	element := reflect.New(f.value.Type().Elem()).Elem()
+	if err := unmarshal(element, s); err != nil {
+		return err
+	}
+	f.value.Set(reflect.Append(f.value, element))
+	return nil
+}
+
+func (f *flagValue) String() string { return "" } // --help is written by Usage
+func (f *flagValue) Type() string   { return f.value.Type().String() }
+
+// A negation sets a toggle to the opposite.
+type negation struct{ *flagValue }
+
+func (n negation) Set(s string) error {
+	if err := unmarshal(n.value, s); err != nil {
+		return err
+	}
+	n.value.SetBool(!n.value.Bool())
+	return nil
+}
+
+// flagError turns an error of pflag into one line with the flag, the value and
+// what to do.
+func (c *Config) flagError(err error, set *pflag.FlagSet) error {
+	var invalid *pflag.InvalidValueError
+	var missing *pflag.ValueRequiredError
+	var unknown *pflag.NotExistError
+	switch {
+	case errors.As(err, &invalid):
+		return fmt.Errorf("--%s: %w", invalid.GetFlag().Name, invalid.Unwrap())
+	case errors.As(err, &missing):
+		name := missing.GetFlag().Name
+		return fmt.Errorf("--%s: a value is missing (see nodeinit help %s)", name, name)
+	case errors.As(err, &unknown):
+		return c.unknownFlag(unknown, set)
+	default:
+		return err
+	}
+}
+
+func (c *Config) unknownFlag(unknown *pflag.NotExistError, set *pflag.FlagSet) error {
+	name, dashes := unknown.GetSpecifiedName(), "-"
+	var names []string
+	if unknown.GetSpecifiedShortnames() == "" {
+		dashes = "--"
+		set.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	}
+	near := Nearest(name, names)
+	for _, o := range options(c) {
+		if slices.Contains(o.pm2, name) {
+			near = o.flag
+		}
+	}
+	if near == "" {
+		return fmt.Errorf("%s%s: no such flag (see nodeinit --help)", dashes, name)
+	}
+	return fmt.Errorf("%s%s: no such flag (did you mean --%s?)", dashes, name, near)
+}
+
+// Nearest returns the name that takes the fewest edits to make from s, "" where
+// that changes more than half of it.
+func Nearest(s string, names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	near := slices.MinFunc(names, func(a, b string) int { return distance(s, a) - distance(s, b) })
+	if d := distance(s, near); d > 1 && 2*d > len(near) {
+		return ""
+	}
+	return near
+}
+
+// distance is Levenshtein's.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

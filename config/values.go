@@ -1,0 +1,140 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// The types of configuration values. Each reads itself, and an error of one
+// names the value and gives an example: what flag or variable it came from is
+// put in front by the caller. String is what --help shows as the default.
+
+// A Choice is one of a few words, which the tags of the field list; "" is not set.
+type Choice string
+
+// UnmarshalText takes any text: what uses it knows which words there are.
+func (c *Choice) UnmarshalText(b []byte) error { *c = Choice(b); return nil }
+
+// A Toggle is on or off.
+type Toggle bool
+
+// UnmarshalText reads 1, true, yes or on, or their opposites; "" is off.
+func (t *Toggle) UnmarshalText(b []byte) error {
+	switch strings.ToLower(string(b)) {
+	case "1", "true", "yes", "on":
+		*t = true
+	case "0", "false", "no", "off", "":
+		*t = false
+	default:
+		return fmt.Errorf("%q is neither true nor false (try true)", b)
+	}
+	return nil
+}
+
+func (t Toggle) String() string { return strconv.FormatBool(bool(t)) }
+
+// A Count is how often a flag was given.
+type Count int
+
+// UnmarshalText reads a number, or one more.
+func (c *Count) UnmarshalText(b []byte) error {
+	if string(b) == oneMore {
+		*c++
+		return nil
+	}
+	n, err := strconv.Atoi(string(b))
+	if err != nil || n < 0 {
+		return fmt.Errorf("%q is not a count (try 1)", b)
+	}
+	*c = Count(n)
+	return nil
+}
+
+func (c Count) String() string { return strconv.Itoa(int(c)) }
+
+// A Number is a whole one, not negative.
+type Number int
+
+// UnmarshalText reads a whole number.
+func (n *Number) UnmarshalText(b []byte) error {
+	v, err := strconv.Atoi(string(b))
+	if err != nil || v < 0 {
+		return fmt.Errorf("%q is not a number (try 3)", b)
+	}
+	*n = Number(v)
+	return nil
+}
+
+func (n Number) String() string { return strconv.Itoa(int(n)) }
+
+// WorkerCount is how many workers there are to be: so many, one for each CPU that
+// may be used, or, as zero value, as many as the limits are good for.
+type WorkerCount struct {
+	Max   bool
+	Fixed int
+}
+
+// maxWorkers is more than any machine has CPUs, and no mistyped port.
+const maxWorkers = 1024
+
+// UnmarshalText reads auto, max or a number.
+func (w *WorkerCount) UnmarshalText(b []byte) error {
+	switch string(b) {
+	case "auto":
+		*w = WorkerCount{}
+	case "max":
+		*w = WorkerCount{Max: true}
+	default:
+		n, err := strconv.Atoi(string(b))
+		if err != nil || n < 1 || n > maxWorkers {
+			return fmt.Errorf("%q is neither auto nor max nor a number from 1 to %d (try auto)", b, maxWorkers)
+		}
+		*w = WorkerCount{Fixed: n}
+	}
+	return nil
+}
+
+func (w WorkerCount) String() string {
+	switch {
+	case w.Max:
+		return "max"
+	case w.Fixed == 0:
+		return "auto"
+	default:
+		return strconv.Itoa(w.Fixed)
+	}
+}
+
+// A Command is a program and its arguments, as a shell would take them: see
+// [github.com/nodeinit/nodeinit/node.Words].
+type Command string
+
+// UnmarshalText takes any command but none.
+func (c *Command) UnmarshalText(b []byte) error {
+	if strings.TrimSpace(string(b)) == "" {
+		return fmt.Errorf("%q is no command (try \"node migrate.js\")", b)
+	}
+	*c = Command(b)
+	return nil
+}
+
+// A Remap replaces one exit status by another.
+type Remap struct{ From, To int }
+
+// UnmarshalText reads CODE or CODE:TO.
+func (r *Remap) UnmarshalText(b []byte) error {
+	from, to, found := strings.Cut(strings.TrimLeft(string(b), " "), ":") // a space after a comma
+	if !found {
+		to = "0"
+	}
+	var err1, err2 error
+	r.From, err1 = strconv.Atoi(from)
+	r.To, err2 = strconv.Atoi(to)
+	if err1 != nil || err2 != nil || r.From < 0 || r.From > 255 || r.To < 0 || r.To > 255 {
+		return fmt.Errorf("%q is not CODE[:TO] with statuses from 0 to 255 (try 143 or 143:0)", b)
+	}
+	return nil
+}
+
+func (r Remap) String() string { return fmt.Sprintf("%d:%d", r.From, r.To) }

@@ -1,0 +1,106 @@
+package node
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/nodeinit/nodeinit/exec"
+)
+
+// AddNodeOption returns env with option at the end of its NODE_OPTIONS.
+func AddNodeOption(env []string, option string) []string {
+	options := exec.Getenv(env, "NODE_OPTIONS")
+	return exec.Setenv(env, map[string]string{"NODE_OPTIONS": strings.TrimSpace(options + " " + option)})
+}
+
+// ownVariables give a process its channel. Each is for one process only.
+var ownVariables = []string{"NODE_UNIQUE_ID", "NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODEINIT_CHANNEL", "NODEINIT_MODULES"}
+
+// WorkerEnv returns the environment for argv in a slot: env with what tells the
+// process about its slot, its channel, open as fd and with that inode, and the
+// modules to load.
+func WorkerEnv(argv, env []string, slot Slot, join Join, fd int, inode uint64) []string {
+	kept := slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
+		key, _, _ := strings.Cut(kv, "=")
+		return slices.Contains(ownVariables, key)
+	})
+	vars := map[string]string{}
+	if slot.ID > 0 {
+		vars["NODEINIT_WORKER"] = strconv.Itoa(slot.Slot)
+		vars["NODEINIT_WORKER_COUNT"] = strconv.Itoa(slot.Workers)
+		if allowsInstance(env, argv) {
+			vars["NODE_APP_INSTANCE"] = strconv.Itoa(slot.Slot) // PM2's name for it
+		}
+	}
+	var modules []string
+	switch join {
+	case JoinLate:
+		vars["NODEINIT_CHANNEL"] = fmt.Sprintf("%d:%d:%d", fd, inode, slot.ID)
+		modules = append(modules, module("join.js", joinScript)) // first: nothing may have loaded cluster before it
+	default:
+		vars["NODE_CHANNEL_FD"] = strconv.Itoa(fd)
+		vars["NODE_CHANNEL_SERIALIZATION_MODE"] = "json"
+		if slot.ID > 0 {
+			vars["NODE_UNIQUE_ID"] = strconv.Itoa(slot.ID)
+		}
+	}
+	if slot.Agent {
+		modules = append(modules, module("channel.js", channelScript), agentModule())
+	}
+	if len(modules) > 0 {
+		vars["NODEINIT_MODULES"] = strings.Join(modules, " ")
+		vars["NODE_OPTIONS"] = strings.TrimSpace(importStart() + " " + exec.Getenv(env, "NODE_OPTIONS"))
+	}
+	return exec.Setenv(kept, vars)
+}
+
+// allowsInstance reports whether NODE_APP_INSTANCE may be set: the user has not set
+// it, and node-config is not in strict mode, in which it exits where it has no file
+// for that instance.
+func allowsInstance(env, argv []string) bool {
+	const strict = "NODE_CONFIG_STRICT_MODE" // also as an argument
+	return !slices.ContainsFunc(env, func(kv string) bool {
+		return strings.HasPrefix(kv, "NODE_APP_INSTANCE=") || strings.HasPrefix(kv, strict+"=") && len(kv) > len(strict+"=")
+	}) && !slices.ContainsFunc(argv, func(arg string) bool { return strings.Contains(arg, strict) })
+}
+
+// WithoutAdded returns the environment that a process below a worker would have
+// without nodeinit. env is what it has, given what nodeinit started the worker with
+// and before what that was before nodeinit added to it. What others have changed
+// since stays changed.
+func WithoutAdded(env, given, before []string) []string {
+	var own []string
+	for _, kv := range env {
+		key, value, _ := strings.Cut(kv, "=")
+		switch {
+		case key == "NODE_OPTIONS":
+			if value = withoutWords(value, addedWords(exec.Getenv(given, key), exec.Getenv(before, key))); value != "" {
+				own = append(own, key+"="+value)
+			}
+		case slices.Contains(ownVariables, key):
+		case slices.Contains(given, kv) && !slices.Contains(before, kv):
+			if at := slices.IndexFunc(before, func(other string) bool { return strings.HasPrefix(other, key+"=") }); at >= 0 {
+				own = append(own, before[at])
+			}
+		default:
+			own = append(own, kv)
+		}
+	}
+	return own
+}
+
+// addedWords returns the words of after that are not in before.
+func addedWords(after, before string) []string {
+	known := strings.Fields(before)
+	return slices.DeleteFunc(strings.Fields(after), func(word string) bool { return slices.Contains(known, word) })
+}
+
+// withoutWords returns text without words, unchanged if it has none of them.
+func withoutWords(text string, words []string) string {
+	if !slices.ContainsFunc(words, func(word string) bool { return strings.Contains(text, word) }) {
+		return text
+	}
+	return strings.Join(slices.DeleteFunc(strings.Fields(text), func(word string) bool { return slices.Contains(words, word) }), " ")
+}

@@ -1,0 +1,79 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/nodeinit/nodeinit/exec"
+)
+
+// An environment is what a command runs in.
+type environment struct {
+	vars []string // KEY=value
+	dir  string   // "" for the working directory of this process
+}
+
+// with returns e with vars set.
+func (e environment) with(vars map[string]string) environment {
+	return environment{exec.Setenv(e.vars, vars), e.dir}
+}
+
+// join returns path as seen from the directory of e.
+func (e environment) join(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(e.dir, path)
+}
+
+// find returns the file that the command name executes.
+func (e environment) find(name string) (string, error) {
+	path := exec.Getenv(e.vars, "PATH")
+	if path == "" {
+		path = "/bin:/usr/bin" // execvp(3)
+	}
+	if e.dir == "" {
+		return exec.Find(name, path)
+	}
+	if strings.Contains(name, "/") {
+		file, err := exec.Find(e.join(name), path)
+		if err != nil {
+			return "", &exec.Error{Name: name, Err: errors.Unwrap(err)}
+		}
+		if filepath.IsAbs(name) {
+			return name, nil
+		}
+		return file, nil
+	}
+	dirs := filepath.SplitList(path)
+	for i, dir := range dirs {
+		dirs[i] = e.join(dir)
+	}
+	return exec.Find(name, strings.Join(dirs, string(filepath.ListSeparator)))
+}
+
+// refusesImport returns why there can be no --import of nodeinit's besides the
+// options in NODE_OPTIONS and in text, a command; "" if there can be one.
+func (e environment) refusesImport(text string) string {
+	for _, word := range strings.FieldsFunc(text+" "+exec.Getenv(e.vars, "NODE_OPTIONS"), endsWord) {
+		option, _, _ := strings.Cut(word, "=")
+		option = strings.ReplaceAll(option, "_", "-")
+		if why, ok := againstImport[option]; ok {
+			return fmt.Sprintf(why, option)
+		}
+	}
+	return ""
+}
+
+// againstImport are options of Node with which --import=data: would keep the
+// program from running, or would stay in its environment because nothing is
+// imported.
+var againstImport = map[string]string{
+	"--loader":              "a custom loader (%s) would be asked for it",
+	"--experimental-loader": "a custom loader (%s) would be asked for it",
+	"--experimental-policy": "a policy (%s) would have to allow it",
+	"--policy-integrity":    "a policy (%s) would have to allow it",
+	"--snapshot-blob":       "what starts from a snapshot (%s) imports nothing",
+}
