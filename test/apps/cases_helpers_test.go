@@ -104,15 +104,15 @@ func (r *caseRun) visit() *harness.Client {
 }
 
 // visitEach connects until there is a connection to each of the workers, which
-// say who they are at /, and returns these by process ID.
+// give their process ID at /, and returns these by it.
 func (r *caseRun) visitEach() map[string]*harness.Client {
 	r.t.Helper()
 	visitors := make(map[string]*harness.Client)
 	harness.WaitUntil(r.t, "a connection to each worker", func() bool {
 		v := r.visit()
 		v.Request("/")
-		who, _ := v.Response()
-		visitors[who] = v
+		pid, _ := v.Response()
+		visitors[pid] = v
 		return len(visitors) == r.workers
 	})
 	return visitors

@@ -157,7 +157,7 @@ func TestFinishesBeforeTheSignal(t *testing.T) {
 
 // An application that handles the signal and goes on serving, as if that were a
 // library's handler, is drained after it.
-func TestDrainsWhoServesOnAfterTheSignal(t *testing.T) {
+func TestDrainsWorkersThatServeOnAfterTheSignal(t *testing.T) {
 	t.Parallel()
 	onEach(t, starts(harness.EdgeLines(), "fork", "per-core"), func(t *testing.T, s start) {
 		h := s.opens(t, harness.LongGrace)

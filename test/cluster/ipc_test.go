@@ -14,7 +14,7 @@ import (
 
 // What an application can see says that it is a cluster worker, however it is
 // written and started; what Node uses internally is gone.
-func TestWorkersKnowWhoTheyAre(t *testing.T) {
+func TestWorkersKnowTheirIdentity(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		app     app

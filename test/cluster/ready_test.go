@@ -38,7 +38,7 @@ func TestIsReady(t *testing.T) {
 
 // Who is not ready in time is killed, and has crashed: in the first start that is
 // the end. The test asks nothing of a worker, which may be too slow to answer.
-func TestKillsWhoIsNotReady(t *testing.T) {
+func TestKillsWorkersThatAreNotReady(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ flags, does string }{
 		"does not listen": {"--ready listen", ""},

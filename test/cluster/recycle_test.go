@@ -7,15 +7,15 @@ import (
 	"github.com/nodeinit/nodeinit/test/harness"
 )
 
-// expectRecycled waits for the newcomer in slot, during whose start all others
+// expectRecycled waits for the replacement in slot, during whose start all others
 // serve, and until the old worker has ended.
 func (k *cluster) expectRecycled(workers []*worker, slot, port int) {
 	k.t.Helper()
-	newcomer := k.nextIn(slot)
+	replacement := k.nextIn(slot)
 	expectServed(k.t, k.primary, workers, "tcp", harness.Local(port))
-	newcomer.listens(listenTo(port, "127.0.0.1"))
+	replacement.listens(listenTo(port, "127.0.0.1"))
 	workers[slot].rest()
-	workers[slot] = newcomer
+	workers[slot] = replacement
 }
 
 // whys are the reasons for which workers were recycled.
@@ -54,7 +54,7 @@ func TestRecyclesLargeWorkers(t *testing.T) {
 	})
 }
 
-// A newcomer that will not do leaves a large worker where it is.
+// A replacement that will not do leaves a large worker where it is.
 func TestKeepsALargeWorkerIfThereIsNoBetter(t *testing.T) {
 	harness.UnderEach(t, onNewest(nodeinits("rr")), func(t *testing.T, p harness.Primary) {
 		disk, file := newScratch(t)
@@ -81,12 +81,12 @@ func TestRecyclesOldWorkers(t *testing.T) {
 		listenEach(workers, port)
 		var chapters [][]string
 		for range 4 {
-			newcomer := k.next()
-			slot := newcomer.Slot
+			replacement := k.next()
+			slot := replacement.Slot
 			expectServed(t, p, workers, "tcp", harness.Local(port))
-			newcomer.listens(listenTo(port, "127.0.0.1"))
+			replacement.listens(listenTo(port, "127.0.0.1"))
 			workers[slot].rest()
-			workers[slot] = newcomer
+			workers[slot] = replacement
 		}
 		k.untilLogged(4, "worker ended")
 		var gone [2]byte

@@ -132,7 +132,7 @@ func TestLeavesAScriptOnStdinToTheShell(t *testing.T) {
 	for _, script := range []string{"/dev/stdin", "/dev/fd/0"} {
 		t.Run(script, func(t *testing.T) {
 			t.Parallel()
-			reader, writer := pipe(t) // stays open: who reads to the end hangs
+			reader, writer := pipe(t) // stays open: reading to its end hangs
 			c := harness.UnderInit("", "sh", script)
 			c.Stdin = reader
 			p := c.Start(t)
