@@ -128,7 +128,7 @@ func TestLearnsTheUser(t *testing.T) {
 	p.WaitCode(143)
 }
 
-// What a process of another user has told is not done as root, because that has
+// What a process of another user has reported is not done as root, because that has
 // got its number since.
 func TestLearnsNothingOfTheDead(t *testing.T) {
 	t.Parallel()

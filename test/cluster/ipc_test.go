@@ -106,7 +106,7 @@ func TestTakesMessages(t *testing.T) {
 	})
 }
 
-// expectClosed waits until nobody holds the other end of the next connection.
+// expectClosed waits until no process holds the other end of the next connection.
 func expectClosed(t *testing.T, listener net.Listener) {
 	t.Helper()
 	conn, err := listener.Accept()

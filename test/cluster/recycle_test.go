@@ -18,8 +18,8 @@ func (k *cluster) expectRecycled(workers []*worker, slot, port int) {
 	workers[slot] = replacement
 }
 
-// whys are the reasons for which workers were recycled.
-func (k *cluster) whys() (list []any) {
+// recycleReasons are the reasons for which workers were recycled.
+func (k *cluster) recycleReasons() (list []any) {
 	k.t.Helper()
 	for _, l := range k.logged("recycling worker") {
 		list = append(list, l.Facts["why"])
@@ -43,10 +43,10 @@ func TestRecyclesLargeWorkers(t *testing.T) {
 		k.untilLogged(2, "worker ended")
 		expectServed(t, p, workers, "tcp", harness.Local(port))
 		k.expectStory("recycling worker", replaced(0, 'a', 'b'), replaced(2, 'a', 'b'))
-		if got := k.whys(); !slices.Equal(got, []any{"max_memory", "max_memory"}) {
+		if got := k.recycleReasons(); !slices.Equal(got, []any{"max_memory", "max_memory"}) {
 			t.Errorf("recycled because of %v", got)
 		}
-		k.expectNobody()
+		k.expectNone()
 		k.stopWith(harness.Terminated)
 		if report := lastLine(t, k.Output()); report.Facts["crashes"] != 0.0 {
 			t.Errorf("exit report %v, want no crash", report.Facts)
@@ -54,7 +54,7 @@ func TestRecyclesLargeWorkers(t *testing.T) {
 	})
 }
 
-// A replacement that will not do leaves a large worker where it is.
+// A replacement that does not get ready leaves a large worker where it is.
 func TestKeepsALargeWorkerIfThereIsNoBetter(t *testing.T) {
 	harness.UnderEach(t, onNewest(nodeinits("rr")), func(t *testing.T, p harness.Primary) {
 		disk, file := newScratch(t)

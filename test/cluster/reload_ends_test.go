@@ -22,7 +22,7 @@ func TestStopsInTheMiddleOfAReload(t *testing.T) {
 				t.Errorf("worker %d reports %q, want SIGTERM", w.Slot, got)
 			}
 		}
-		k.expectNobody()
+		k.expectNone()
 		if n := len(k.logged("reload done")) + len(k.logged("reload failed")); n > 0 {
 			t.Errorf("the log tells of the end of the reload:\n%s", k.Output())
 		}
@@ -84,7 +84,7 @@ func TestReloadsWorkersThatIgnoreTheDrain(t *testing.T) {
 					workers[i] = k.nextIn(i)
 					workers[i].do("serve", object{"port": port, "host": "127.0.0.1"}, nil)
 					if got := old.rest(); i == slot && !slices.Equal(got, c.events) {
-						t.Errorf("the one who is held up reports %q, want %q", got, c.events)
+						t.Errorf("the worker that is held up reports %q, want %q", got, c.events)
 					}
 				}
 				k.untilLogged(1, "reload done")

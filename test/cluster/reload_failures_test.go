@@ -40,7 +40,7 @@ func mishaps() map[string]mishap {
 	}
 }
 
-// A replacement that will not do leaves all as it was. A later reload works, once
+// A replacement that does not get ready leaves all as it was. A later reload works, once
 // the application is mended.
 func TestKeepsTheOldWorkersIfAReloadFails(t *testing.T) {
 	t.Parallel()
@@ -104,7 +104,7 @@ func halfReloaded(t *testing.T, p harness.Primary, a app) (k *cluster, workers [
 	return k, workers, k.nextIn(0), port
 }
 
-// A crash of one who serves ends the container with its status, in the middle of
+// The crash of a worker that serves ends the container with its status, in the middle of
 // a reload as well. That of a replacement does not.
 func TestEndsOnACrashDuringAReload(t *testing.T) {
 	t.Parallel()
@@ -139,7 +139,7 @@ func TestSurvivesTheCrashOfAReplacement(t *testing.T) {
 }
 
 // With --max-crashes the replacement takes the place of an old one that crashes,
-// and who replaces a crashed worker is new enough.
+// and a worker that replaces a crashed one is not replaced again.
 func TestReplacesWorkersThatCrashDuringAReload(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -172,7 +172,7 @@ func TestReplacesWorkersThatCrashDuringAReload(t *testing.T) {
 				k.untilLogged(1, "reload done")
 				expectServed(t, p, workers, "tcp", harness.Local(port))
 				k.expectStory("reloading", c.story...)
-				k.expectNobody()
+				k.expectNone()
 				k.stopWith(harness.Terminated)
 			})
 		})

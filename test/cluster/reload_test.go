@@ -15,7 +15,7 @@ import (
 )
 
 // A reload replaces each worker once, in its slot. The old one serves until the
-// new one listens, and nobody sees the signal.
+// new one listens, and no worker sees the signal.
 func TestReloads(t *testing.T) {
 	harness.UnderEach(t, nodeinits(allBalances...), func(t *testing.T, p harness.Primary) {
 		k := startCluster(t, p, servants(2, onHUP))
@@ -130,7 +130,7 @@ func TestRefusesToReloadOneProcess(t *testing.T) {
 		if n := len(k.logged("reload refused")); n != 1 {
 			t.Errorf("refused in %d lines, want 1", n)
 		}
-		k.expectNobody()
+		k.expectNone()
 	})
 }
 

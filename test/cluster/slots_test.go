@@ -10,14 +10,14 @@ import (
 	"github.com/nodeinit/nodeinit/test/harness"
 )
 
-// patiently are flags for those who are to be ready at some time.
-const patiently = " --ready-timeout 10m"
+// longReadyTimeout is for workers that become ready at some time.
+const longReadyTimeout = " --ready-timeout 10m"
 
 // A replacement is ready when it listens on all that the one before it has open:
 // with the first of two ports, as an application's metrics, it is not.
 func TestReloadsASecondPort(t *testing.T) {
 	harness.UnderEach(t, onNewest(nodeinits(allBalances...)), func(t *testing.T, p harness.Primary) {
-		k := startCluster(t, p, servants(2, onHUP+patiently))
+		k := startCluster(t, p, servants(2, onHUP+longReadyTimeout))
 		workers, metrics, service := k.all(2), harness.ReservePort(t), harness.ReservePort(t)
 		listenEach(workers, metrics)
 		listenEach(workers, service)
@@ -43,7 +43,7 @@ func TestReloadsASecondPort(t *testing.T) {
 }
 
 // One that does not ask for all, as another version of the application, is put up
-// with when its time is up, and somebody is told what is missing.
+// with when its time is up, and the log has what is missing.
 func TestReloadsToFewerPorts(t *testing.T) {
 	harness.UnderEach(t, onNewest(nodeinits("rr")), func(t *testing.T, p harness.Primary) {
 		k := startCluster(t, p, servants(1, onHUP+" --ready-timeout 45s"))
@@ -68,7 +68,7 @@ func TestReloadsToFewerPorts(t *testing.T) {
 // though another one crashes in between, with the first port only.
 func TestKeepsASecondPortThroughCrashes(t *testing.T) {
 	harness.UnderEach(t, onNewest(nodeinits(allBalances...)), func(t *testing.T, p harness.Primary) {
-		k := startCluster(t, p, servants(1, "--max-crashes 9"+patiently))
+		k := startCluster(t, p, servants(1, "--max-crashes 9"+longReadyTimeout))
 		workers, metrics, service := k.all(1), harness.ReservePort(t), harness.ReservePort(t)
 		listenEach(workers, metrics)
 		listenEach(workers, service)
@@ -97,7 +97,7 @@ func TestKeepsASecondPortThroughCrashes(t *testing.T) {
 func TestEndsACrashLoop(t *testing.T) {
 	harness.UnderEach(t, onNewest(nodeinits("rr")), func(t *testing.T, p harness.Primary) {
 		disk, file := newScratch(t)
-		k := startCluster(t, p, app{workers: 2, file: file, flags: "--max-crashes 6 --crash-window 1s" + patiently})
+		k := startCluster(t, p, app{workers: 2, file: file, flags: "--max-crashes 6 --crash-window 1s" + longReadyTimeout})
 		workers := k.all(2)
 		listenEach(workers, harness.ReservePort(t))
 		k.untilLogged(2, "worker ready")
@@ -113,7 +113,7 @@ func TestEndsACrashLoop(t *testing.T) {
 // A worker that has served and exits with 0 is replaced like one that crashed.
 func TestReplacesWorkersThatExitWithZero(t *testing.T) {
 	harness.UnderEach(t, onNewest(nodeinits("rr")), func(t *testing.T, p harness.Primary) {
-		k := startCluster(t, p, servants(2, "--max-crashes 1"+patiently))
+		k := startCluster(t, p, servants(2, "--max-crashes 1"+longReadyTimeout))
 		workers, port := k.all(2), harness.ReservePort(t)
 		listenEach(workers, port)
 		k.untilLogged(2, "worker ready")
@@ -130,10 +130,10 @@ func TestReplacesWorkersThatExitWithZero(t *testing.T) {
 	})
 }
 
-// Where crashes are not answered, somebody is told.
+// A crash that is not answered is logged.
 func TestLogsMissingWorkers(t *testing.T) {
 	harness.UnderEach(t, onNewest(nodeinits("rr")), func(t *testing.T, p harness.Primary) {
-		k := startCluster(t, p, servants(2, patiently))
+		k := startCluster(t, p, servants(2, longReadyTimeout))
 		workers, port := k.all(2), harness.ReservePort(t)
 		listenEach(workers, port)
 		k.untilLogged(2, "worker ready")
@@ -147,10 +147,10 @@ func TestLogsMissingWorkers(t *testing.T) {
 	})
 }
 
-// A limit below what a fresh worker has is told, and does not recycle for ever.
+// A limit below what a new worker has is logged, and does not recycle for ever.
 func TestKeepsNewWorkersAboveMaxMemory(t *testing.T) {
 	harness.UnderEach(t, onNewest(nodeinits("rr")), func(t *testing.T, p harness.Primary) {
-		k := startCluster(t, p, servants(1, "--max-memory 20M"+patiently))
+		k := startCluster(t, p, servants(1, "--max-memory 20M"+longReadyTimeout))
 		workers, port := k.all(1), harness.ReservePort(t)
 		listenEach(workers, port)
 		k.replaceAll(workers, port)
