@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"bytes"
@@ -14,9 +14,9 @@ import (
 
 var request = []byte("GET / HTTP/1.1\r\nHost: bench\r\n\r\n")
 
-// dial connects to the server from an address. The calls are raw because a
+// Dial connects to the server from an address. The calls are raw because a
 // network belongs to a thread, and package net may dial on another one.
-func dial(from [4]byte) (fd int, err error) {
+func Dial(from [4]byte) (fd int, err error) {
 	fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, os.NewSyscallError("socket", err)
@@ -25,7 +25,7 @@ func dial(from [4]byte) (fd int, err error) {
 	err = errors.Join(
 		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit),
 		unix.Bind(fd, &unix.SockaddrInet4{Addr: from}),
-		unix.Connect(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: port}))
+		unix.Connect(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: Port}))
 	if err != nil {
 		unix.Close(fd)
 		return -1, err
@@ -33,8 +33,8 @@ func dial(from [4]byte) (fd int, err error) {
 	return fd, nil
 }
 
-// ask sends a request over a connection and returns the pid of who answers.
-func ask(fd int) (pid int, err error) {
+// Ask sends a request over a connection and returns the pid of the process that answers.
+func Ask(fd int) (pid int, err error) {
 	if _, err := unix.Write(fd, request); err != nil {
 		return 0, os.NewSyscallError("write", err)
 	}

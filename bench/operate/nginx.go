@@ -1,4 +1,4 @@
-package main
+package operate
 
 import (
 	"context"
@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/bench/server"
 )
 
 const nginxImage = "nginx:bookworm"
@@ -59,7 +61,7 @@ func (o *operation) beginNginx(ctx context.Context, s *scene, c cell, network st
 	if c.app == "https" {
 		scheme = "https"
 	}
-	config := fmt.Sprintf(nginxConfig, port, replicas[0].address, replicas[1].address, scheme)
+	config := fmt.Sprintf(nginxConfig, server.Port, replicas[0].address, replicas[1].address, scheme)
 	file := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
 		return err
@@ -78,7 +80,7 @@ func (o *operation) beginNginx(ctx context.Context, s *scene, c cell, network st
 			p.count("[error]")-p.count("[error]", "Connection refused")-p.count("[error]", "timed out")-p.count("[error]", "unreachable")-
 				p.count("[error]", "prematurely closed")-p.count("[error]", "reset by peer"))}
 	}
-	err = until(func() (bool, error) {
+	err = server.Until(func() (bool, error) {
 		select {
 		case <-p.ended:
 			return false, errEnded
@@ -95,14 +97,14 @@ func (o *operation) beginNginx(ctx context.Context, s *scene, c cell, network st
 
 // awaitAnswerOf asks nginx until a replica has answered.
 func awaitAnswerOf(number int) error {
-	err := until(func() (bool, error) {
-		fd, err := dial([4]byte{127, 0, 0, 1})
+	err := server.Until(func() (bool, error) {
+		fd, err := server.Dial([4]byte{127, 0, 0, 1})
 		if err != nil {
 			return false, nil // nginx does not listen yet
 		}
 		defer unix.Close(fd)
-		who, _ := ask(fd) // the load counts failures
-		return who == number, nil
+		replica, _ := server.Ask(fd) // the load counts failures
+		return replica == number, nil
 	})
 	if err != nil {
 		return fmt.Errorf("answer of replica %d: %w", number, err)

@@ -1,4 +1,4 @@
-package main
+package operate
 
 import (
 	"fmt"
@@ -16,7 +16,7 @@ type row struct {
 	err    error // why there is no figure, or not each event
 }
 
-// bad returns whether somebody would have noticed.
+// bad returns whether a client would have noticed.
 func (r row) bad() bool { return r.err != nil || r.failed() > 0 }
 
 // Rows are the rows so far.

@@ -1,4 +1,6 @@
-package main
+// Package server has what all suites need of the server under measurement: a
+// network for it, connections to it, and its processes.
+package server
 
 import (
 	"errors"
@@ -8,27 +10,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const port = 8080
+// Port is where the server under measurement listens.
+const Port = 8080
 
-// sources is how many addresses a network has besides 127.0.0.1, from 127.0.1.1.
-const sources = 64
+// Sources is how many addresses a network has besides 127.0.0.1, from 127.0.1.1.
+const Sources = 64
 
-// source returns the i-th of these addresses, from 0.
-func source(i int) [4]byte { return [4]byte{127, 0, 1, byte(i + 1)} }
+// Clients is how many connections a load has.
+const Clients = 32
 
-// newNetwork moves the calling thread, and what it starts from now on, to an
+// Source returns the i-th of these addresses, from 0.
+func Source(i int) [4]byte { return [4]byte{127, 0, 1, byte(i + 1)} }
+
+// NewNetwork moves the calling thread, and what it starts from now on, to an
 // empty network of its own. So no contender finds the connections in TIME_WAIT
 // of the one before it, which would use up the local ports, and the host's
 // settings stay as they are. The goroutine must be locked to its thread.
-func newNetwork() error {
+func NewNetwork() error {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		return fmt.Errorf("%w (the bench needs root)", os.NewSyscallError("unshare", err))
 	}
-	return prepareNetwork()
+	return PrepareNetwork()
 }
 
-// prepareNetwork gives the network of the calling thread its addresses.
-func prepareNetwork() error {
+// PrepareNetwork gives the network of the calling thread its addresses.
+func PrepareNetwork() error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return os.NewSyscallError("socket", err)
@@ -37,7 +43,7 @@ func prepareNetwork() error {
 	if err := loopbackUp(fd); err != nil {
 		return fmt.Errorf("bring up lo: %w", err)
 	}
-	for i := range sources {
+	for i := range Sources {
 		if err := addAddress(fd, i); err != nil {
 			return fmt.Errorf("give lo address %d: %w", i, err)
 		}
@@ -62,7 +68,7 @@ func addAddress(fd, i int) error {
 	if err != nil {
 		return err
 	}
-	addr := source(i)
+	addr := Source(i)
 	mask := [4]byte{255, 255, 255, 255}
 	return errors.Join(
 		alias.SetInet4Addr(addr[:]),

@@ -1,4 +1,4 @@
-package main
+package operate
 
 import (
 	"context"
@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/bench/server"
 )
 
 // nodeImage has what Node needs; the Node of the row is mounted.
@@ -76,7 +78,7 @@ func removeLeftovers(ctx context.Context) error {
 		for line := range strings.Lines(out) {
 			id, owner, _ := strings.Cut(strings.TrimSpace(line), " ")
 			pid, err := strconv.Atoi(owner)
-			if err == nil && alive(pid) && pid != os.Getpid() {
+			if err == nil && server.Alive(pid) && pid != os.Getpid() {
 				continue
 			}
 			remove := removeContainer
@@ -112,7 +114,7 @@ func enter(ctx context.Context, name string) error {
 	if err := unix.Setns(int(network.Fd()), unix.CLONE_NEWNET); err != nil {
 		return os.NewSyscallError("setns", err)
 	}
-	return prepareNetwork()
+	return server.PrepareNetwork()
 }
 
 // setResize sets the scene of a container whose CPU limit changes.

@@ -1,7 +1,8 @@
-package main
+package operate
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/bench/server"
 )
 
 // How a row is loaded.
@@ -52,14 +55,14 @@ func startWave(kind, url string, http2 bool, addrs []string) (*wave, error) {
 		return nil, err
 	}
 	argv := []string{
-		"wrk", "--threads", strconv.Itoa(or(len(addrs), 2)), "--connections", strconv.Itoa(clients),
+		"wrk", "--threads", strconv.Itoa(cmp.Or(len(addrs), 2)), "--connections", strconv.Itoa(server.Clients),
 		"--duration", "24h", "--timeout", "10s", "--script", "bench/testdata/wrk.lua",
 	}
 	if kind == loadNew {
 		argv = append(argv, "--header", "Connection: close")
 	}
 	if http2 {
-		argv = []string{self, floodRole, kind}
+		argv = []string{self, FloodRole, kind}
 	}
 	w := &wave{cmd: exec.Command(argv[0], append(argv[1:], url)...)}
 	w.cmd.Env = append(os.Environ(), "BENCH_ADDRS="+strings.Join(addrs, " "))
@@ -71,7 +74,7 @@ func startWave(kind, url string, http2 bool, addrs []string) (*wave, error) {
 	if err := w.cmd.Start(); err != nil {
 		return nil, err
 	}
-	err = until(func() (bool, error) {
+	err = server.Until(func() (bool, error) {
 		conns, err := w.connections()
 		return len(conns) > 0, err
 	})
@@ -81,7 +84,7 @@ func startWave(kind, url string, http2 bool, addrs []string) (*wave, error) {
 	return w, nil
 }
 
-// kill ends a load whose figures nobody wants.
+// kill ends a load whose figures are not needed.
 func (w *wave) kill() error {
 	_ = w.cmd.Process.Kill() // has ended already
 	_ = w.cmd.Wait()         // was killed
@@ -120,7 +123,7 @@ func (w *wave) said() string {
 // never answered. Each connection has either brought something since the last
 // event or has been silent for too long.
 func (w *wave) stuck(last time.Time) (n int, err error) {
-	err = until(func() (bool, error) {
+	err = server.Until(func() (bool, error) {
 		silent, err := w.connections()
 		n = len(silent)
 		for _, d := range silent {

@@ -1,4 +1,4 @@
-package main
+package operate
 
 import (
 	"context"
@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/bench/server"
 )
 
 // listens is what each application in testdata/operate says, once per worker.
@@ -34,7 +36,7 @@ func play(name string, argv, env []string) (*player, error) {
 	p.cmd.Env = slices.Concat(os.Environ(), env)
 	// A ^C is for the bench, which ends its players itself.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
-	p.cmd.WaitDelay = time.Second // for who inherited its output and lives on
+	p.cmd.WaitDelay = time.Second // a process that inherited its output may live on
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -75,23 +77,23 @@ func adoptOrphans() error {
 	return os.NewSyscallError("prctl", unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 }
 
-// endPlayers kills all that runs below the bench, parents first so that nobody
+// endPlayers kills all that runs below the bench, parents first so that none
 // is replaced, and returns when all have ended.
 func endPlayers(players []*player) error {
-	err := until(func() (bool, error) {
-		all, err := descendants(os.Getpid())
+	err := server.Until(func() (bool, error) {
+		all, err := server.Descendants(os.Getpid())
 		if err != nil {
 			return false, err
 		}
 		for _, pid := range all[1:] {
 			_ = unix.Kill(pid, unix.SIGKILL) // may have ended by itself meanwhile
 		}
-		return !slices.ContainsFunc(all[1:], alive), nil
+		return !slices.ContainsFunc(all[1:], server.Alive), nil
 	})
 	for _, p := range players {
 		<-p.ended
 	}
-	// Now only those who were adopted are left to be waited for.
+	// Now only adopted processes are left to be waited for.
 	for {
 		if _, wait := unix.Wait4(-1, nil, unix.WNOHANG, nil); errors.Is(wait, unix.ECHILD) {
 			return err

@@ -1,4 +1,4 @@
-package main
+package operate
 
 import (
 	"context"
@@ -10,18 +10,19 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nodeinit/nodeinit/bench/server"
 	"github.com/nodeinit/nodeinit/internal/testproc"
 )
 
 // A scene is a contender that serves on port 8080 of the calling thread's
 // network, and what can happen to it.
 type scene struct {
-	players  []*player // the contender, then who stands beside it
-	events   int       // how many there are to be
-	least    int       // so many there have to be, however long it takes
-	happen   func(ctx context.Context, i int) error
-	notes    func() []string
-	closings []func() error // last first
+	players   []*player // the contender, then what runs beside it
+	events    int       // how many there are to be
+	minEvents int       // so many there have to be, however long it takes
+	happen    func(ctx context.Context, i int) error
+	notes     func() []string
+	closings  []func() error // last first
 }
 
 func (s *scene) add(p *player) { s.players = append(s.players, p) }
@@ -72,7 +73,7 @@ func (o *operation) perform(ctx context.Context, s *scene, r *row) (said string,
 	if r.event != eventStop && (r.app == "https" || r.app == "http2") {
 		scheme = "https"
 	}
-	w, err := startWave(r.load, fmt.Sprintf("%s://127.0.0.1:%d/", scheme, port), r.app == "http2", r.addrs())
+	w, err := startWave(r.load, fmt.Sprintf("%s://127.0.0.1:%d/", scheme, server.Port), r.app == "http2", r.addrs())
 	if err != nil {
 		return "", err
 	}
@@ -92,7 +93,7 @@ func (c cell) addrs() (addrs []string) {
 		return nil
 	}
 	for i := range 16 {
-		from := source(i)
+		from := server.Source(i)
 		addrs = append(addrs, fmt.Sprintf("%d.%d.%d.%d", from[0], from[1], from[2], from[3]))
 	}
 	return addrs
@@ -107,7 +108,7 @@ func (o *operation) drive(ctx context.Context, s *scene, r *row) error {
 		if err := pause(ctx, time.Until(began.Add(share))); err != nil {
 			return err
 		}
-		if i >= s.least && time.Since(began) > o.duration {
+		if i >= s.minEvents && time.Since(began) > o.duration {
 			break
 		}
 		limited, cancel := context.WithTimeoutCause(ctx, testproc.HangLimit, fmt.Errorf("not within %v", testproc.HangLimit))
@@ -141,7 +142,7 @@ func (c cell) script() (string, error) {
 // environment is what every contender gets.
 func (o *operation) environment() []string {
 	return []string{
-		fmt.Sprintf("PORT=%d", port), "NODE_PATH=" + o.modules,
+		fmt.Sprintf("PORT=%d", server.Port), "NODE_PATH=" + o.modules,
 		"TLS_KEY=" + filepath.Join(o.tls, "key.pem"), "TLS_CERT=" + filepath.Join(o.tls, "cert.pem"),
 		"NODEINIT_LOG_FORMAT=json",
 	}

@@ -1,4 +1,4 @@
-package main
+package operate
 
 import (
 	"context"
@@ -15,10 +15,12 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/nodeinit/nodeinit/bench/server"
 )
 
-// floodRole is the word that makes the bench the load of HTTP/2.
-const floodRole = "flood"
+// FloodRole is the word that makes the bench the load of HTTP/2.
+const FloodRole = "flood"
 
 // streams is how many requests a client has under way at a time.
 const streams = 2
@@ -35,8 +37,8 @@ type flood struct {
 	errors map[string]int
 }
 
-// runFlood loads the server until SIGINT and prints what came of it.
-func runFlood(kind, target string) error {
+// RunFlood loads the server until SIGINT and prints what came of it.
+func RunFlood(kind, target string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	f := &flood{url: target, timeout: 10 * time.Second, errors: make(map[string]int)}
@@ -51,7 +53,7 @@ func runFlood(kind, target string) error {
 // has the next of the addresses, if there are any.
 func (f *flood) run(ctx context.Context, kind string, addrs []string) {
 	var all sync.WaitGroup
-	for i := range clients / streams {
+	for i := range server.Clients / streams {
 		addr := ""
 		if len(addrs) > 0 {
 			addr = addrs[i%len(addrs)]
@@ -92,7 +94,7 @@ func (f *flood) client(addr string, perRequest bool) *http.Client {
 		DialContext:       dial,
 		ForceAttemptHTTP2: true,
 		DisableKeepAlives: perRequest,
-		// The certificate was made for this run; who answers is not the question.
+		// The certificate was made for this run: which server answers does not matter.
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
 	}}
 }

@@ -1,4 +1,4 @@
-package main
+package operate
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 	"sync"
 )
 
-// A journal keeps the lines that a process writes, and wakes who waits for one.
+// A journal keeps the lines that a process writes, and wakes those that wait for one.
 type journal struct {
 	mu    sync.Mutex
 	lines []string
@@ -20,7 +20,7 @@ type journal struct {
 
 func newJournal() *journal { return &journal{more: make(chan struct{})} }
 
-// Write is for the one who copies the process's output.
+// Write is for the goroutine that copies the process's output.
 func (j *journal) Write(p []byte) (int, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -71,7 +71,7 @@ func countLines(lines []string, words ...string) (n int) {
 	return n
 }
 
-// last returns the last n lines, for who looks into a failure.
+// last returns the last n lines, to look into a failure.
 func (j *journal) last(n int) string {
 	lines, _ := j.since(0)
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")

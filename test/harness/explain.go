@@ -6,25 +6,6 @@ import (
 	"testing"
 )
 
-func ParseExplanation(t *testing.T, text string) (e Explanation) {
-	t.Helper()
-	if err := json.Unmarshal([]byte(text), &e); err != nil {
-		t.Fatalf("%v in %q", err, text)
-	}
-	return e
-}
-
-func AsJSON(t *testing.T, v any) string {
-	t.Helper()
-	text, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
-const MiB = 1 << 20
-
 // An Explanation is the part of nodeinit explain --json that is about limits.
 type Explanation struct {
 	CPUs            *float64 `json:"cpus"`
@@ -41,6 +22,17 @@ type Explanation struct {
 	Warnings        []string `json:"warnings"`
 }
 
+// ParseExplanation reads the output of nodeinit explain --json.
+func ParseExplanation(t *testing.T, text string) (e Explanation) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), &e); err != nil {
+		t.Fatalf("%v in %q", err, text)
+	}
+	return e
+}
+
+// Check checks that e has the limits of want, found without approximation and
+// without a warning.
 func (e Explanation) Check(t *testing.T, want Explanation) {
 	t.Helper()
 	if e.Approximate == nil || *e.Approximate || len(e.Warnings) > 0 {
@@ -51,3 +43,16 @@ func (e Explanation) Check(t *testing.T, want Explanation) {
 		t.Errorf("explained\n%s\nwant\n%s", AsJSON(t, e), AsJSON(t, want))
 	}
 }
+
+// AsJSON returns v as indented JSON, for messages.
+func AsJSON(t *testing.T, v any) string {
+	t.Helper()
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// MiB is 1,048,576 bytes.
+const MiB = 1 << 20

@@ -1,4 +1,4 @@
-package main
+package operate
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nodeinit/nodeinit/bench/server"
 	"github.com/nodeinit/nodeinit/internal/testproc"
 )
 
@@ -23,10 +24,10 @@ func (o *operation) set(ctx context.Context, s *scene, c cell) error {
 		return err
 	}
 	s.events = max(1, o.reloads/4)
-	s.least = s.events
+	s.minEvents = s.events
 	switch c.event {
 	case eventReload:
-		s.events, s.least = o.reloads, o.reloads
+		s.events, s.minEvents = o.reloads, o.reloads
 	case eventRecycle:
 	case eventResize:
 		return o.setResize(ctx, s, c, script)
@@ -35,15 +36,15 @@ func (o *operation) set(ctx context.Context, s *scene, c cell) error {
 	default:
 		return fmt.Errorf("internal error: unknown event %q", c.event)
 	}
-	if err := newNetwork(); err != nil {
+	if err := server.NewNetwork(); err != nil {
 		return err
 	}
 	switch c.contender {
 	case byPM2:
-		s.least = min(3, s.events)
+		s.minEvents = min(3, s.events)
 		return o.setPM2(ctx, s, c, script)
 	case byCluster:
-		s.least = min(3, s.events)
+		s.minEvents = min(3, s.events)
 		rolling := filepath.Join(filepath.Dir(script), "rolling.js")
 		return o.setSignalled(ctx, s, []string{o.node(c), rolling, script}, "restart done", "restart failed")
 	case byNodeinit:
@@ -66,7 +67,7 @@ func (o *operation) begin(ctx context.Context, s *scene, argv []string, env ...s
 	return p, p.awaitLines(ctx, 0, 2, listens)
 }
 
-// setSignalled sets the scene of who reloads on SIGHUP and says how that went.
+// setSignalled sets the scene of a contender that reloads on SIGHUP and logs the result.
 func (o *operation) setSignalled(ctx context.Context, s *scene, argv []string, done, failed string) error {
 	p, err := o.begin(ctx, s, argv)
 	s.happen = func(ctx context.Context, _ int) error {

@@ -1,4 +1,6 @@
-package main
+// Package operate is the suite of the bench that counts requests which fail while
+// workers are replaced.
+package operate
 
 import (
 	"context"
@@ -55,8 +57,8 @@ type operation struct {
 // errDropped is for the exit status: the table has said it all.
 var errDropped = errors.New("requests to nodeinit failed")
 
-// operate runs the suite with the arguments that follow its name.
-func operate(args []string, stderr io.Writer) error {
+// Run runs the suite with the arguments that follow its name.
+func Run(args []string, stderr io.Writer) error {
 	var o operation
 	m := newMatrix()
 	set := flag.NewFlagSet("bench operate", flag.ContinueOnError)
@@ -98,7 +100,7 @@ func operate(args []string, stderr io.Writer) error {
 	return o.run(cells)
 }
 
-// shorten makes of -quick what nobody asked for otherwise.
+// shorten applies -quick to what no other flag sets.
 func (o *operation) shorten(set *flag.FlagSet) {
 	given := make(map[string]bool)
 	set.Visit(func(f *flag.Flag) { given[f.Name] = true })
