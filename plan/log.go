@@ -19,7 +19,7 @@ func (p *Plan) Log(log *logs.Logger, version string) {
 		log.Warn("settings without effect").Str("warning", logs.Truncate(warning)).Send()
 	}
 	if p.Program.Daemon {
-		log.Warn("another process manager").Str("warning", logs.Clip(p.Program.Why)).Send()
+		log.Warn("another process manager").Str("warning", logs.Truncate(p.Program.Why)).Send()
 	}
 	if p.NoAgentReason != "" {
 		log.Warn("no agent").Str("why", logs.Truncate(p.NoAgentReason)).Send()
