@@ -6,7 +6,7 @@
 #   cluster  per-core mode against node:cluster and PM2 (npm's): all figures, about 20 minutes
 #   rr       the hand-over of connections only, under a minute
 #   operate  requests that fail while workers are replaced, with Docker: "operate -help" tells more
-#   heap     who ends a leak, V8 or the kernel: "heap -help" tells more
+#   heap     whether V8 or the kernel ends a leak: "heap -help" tells more
 # NODEINIT is the binary to measure (bin/nodeinit), NODE_VERSION the Node of cluster and rr.
 set -eu
 cd "$(dirname "$0")/.."

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -14,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/nodeinit/nodeinit/internal/testproc"
+	"github.com/nodeinit/nodeinit/bench/server"
 )
 
 // A contender is a way to run server.js on several workers.
@@ -85,7 +84,7 @@ type group struct {
 
 // start starts a contender in an empty network. Nothing listens yet.
 func (c contender) start(workers int, env ...string) (*group, error) {
-	if err := newNetwork(); err != nil {
+	if err := server.NewNetwork(); err != nil {
 		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "nodeinit-bench-")
@@ -106,7 +105,7 @@ func (c contender) start(workers int, env ...string) (*group, error) {
 	g.cmd.Stdout, g.cmd.Stderr = log, log
 	g.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	g.cmd.Env = slices.Concat(os.Environ(), c.env, env, []string{
-		"PORT=" + strconv.Itoa(port), "BENCH_DIR=" + g.dir,
+		"PORT=" + strconv.Itoa(server.Port), "BENCH_DIR=" + g.dir,
 		"BENCH_WORKERS=" + strconv.Itoa(workers), "PM2_HOME=" + filepath.Join(dir, "pm2"),
 	})
 	g.began = time.Now()
@@ -116,9 +115,9 @@ func (c contender) start(workers int, env ...string) (*group, error) {
 	return g, nil
 }
 
-// awaitWorkers waits until all workers listen and finds out who is one.
+// awaitWorkers waits until all workers listen and finds out which processes they are.
 func (g *group) awaitWorkers(n int) error {
-	err := until(func() (bool, error) {
+	err := server.Until(func() (bool, error) {
 		entries, err := os.ReadDir(g.dir)
 		g.workers = g.workers[:0]
 		for _, entry := range entries {
@@ -126,7 +125,7 @@ func (g *group) awaitWorkers(n int) error {
 				g.workers = append(g.workers, pid)
 			}
 		}
-		if err == nil && !alive(g.cmd.Process.Pid) {
+		if err == nil && !server.Alive(g.cmd.Process.Pid) {
 			err = errors.New("ended")
 		}
 		return len(g.workers) >= n, err
@@ -134,7 +133,7 @@ func (g *group) awaitWorkers(n int) error {
 	if err != nil {
 		return fmt.Errorf("%d of %d workers listen: %w", len(g.workers), n, err)
 	}
-	all, err := descendants(g.cmd.Process.Pid)
+	all, err := server.Descendants(g.cmd.Process.Pid)
 	if err != nil {
 		return err
 	}
@@ -149,10 +148,10 @@ func (g *group) awaitWorkers(n int) error {
 	return nil
 }
 
-// end kills all of the group, parents first so that nobody is replaced, and
+// end kills all of the group, parents first so that none is replaced, and
 // waits until it is gone. It adds what the group said to an error.
 func (g *group) end(cause error) error {
-	all, err := descendants(g.cmd.Process.Pid)
+	all, err := server.Descendants(g.cmd.Process.Pid)
 	if err != nil {
 		return errors.Join(cause, err)
 	}
@@ -160,33 +159,10 @@ func (g *group) end(cause error) error {
 		_ = unix.Kill(pid, unix.SIGKILL) // may have ended by itself meanwhile
 	}
 	_ = g.cmd.Wait() // its status says only that it was killed
-	err = until(func() (bool, error) { return !slices.ContainsFunc(all, alive), nil })
+	err = server.Until(func() (bool, error) { return !slices.ContainsFunc(all, server.Alive), nil })
 	if cause != nil {
 		said, _ := os.ReadFile(g.log)
 		cause = fmt.Errorf("%s: %w; it said:\n%s", g.name, cause, said[max(0, len(said)-2000):])
 	}
 	return errors.Join(cause, err, os.RemoveAll(filepath.Dir(g.dir)))
-}
-
-// alive returns whether a process is there and no zombie.
-func alive(pid int) bool {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	return err == nil && !bytes.HasPrefix(stat[bytes.LastIndexByte(stat, ')'):], []byte(") Z"))
-}
-
-// until asks again and again, every half millisecond, until it is so.
-func until(so func() (bool, error)) error {
-	tick := time.NewTicker(time.Millisecond / 2)
-	defer tick.Stop()
-	late := time.After(testproc.HangLimit)
-	for {
-		if ok, err := so(); ok || err != nil {
-			return err
-		}
-		select {
-		case <-tick.C:
-		case <-late:
-			return fmt.Errorf("not within %v", testproc.HangLimit)
-		}
-	}
 }

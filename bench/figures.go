@@ -16,10 +16,10 @@ func (f figures) add(name, contender string, value float64) {
 	f[name][contender] = append(f[name][contender], value)
 }
 
-// A stat is the middle of several values and how far they spread.
+// A stat is the median of several values and their range.
 type stat struct {
-	median, least, most float64
-	rounds              int
+	median, min, max float64
+	rounds           int
 }
 
 func summary(values []float64) stat {
@@ -38,7 +38,7 @@ func middle(sorted []float64) float64 {
 
 func (f figures) stat(name, contender string) stat { return summary(f[name][contender]) }
 
-// ratio compares two contenders: the ratio of their medians, and the least and
+// ratio compares two contenders: the ratio of their medians, and the smallest and
 // the greatest of the ratios within a round.
 func (f figures) ratio(name, contender, base string) stat {
 	ours, theirs := f[name][contender], f[name][base]

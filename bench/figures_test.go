@@ -5,7 +5,7 @@ import "testing"
 func TestRatioPairsRounds(t *testing.T) {
 	t.Parallel()
 	f := figures{"x": {"ours": {2, 9, 4}, "theirs": {1, 3, 4}, "short": {1}}}
-	want := stat{median: 4. / 3, least: 1, most: 3, rounds: 3}
+	want := stat{median: 4. / 3, min: 1, max: 3, rounds: 3}
 	if got := f.ratio("x", "ours", "theirs"); got != want {
 		t.Errorf("ratio is %+v, want %+v", got, want)
 	}
@@ -32,26 +32,6 @@ func TestVerdict(t *testing.T) {
 	} {
 		if got := c.target.verdict(c.ratio); got != c.want {
 			t.Errorf("verdict of %+v on %+v is %q, want %q", c.target, c.ratio, got, c.want)
-		}
-	}
-}
-
-func TestAnswered(t *testing.T) {
-	t.Parallel()
-	const head = "HTTP/1.1 200 OK\r\nDate: x\r\n\r\n"
-	for _, c := range []struct {
-		answer string
-		pid    int
-		ok     bool
-	}{
-		{head + "1234\n", 1234, true},
-		{head + "12", 0, false},                         // half a body
-		{head + "5\r\n1234\n\r\n0\r\n\r\n", 1234, true}, // chunked
-		{"HTTP/1.1 200 OK\r\nContent-Length: 5\n", 0, false},
-		{"HTTP/1.1 503 no\r\n\r\n1234\n", 0, false},
-	} {
-		if pid, ok := answered([]byte(c.answer)); pid != c.pid || ok != c.ok {
-			t.Errorf("answered %q: %d %v, want %d %v", c.answer, pid, ok, c.pid, c.ok)
 		}
 	}
 }

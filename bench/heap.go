@@ -15,16 +15,16 @@ import (
 const heapUsage = `Usage: bash bench/bench.sh heap [FLAG...]
 
 Lets bench/testdata/heap.js leak in a cgroup (v1) with a memory limit, under plain node and under
-nodeinit, and prints who ended it, V8 or the kernel, and what it held by then. Lists are separated by
+nodeinit, and prints whether V8 or the kernel ended it, and what it held by then. Lists are separated by
 commas. Of several workers all leak, or one while the others do nothing.
 
 `
 
 // A leak is what one row is about.
 type leak struct {
-	nodeinit, nodes string
-	node, kind, who string
-	memory, workers int // MiB
+	nodeinit, nodes     string
+	node, kind, leaking string
+	memory, workers     int // MiB
 }
 
 // measureHeaps runs the suite with the arguments that follow its name.
@@ -39,7 +39,7 @@ func measureHeaps(args []string, stderr io.Writer) error {
 	sizes := set.String("memory", "128,256,512", "limits in MiB (1024 and 2048 take minutes)")
 	workers := set.String("workers", "1,2", "how many")
 	kinds := set.String("kind", "objects", "what leaks: objects, mixed, buffers")
-	who := set.String("who", "all,one", "of several workers")
+	leaking := set.String("who", "all,one", "of several workers")
 	search := set.Bool("search", false, "also find the highest old space that ends by V8: takes six times as long")
 	if err := set.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -52,7 +52,7 @@ func measureHeaps(args []string, stderr io.Writer) error {
 	if base.nodeinit, err = filepath.Abs(base.nodeinit); err != nil {
 		return err
 	}
-	rows, err := base.rows(*nodes, *sizes, *workers, *kinds, *who)
+	rows, err := base.rows(*nodes, *sizes, *workers, *kinds, *leaking)
 	if err != nil {
 		return err
 	}
@@ -67,17 +67,17 @@ func measureHeaps(args []string, stderr io.Writer) error {
 }
 
 // rows returns every combination of the lists.
-func (base leak) rows(nodes, sizes, workers, kinds, who string) (rows []leak, err error) {
-	for _, row := range combinations(nodes, sizes, workers, kinds, who) {
+func (base leak) rows(nodes, sizes, workers, kinds, leaking string) (rows []leak, err error) {
+	for _, row := range combinations(nodes, sizes, workers, kinds, leaking) {
 		l := base
-		l.node, l.kind, l.who = row[0], row[3], row[4]
+		l.node, l.kind, l.leaking = row[0], row[3], row[4]
 		var badSize, badWorkers error
 		l.memory, badSize = strconv.Atoi(row[1])
 		l.workers, badWorkers = strconv.Atoi(row[2])
 		if err := cmp.Or(badSize, badWorkers); err != nil {
 			return nil, err
 		}
-		if l.workers > 1 || l.who == "all" {
+		if l.workers > 1 || l.leaking == "all" {
 			rows = append(rows, l)
 		}
 	}
@@ -121,7 +121,7 @@ func (l leak) print(search bool) error {
 	}
 	what := l.kind
 	if l.workers > 1 {
-		what += ", " + l.who
+		what += ", " + l.leaking
 	}
 	fmt.Printf("| %s | %d | %d | %s | %s | %d | %d | %d | %s | %s |\n", l.node, l.memory, l.workers, what,
 		plain, ours.oldSpace, ours.held, ours.peak, ours.by, highest)

@@ -12,9 +12,10 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/bench/server"
 )
 
 const (
@@ -24,8 +25,8 @@ const (
 
 // A heapEnd is how a leak ended.
 type heapEnd struct {
-	by       string // V8, kernel or what the status is
-	held     int    // MiB, by the process that held most
+	by       string // V8, kernel or the exit status
+	held     int    // MiB, by the process that held the most
 	peak     int    // MiB, of the cgroup; page cache counts
 	oldSpace int    // MiB, of worker 0
 }
@@ -38,10 +39,10 @@ func (l leak) run(heap string) (end heapEnd, err error) {
 		return heapEnd{}, err
 	}
 	defer func() { err = errors.Join(err, group.remove()) }()
-	argv := []string{filepath.Join(l.nodes, l.node, "bin/node"), "bench/testdata/heap.js", l.kind, l.who}
+	argv := []string{filepath.Join(l.nodes, l.node, "bin/node"), "bench/testdata/heap.js", l.kind, l.leaking}
 	if heap != "" {
 		mode := "per-core"
-		if l.who == "one" {
+		if l.leaking == "one" {
 			mode = "auto" // in which worker 0 may have more
 		}
 		if l.workers == 1 {
@@ -52,8 +53,8 @@ func (l leak) run(heap string) (end heapEnd, err error) {
 	command := group.command(argv)
 	var out, errs bytes.Buffer
 	command.Stdout, command.Stderr = &out, &errs
-	_ = command.Run() // it dies; what of is what is asked
-	if end.held, err = most(errs.String()+out.String(), `\bheld (\d+)`); err != nil {
+	_ = command.Run() // it is killed: the cause is read below
+	if end.held, err = largest(errs.String()+out.String(), `\bheld (\d+)`); err != nil {
 		return end, fmt.Errorf("%s %s", errs.String(), out.String())
 	}
 	for line := range strings.Lines(out.String()) {
@@ -80,20 +81,20 @@ func (l leak) run(heap string) (end heapEnd, err error) {
 	return end, nil
 }
 
-// most returns the largest number that the pattern finds in text.
-func most(text, pattern string) (int, error) {
-	largest := -1
+// largest returns the largest number that the pattern finds in text.
+func largest(text, pattern string) (int, error) {
+	found := -1
 	for _, match := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
 		n, err := strconv.Atoi(match[1])
 		if err != nil {
 			return 0, err
 		}
-		largest = max(largest, n)
+		found = max(found, n)
 	}
-	if largest < 0 {
+	if found < 0 {
 		return 0, fmt.Errorf("nothing is %s", pattern)
 	}
-	return largest, nil
+	return found, nil
 }
 
 // A memoryGroup is the directory of a cgroup (v1) with a limit on memory.
@@ -122,10 +123,10 @@ func (g memoryGroup) command(argv []string) *exec.Cmd {
 	return command
 }
 
-// figures returns the most that was used, in MiB, and how many processes the
+// figures returns the peak of what was used, in MiB, and how many processes the
 // kernel has killed.
 func (g memoryGroup) figures() (peak, killed int, err error) {
-	most, err := os.ReadFile(filepath.Join(string(g), "memory.max_usage_in_bytes"))
+	used, err := os.ReadFile(filepath.Join(string(g), "memory.max_usage_in_bytes"))
 	if err != nil {
 		return 0, 0, err
 	}
@@ -133,7 +134,7 @@ func (g memoryGroup) figures() (peak, killed int, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	if peak, err = strconv.Atoi(strings.TrimSpace(string(most))); err != nil {
+	if peak, err = strconv.Atoi(strings.TrimSpace(string(used))); err != nil {
 		return 0, 0, err
 	}
 	_, count, _ := strings.Cut(string(control), "oom_kill ")
@@ -143,10 +144,11 @@ func (g memoryGroup) figures() (peak, killed int, err error) {
 
 // remove removes it once its last process has been reaped.
 func (g memoryGroup) remove() error {
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+	return server.Until(func() (bool, error) {
 		err := os.Remove(string(g))
-		if err == nil || time.Now().After(deadline) {
-			return err
+		if errors.Is(err, unix.EBUSY) {
+			return false, nil
 		}
-	}
+		return err == nil, err
+	})
 }

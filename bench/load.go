@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/nodeinit/nodeinit/bench/server"
 )
 
 // A load is a run of wrk.
@@ -41,7 +43,7 @@ func (l load) run(d time.Duration) (y yield, err error) {
 	if l.perRequest {
 		argv = append(argv, "--header", "Connection: close") // wrk reconnects when the answer says the same
 	}
-	cmd := exec.Command("wrk", append(argv, fmt.Sprintf("http://127.0.0.1:%d/", port))...)
+	cmd := exec.Command("wrk", append(argv, fmt.Sprintf("http://127.0.0.1:%d/", server.Port))...)
 	cmd.Env = append(os.Environ(), "BENCH_ADDRS="+strings.Join(l.addrs, " "))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()

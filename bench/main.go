@@ -10,6 +10,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -20,6 +21,8 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"github.com/nodeinit/nodeinit/bench/operate"
 )
 
 // options are what is measured, and how long.
@@ -48,11 +51,11 @@ func main() {
 func run(args []string, stderr io.Writer) (err error) {
 	switch {
 	case len(args) > 0 && args[0] == "operate": // has flags of its own
-		return operate(args[1:], stderr)
+		return operate.Run(args[1:], stderr)
 	case len(args) > 0 && args[0] == "heap":
 		return measureHeaps(args[1:], stderr)
-	case len(args) == 3 && args[0] == floodRole:
-		return runFlood(args[1], args[2])
+	case len(args) == 3 && args[0] == operate.FloodRole:
+		return operate.RunFlood(args[1], args[2])
 	}
 	var o options
 	set := flag.NewFlagSet("bench", flag.ContinueOnError)
@@ -99,15 +102,6 @@ func (o options) chosen(names ...string) ([]contender, error) {
 	return chosen, nil
 }
 
-// or returns what the user wants, else the default.
-func or[T comparable](wanted, otherwise T) T {
-	var zero T
-	if wanted != zero {
-		return wanted
-	}
-	return otherwise
-}
-
 // compareHandover is the short run for work on the way of a connection to its
 // worker.
 func (o options) compareHandover() error {
@@ -117,8 +111,8 @@ func (o options) compareHandover() error {
 		return err
 	}
 	f := make(figures)
-	b := bout{time.Second, or(o.bout, 2*time.Second)}
-	err = trial{perConn, or(o.rounds, 5), b.connections}.play(all, f)
+	b := bout{time.Second, cmp.Or(o.bout, 2*time.Second)}
+	err = trial{perConn, cmp.Or(o.rounds, 5), b.connections}.play(all, f)
 	if err != nil {
 		return err
 	}
@@ -136,12 +130,12 @@ func (o options) compareClusters() error {
 		return err
 	}
 	f := make(figures)
-	b := bout{time.Second, or(o.bout, 3*time.Second)}
+	b := bout{time.Second, cmp.Or(o.bout, 3*time.Second)}
 	for _, t := range []trial{
-		{"load", or(o.rounds, 9), b.loads},
-		{first, or(o.rounds, 15), firstAnswer},
-		{"spread", or(o.rounds, 5), spread},
-		{blocked, or(o.rounds, 7), blockedWorker},
+		{"load", cmp.Or(o.rounds, 9), b.loads},
+		{first, cmp.Or(o.rounds, 15), firstAnswer},
+		{"spread", cmp.Or(o.rounds, 5), spread},
+		{blocked, cmp.Or(o.rounds, 7), blockedWorker},
 	} {
 		if !o.trials.MatchString(t.name) {
 			continue

@@ -2,10 +2,8 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -64,38 +62,4 @@ func pss(pids []int) (sum float64, err error) {
 		sum += kib(rollup, "\nPss:") / 1024
 	}
 	return sum, nil
-}
-
-// descendants returns a process and all below it, parents first.
-func descendants(root int) ([]int, error) {
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		return nil, err
-	}
-	below := make(map[int][]int)
-	for _, file := range stats {
-		stat, err := os.ReadFile(file)
-		if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
-			continue // ended meanwhile
-		}
-		if err != nil {
-			return nil, err
-		}
-		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
-		if err != nil {
-			return nil, err
-		}
-		// The name in parentheses may hold anything; the state and the parent follow it.
-		fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-		parent, err := strconv.Atoi(string(fields[1]))
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
-		below[parent] = append(below[parent], pid)
-	}
-	all := []int{root}
-	for i := 0; i < len(all); i++ {
-		all = append(all, below[all[i]]...)
-	}
-	return all, nil
 }

@@ -77,7 +77,7 @@ func (f figures) printSpread(all []contender) {
 		}
 		fmt.Printf("| %s |", c.name)
 		for _, way := range []string{oneByOne, atOnce} {
-			fmt.Printf(" %.0f..%.0f |", f.stat(way+fewest, c.name).least, f.stat(way+greatest, c.name).most)
+			fmt.Printf(" %.0f..%.0f |", f.stat(way+fewest, c.name).min, f.stat(way+greatest, c.name).max)
 		}
 		fmt.Println()
 	}
@@ -88,9 +88,9 @@ func (f figures) printErrors(all []contender) {
 	none := true
 	for _, load := range []string{perConn, keepAlive, blocked} {
 		for _, c := range all {
-			if s := f.stat(load+failed, c.name); s.most > 0 {
+			if s := f.stat(load+failed, c.name); s.max > 0 {
 				none = false
-				fmt.Printf("\nErrors: %s, %s: median %.0f, at most %.0f of a round.\n", c.name, load, s.median, s.most)
+				fmt.Printf("\nErrors: %s, %s: median %.0f, at most %.0f of a round.\n", c.name, load, s.median, s.max)
 			}
 		}
 	}
@@ -99,7 +99,7 @@ func (f figures) printErrors(all []contender) {
 	}
 }
 
-// printQuiet tells how much of the CPUs somebody else used during the loads:
+// printQuiet tells how much of the CPUs other processes used during the loads:
 // figures of a machine that was not quiet are worth little.
 func (f figures) printQuiet(all []contender) {
 	var runs []float64
@@ -110,16 +110,16 @@ func (f figures) printQuiet(all []contender) {
 	}
 	s := summary(runs)
 	fmt.Printf("\nCPU that neither wrk nor the contender used: median %.1f %% of the machine, at most %.1f %%, in %d runs.\n",
-		s.median, s.most, s.rounds)
+		s.median, s.max, s.rounds)
 }
 
 // String is the median and the spread; nothing where there are no values or,
 // as the CPU time of no process, nothing but zeros.
 func (s stat) String() string {
-	if s.rounds == 0 || s.most == 0 || s.median != s.median { // NaN: zero by zero
+	if s.rounds == 0 || s.max == 0 || s.median != s.median { // NaN: zero by zero
 		return ""
 	}
-	return fmt.Sprintf("%s (%s..%s)", digits(s.median), digits(s.least), digits(s.most))
+	return fmt.Sprintf("%s (%s..%s)", digits(s.median), digits(s.min), digits(s.max))
 }
 
 // digits shows three digits, and no rounding of what has more before the point.

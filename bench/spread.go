@@ -1,6 +1,10 @@
 package main
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/bench/server"
+)
 
 // spread measures how even 64 connections that stay open fall on 8 workers:
 // where each is answered before the next is made, and where all are made before
@@ -15,19 +19,19 @@ func spread(c contender, f figures) error {
 			if err != nil {
 				return err
 			}
-			least, most := sources, 0
+			low, high := server.Sources, 0
 			for _, pid := range g.workers {
-				least, most = min(least, count[pid]), max(most, count[pid])
+				low, high = min(low, count[pid]), max(high, count[pid])
 			}
-			f.add(way+fewest, c.name, float64(least))
-			f.add(way+greatest, c.name, float64(most))
+			f.add(way+fewest, c.name, float64(low))
+			f.add(way+greatest, c.name, float64(high))
 		}
 		return nil
 	})
 }
 
-// countAnswers holds a connection from each source and counts by pid who
-// answers on them.
+// countAnswers holds a connection from each source and counts the answers by the
+// pid of their worker.
 func countAnswers(dialFirst bool) (count map[int]int, err error) {
 	count = make(map[int]int)
 	var fds []int
@@ -39,7 +43,7 @@ func countAnswers(dialFirst bool) (count map[int]int, err error) {
 	asked := 0
 	askRest := func() error {
 		for ; asked < len(fds); asked++ {
-			pid, err := ask(fds[asked])
+			pid, err := server.Ask(fds[asked])
 			if err != nil {
 				return err
 			}
@@ -47,8 +51,8 @@ func countAnswers(dialFirst bool) (count map[int]int, err error) {
 		}
 		return nil
 	}
-	for i := range sources {
-		fd, err := dial(source(i))
+	for i := range server.Sources {
+		fd, err := server.Dial(server.Source(i))
 		if err != nil {
 			return nil, err
 		}

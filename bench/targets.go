@@ -49,7 +49,7 @@ func (t target) verdict(r stat) string {
 		return "not measured"
 	case t.reached(r.median):
 		return "met"
-	case t.reached(r.least) || t.reached(r.most):
+	case t.reached(r.min) || t.reached(r.max):
 		return "missed (within the spread)"
 	default:
 		return "**missed**"

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/bench/server"
 )
 
 // Names of figures; a load's begin with the load's name.
@@ -28,8 +30,6 @@ const (
 	fewest     = ": fewest connections of a worker"
 	greatest   = ": most connections of a worker"
 )
-
-const clients = 32 // of the loads
 
 // settle is how long a server idles before its memory is read: time for the
 // collectors of V8 and Go to give back what the load needed.
@@ -62,7 +62,7 @@ func (c contender) workersOf(n int) int {
 // connections measures a new connection for each request.
 func (b bout) connections(c contender, f figures) error {
 	return c.with(c.workersOf(2), func(g *group) error {
-		return g.loaded(perConn, load{clients: clients, perRequest: true}, b, f)
+		return g.loaded(perConn, load{clients: server.Clients, perRequest: true}, b, f)
 	})
 }
 
@@ -70,8 +70,8 @@ func (b bout) connections(c contender, f figures) error {
 func (b bout) loads(c contender, f figures) error {
 	return c.with(c.workersOf(2), func(g *group) error {
 		err := errors.Join(
-			g.loaded(perConn, load{clients: clients, perRequest: true}, b, f),
-			g.loaded(keepAlive, load{clients: clients}, b, f))
+			g.loaded(perConn, load{clients: server.Clients, perRequest: true}, b, f),
+			g.loaded(keepAlive, load{clients: server.Clients}, b, f))
 		if err != nil {
 			return err
 		}
@@ -90,8 +90,8 @@ func (b bout) loads(c contender, f figures) error {
 	})
 }
 
-// blockedWorker measures what four workers do of whom one is stuck most of the
-// time. 3 s are two of its turns, so no round sees more of them than another.
+// blockedWorker measures four workers of which one is stuck most of the time. A
+// load of 3 s is two of its turns, so that rounds can be compared.
 func blockedWorker(c contender, f figures) error {
 	return c.with(c.workersOf(4), func(g *group) error {
 		return g.loaded(blocked, load{clients: 8, perRequest: true}, bout{time.Second, 3 * time.Second}, f)
@@ -132,8 +132,8 @@ func (g *group) loaded(name string, l load, b bout, f figures) (err error) {
 	return nil
 }
 
-// charged runs a load and returns the CPU time that it took of the workers and
-// of who is none.
+// charged runs a load and returns the CPU time that it took outside the workers and
+// in them.
 func (g *group) charged(l load, d time.Duration) (outside, inside time.Duration, y yield, err error) {
 	outside, err1 := cpuTimes(g.others)
 	inside, err2 := cpuTimes(g.workers)
@@ -147,13 +147,13 @@ func (g *group) charged(l load, d time.Duration) (outside, inside time.Duration,
 // single address, wrk would load a single worker.
 func (g *group) addrsOfWorkers() (addrs []string, err error) {
 	found := make(map[int]bool)
-	for i := range sources {
-		from := source(i)
-		fd, err := dial(from)
+	for i := range server.Sources {
+		from := server.Source(i)
+		fd, err := server.Dial(from)
 		if err != nil {
 			return nil, err
 		}
-		pid, err := ask(fd)
+		pid, err := server.Ask(fd)
 		unix.Close(fd)
 		if err != nil {
 			return nil, err
@@ -164,7 +164,7 @@ func (g *group) addrsOfWorkers() (addrs []string, err error) {
 		}
 	}
 	if len(addrs) != len(g.workers) {
-		return nil, fmt.Errorf("%d addresses reach %d of %d workers", sources, len(addrs), len(g.workers))
+		return nil, fmt.Errorf("%d addresses reach %d of %d workers", server.Sources, len(addrs), len(g.workers))
 	}
 	return addrs, nil
 }
@@ -175,13 +175,13 @@ func firstAnswer(c contender, f figures) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.name, err)
 	}
-	err = until(func() (bool, error) {
-		fd, err := dial([4]byte{127, 0, 0, 1})
+	err = server.Until(func() (bool, error) {
+		fd, err := server.Dial([4]byte{127, 0, 0, 1})
 		if err != nil {
-			return false, nil // nobody listens yet
+			return false, nil // nothing listens yet
 		}
 		defer unix.Close(fd)
-		_, err = ask(fd)
+		_, err = server.Ask(fd)
 		return err == nil, nil
 	})
 	f.add(first, c.name, time.Since(g.began).Seconds()*1000)

@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/apps/testdata/apps"
 cache=${NODEINIT_CACHE:-$HOME/.cache/nodeinit}/apps
 recipe=1 # raise it when install does other things than before
-# Nothing is asked of anybody but the registry, now and later.
+# No network but the registry, now and later.
 export NEXT_TELEMETRY_DISABLED=1 CI=1
 
 # directory NAME: of its sources as they are now, so that a change makes another one.
@@ -26,7 +26,7 @@ quietly() {
 	}
 }
 
-# install_app NAME DIRECTORY: whole or not at all; somebody else may have been faster.
+# install_app NAME DIRECTORY: whole or not at all; another process may have been faster.
 install_app() {
 	local name=$1
 	echo "apps: $name"
@@ -63,6 +63,6 @@ for name in "${missing[@]}"; do
 done
 status=0
 for pid in "${installs[@]}"; do wait "$pid" || status=1; done
-# What nobody has asked for in two weeks is of older sources.
+# What has not been asked for in two weeks is of older sources.
 find "$cache" -mindepth 1 -maxdepth 1 -mtime +14 -exec rm -rf {} +
 exit $status

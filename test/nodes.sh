@@ -26,7 +26,7 @@ mkdir -p "$cache"
 tmp=$(mktemp -d "$cache/.tmp.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
 
-# fetch VERSION: whole or not at all; somebody else may have been faster.
+# fetch VERSION: whole or not at all; another process may have been faster.
 fetch() {
 	local version=$1 package=node-linux-$arch-$1.tgz
 	echo "nodes: $version"

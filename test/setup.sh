@@ -54,7 +54,7 @@ if [ ${#missing[@]} != 0 ]; then
 fi
 
 # forget_dead FILE NAME: removes the pid file of an engine that was killed. dockerd refuses to start
-# while that pid is anybody's, as is likely after a reboot, or waits for a containerd that is a zombie.
+# while a process has that pid, as is likely after a reboot, or waits for a containerd that is a zombie.
 forget_dead() {
 	[ -e "$1" ] || return 0
 	[[ $(readlink "/proc/$(cat "$1")/exe") == */$2 ]] || rm -f "$1"

@@ -1,4 +1,4 @@
-// The least primary that one writes with node:cluster. NODE_CLUSTER_SCHED_POLICY says how it balances.
+// The smallest primary that one writes with node:cluster. NODE_CLUSTER_SCHED_POLICY says how it balances.
 const cluster = require('node:cluster');
 const path = require('node:path');
 

@@ -1,7 +1,7 @@
 // Listens, and keeps all it makes until it dies of it: objects in V8's heap, half of each, or buffers
 // outside it. With "one" only the first worker does. Tells how much it holds.
 const fs = require('node:fs');
-const [, , kind, who] = process.argv;
+const [, , kind, leaking] = process.argv;
 const kept = [];
 const leaks = {
   objects: () => { for (let i = 0; i < 4000; i++) kept.push({ i, key: `k${i}${Math.random()}`, list: [i, i, i, i] }); },
@@ -16,5 +16,5 @@ function leak() {
   const held = (heapUsed + external) >> 20;
   if (held > told) fs.writeSync(2, `held ${told = held}\n`);
 }
-const idle = who === 'one' && process.env.NODEINIT_WORKER > 0;
+const idle = leaking === 'one' && process.env.NODEINIT_WORKER > 0;
 require('node:http').createServer().listen(0, '127.0.0.1', () => idle || setInterval(leak));

@@ -1,5 +1,5 @@
 // The server that every contender runs. It leaves a file named after its pid in BENCH_DIR when it
-// listens: that is how the bench knows who is a worker.
+// listens: that is how the bench knows which processes are workers.
 const fs = require('node:fs');
 const http = require('node:http');
 const path = require('node:path');

@@ -59,7 +59,7 @@ func (a *app) warnSettings(log *logs.Logger) {
 	}
 	if command, ok := shellAbove(os.DirFS("/proc"), os.Getppid()); ok {
 		log.Warn("not PID 1").Str("warning", "PID 1 is a shell, which passes no signals on: docker stop ends in SIGKILL (write ENTRYPOINT and CMD as JSON arrays: [\"/nodeinit\", \"--\", \"node\", \"server.js\"]; in a script write exec before nodeinit)").
-			Str("pid1", logs.Clip(strings.Join(command, " "))).Send()
+			Str("pid1", logs.Truncate(strings.Join(command, " "))).Send()
 	}
 }
 
@@ -67,7 +67,7 @@ func (a *app) warnSettings(log *logs.Logger) {
 func (a *app) warnUnknown(log *logs.Logger) {
 	unknown := config.Unknown(a.environ)
 	for _, name := range slices.Sorted(maps.Keys(unknown)) {
-		line := log.Warn("unknown setting").Str("name", logs.Clip(name))
+		line := log.Warn("unknown setting").Str("name", logs.Truncate(name))
 		if near := unknown[name]; near != "" {
 			line = line.Str("did_you_mean", near)
 		}

@@ -119,7 +119,7 @@ func (p *Process) Line() string {
 	select {
 	case line, ok := <-p.lines:
 		if !ok {
-			p.t.Fatalf("all who could report have ended; stderr:\n%s", p.Errors())
+			p.t.Fatalf("all processes that could report have ended; stderr:\n%s", p.Errors())
 		}
 		return line
 	case <-time.After(HangLimit):
@@ -138,8 +138,8 @@ func (p *Process) Expect(want ...string) {
 	}
 }
 
-// Rest returns the lines reported from here on, once all who could report have
-// ended.
+// Rest returns the lines reported from here on, once all processes that could
+// report have ended.
 func (p *Process) Rest() []string {
 	p.t.Helper()
 	var rest []string
@@ -152,7 +152,7 @@ func (p *Process) Rest() []string {
 			}
 			rest = append(rest, line)
 		case <-timeout:
-			p.t.Fatalf("somebody still holds the report pipe; so far %q", rest)
+			p.t.Fatalf("a process still holds the report pipe; so far %q", rest)
 		}
 	}
 }

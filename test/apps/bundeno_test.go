@@ -48,7 +48,7 @@ func TestBunAndDeno(t *testing.T) {
 	}
 }
 
-// Nobody gets workers of either who has not asked for them: not all works.
+// Neither gets workers without --mode per-core: not all works.
 func TestBunAndDenoAreOneProcess(t *testing.T) {
 	t.Parallel()
 	for _, s := range bunAndDeno() {
@@ -90,7 +90,7 @@ func TestBunAndDenoWithServersOfTheirOwn(t *testing.T) {
 			workers := make(map[int]int)
 			harness.WaitUntil(t, "two workers to serve", func() bool {
 				v.listening()                                        // fails if it has ended
-				if answer, err := harness.Get(v.url()); err == nil { // else nobody listens yet
+				if answer, err := harness.Get(v.url()); err == nil { // else nothing listens yet
 					pid := harness.PIDIn(t, answer)
 					workers[pid] = pid
 				}

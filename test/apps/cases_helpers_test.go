@@ -93,8 +93,8 @@ func (r *caseRun) ends(status int) {
 	r.WaitCode(status)
 }
 
-// visit connects to the program.
-func (r *caseRun) visit() *harness.Client {
+// connect connects to the program.
+func (r *caseRun) connect() *harness.Client {
 	r.t.Helper()
 	conn, err := net.Dial("tcp", harness.Local(r.port))
 	if err != nil {
@@ -103,17 +103,17 @@ func (r *caseRun) visit() *harness.Client {
 	return harness.NewClient(r.t, conn)
 }
 
-// visitEach connects until there is a connection to each of the workers, which
-// say who they are at /, and returns these by process ID.
-func (r *caseRun) visitEach() map[string]*harness.Client {
+// connectEach connects until there is a connection to each of the workers, which
+// give their process ID at /, and returns these by it.
+func (r *caseRun) connectEach() map[string]*harness.Client {
 	r.t.Helper()
-	visitors := make(map[string]*harness.Client)
+	clients := make(map[string]*harness.Client)
 	harness.WaitUntil(r.t, "a connection to each worker", func() bool {
-		v := r.visit()
+		v := r.connect()
 		v.Request("/")
-		who, _ := v.Response()
-		visitors[who] = v
-		return len(visitors) == r.workers
+		pid, _ := v.Response()
+		clients[pid] = v
+		return len(clients) == r.workers
 	})
-	return visitors
+	return clients
 }

@@ -58,7 +58,7 @@ func TestCase10StdioServer(t *testing.T) {
 	})
 }
 
-// What serves nobody runs once, and its end is the container's.
+// A program that does not listen runs once, and its end is the container's.
 func TestCase14OneOff(t *testing.T) {
 	onBoth(t, func(t *testing.T, workers int) {
 		r := startCase(t, workers, caseCommand(t, asked(workers), "one-off", "node", "seed.js"))

@@ -23,7 +23,7 @@ func TestCase02SignalTwice(t *testing.T) {
 				argv := append(slices.Clone(wrapper), "node", "server.js")
 				r := startCase(t, workers, caseCommand(t, asked(workers), "signal-twice", argv...))
 				r.serves()
-				v := r.visit()
+				v := r.connect()
 				v.Request("/slow")
 				r.untilWrites(1, "asked\n")
 				r.Signal(unix.SIGTERM)
@@ -41,9 +41,9 @@ func TestCase19UnusedConnection(t *testing.T) {
 		flags := strings.Replace(asked(workers), harness.LongGrace, "--grace 0", 1)
 		r := startCase(t, workers, caseCommand(t, flags, "unused-connection", "node", "server.js"))
 		r.serves()
-		unused := r.visit()
+		unused := r.connect()
 		for range workers { // it is accepted before these
-			v := r.visit()
+			v := r.connect()
 			v.Request("/", harness.CloseHeader)
 			v.Expect("served", true)
 		}
@@ -58,8 +58,8 @@ func TestCase20Pipelined(t *testing.T) {
 	onBoth(t, func(t *testing.T, workers int) {
 		r := startCase(t, workers, caseCommand(t, asked(workers), "pipelined", "node", "server.js"))
 		r.serves()
-		others := r.visitEach()
-		v := r.visit()
+		others := r.connectEach()
+		v := r.connect()
 		for _, path := range []string{"/1", "/2", "/3"} {
 			v.Request(path)
 			r.untilWrites(1, "asked "+path)

@@ -27,7 +27,7 @@ type sample struct {
 	helpers int      // processes that a worker may start besides
 }
 
-// What stopping ends with: the signal itself, where nobody handles it, or what
+// What stopping ends with: the signal itself, where it is not handled, or what
 // the application makes of it. Some end themselves by the signal once they have
 // closed; then it is a race with the channel's end, which Node takes as status 0.
 var (
@@ -145,13 +145,13 @@ func (v *service) checkProcesses(workers map[int]int, helpers int) {
 			v.t.Errorf("no process %d", pid)
 		}
 	}
-	if most := 1 + len(workers)*(1+helpers); len(now) > most {
-		v.t.Errorf("%d processes, want at most %d: %v", len(now), most, now)
+	if limit := 1 + len(workers)*(1+helpers); len(now) > limit {
+		v.t.Errorf("%d processes, want at most %d: %v", len(now), limit, now)
 	}
 }
 
 // checkStop sends SIGTERM and checks how it all ends: with a status that the
-// sample may end with, by itself, with nobody left behind but its helpers.
+// sample may end with, by itself, and leaves only its helpers behind.
 func (v *service) checkStop(s sample) {
 	v.t.Helper()
 	v.Signal(unix.SIGTERM)

@@ -42,7 +42,7 @@ func TestSingleExecutable(t *testing.T) {
 	v.WaitCode(harness.Terminated)
 }
 
-// Where nobody asks for workers it is one process, and the log says why: one that
+// Without --mode per-core it is one process, and the log says why: one that
 // does not listen would never end.
 func TestSingleExecutableIsOneProcess(t *testing.T) {
 	t.Parallel()

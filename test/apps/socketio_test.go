@@ -32,7 +32,7 @@ func TestSocketIOIsSticky(t *testing.T) {
 			for name, pid := range before {
 				address, _, _ := strings.Cut(name, " ")
 				if pid != before[address+" polling"] {
-					t.Errorf("%s reaches %d, who polls from there %d", name, pid, before[address+" polling"])
+					t.Errorf("%s reaches %d, its client polls %d from there", name, pid, before[address+" polling"])
 				}
 			}
 			if pids := slices.Sorted(maps.Values(before)); !slices.Equal(slices.Compact(pids), slices.Sorted(maps.Values(workers))) {
@@ -123,7 +123,7 @@ func (c *socketClients) close() {
 }
 
 // expectLost waits until each client that reached pid has lost its connection,
-// and nobody else has.
+// and no other has.
 func (c *socketClients) expectLost(reached map[string]int, pid int) {
 	c.t.Helper()
 	var want, got []string

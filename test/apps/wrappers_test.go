@@ -51,7 +51,7 @@ var wrappedCommands = []wrapped{
 }
 
 // Behind each wrapper all workers serve, each step before the server runs once,
-// and a stop reaches the server, once, and leaves nobody behind.
+// and a stop reaches the server, once, and leaves no process behind.
 func TestWrappers(t *testing.T) {
 	t.Parallel()
 	dir := harness.AppDir(t, "wrappers")
@@ -95,7 +95,7 @@ func TestWrappersStayOutOfReplacements(t *testing.T) {
 	p.Signal(unix.SIGHUP)
 	harness.UntilLogged(t, p, "reload done")
 	address, _ := harness.UntilLogged(t, p, "worker listening").Facts["address"].(string)
-	_, _ = harness.Get("http://127.0.0.1" + strings.TrimPrefix(address, "*") + "/crash") // nobody answers
+	_, _ = harness.Get("http://127.0.0.1" + strings.TrimPrefix(address, "*") + "/crash") // no answer
 	harness.UntilLogged(t, p, "replacing worker")
 	harness.WaitUntil(t, "five workers that were ready", func() bool { return strings.Count(p.Output(), `"msg":"worker ready"`) == 5 })
 	p.Signal(unix.SIGTERM)
@@ -192,7 +192,7 @@ func (w wrapped) serves(t *testing.T, p *testproc.Process, workers int) {
 }
 
 // ends checks that p ends, and how: with the last of its processes, so that
-// nobody is left behind.
+// none is left behind.
 func (w wrapped) ends(t *testing.T, p *testproc.Process, mode string) {
 	t.Helper()
 	status := p.Wait()

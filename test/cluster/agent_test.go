@@ -60,18 +60,18 @@ func inAgentData(t *testing.T, path string) string {
 // What probe.js prints.
 type probe struct {
 	App struct {
-		sight
+		view
 		Main, Agent, Channel, Connected bool
 	}
 	Forked, Thread, Spawned struct {
-		sight
-		Told []string
-		Code int
+		view
+		Reported []string
+		Code     int
 	}
 }
 
-// A sight is what one process or thread sees.
-type sight struct {
+// A view is what one process or thread sees.
+type view struct {
 	Options                  *string
 	Internal, ExecArgv, Argv []string
 	Messages                 int
@@ -103,19 +103,19 @@ func (s start) probes(t *testing.T, flags, options string) probe {
 }
 
 // check compares what was seen with what the user has set.
-func (s sight) check(t *testing.T, who, options string, arguments ...string) {
+func (s view) check(t *testing.T, name, options string, arguments ...string) {
 	t.Helper()
 	got := "unset"
 	if s.Options != nil {
 		got = *s.Options
 	}
 	if got != options || len(s.Internal) > 0 || len(s.ExecArgv) > 0 || !slices.Equal(s.Argv, arguments) {
-		t.Errorf("%s sees %+v with NODE_OPTIONS %.80q, want %q", who, s, got, options)
+		t.Errorf("%s sees %+v with NODE_OPTIONS %.80q, want %q", name, s, got, options)
 	}
 }
 
 // An application, and what it starts, sees nothing of the agent: it ends when its
-// work is done, its environment is what the user has set, and nobody is told
+// work is done, its environment is what the user has set, and no process is sent
 // anything. Without the agent all is the same, but that in fork mode there is no
 // channel.
 func TestAgentIsNotSeen(t *testing.T) {
@@ -144,7 +144,7 @@ func TestAgentIsNotSeen(t *testing.T) {
 					if channel := agent || s.mode == "per-core"; got.App.Channel != channel || got.App.Connected != channel {
 						t.Errorf("the application has a channel: %+v; want %v", got.App, channel)
 					}
-					for _, other := range []any{got.Forked.Told, got.Thread.Told} {
+					for _, other := range []any{got.Forked.Reported, got.Thread.Reported} {
 						if !reflect.DeepEqual(other, []string{}) {
 							t.Errorf("the application was told %v", other)
 						}

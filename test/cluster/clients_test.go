@@ -166,12 +166,12 @@ func takesTurns(t *testing.T, workers []*worker, ask client) {
 	}
 }
 
-// refuses checks that nobody listens at address.
+// refuses checks that no socket listens at address.
 func refuses(t *testing.T, network, address string) {
 	t.Helper()
 	if conn, err := net.Dial(network, address); err == nil {
 		conn.Close()
-		t.Errorf("somebody listens on %s", address)
+		t.Errorf("a socket listens on %s", address)
 	}
 }
 

@@ -158,8 +158,8 @@ func TestClosesWhatReplacementsDoNotAskFor(t *testing.T) {
 	})
 }
 
-// A worker that ends with status 0 and never listened is done: nobody takes its
-// place. Nor does anybody take that of the last one.
+// A worker that ends with status 0 and never listened is done: it is
+// not replaced, nor is the last one.
 func TestDoesNotReplaceWorkersThatAreDone(t *testing.T) {
 	harness.UnderEach(t, nodeinits("rr"), func(t *testing.T, p harness.Primary) {
 		a := twoPuppets()

@@ -11,7 +11,7 @@ import (
 )
 
 // A connection on which nothing was ever sent, as browsers open ahead of need, is
-// closed as one that nobody uses any more: nothing else ends this drain. With TLS
+// closed as one that is not used any more: nothing else ends this drain. With TLS
 // there are two kinds of it.
 func TestDrainClosesUnusedConnections(t *testing.T) {
 	t.Parallel()
@@ -22,11 +22,11 @@ func TestDrainClosesUnusedConnections(t *testing.T) {
 			onEach(t, starts(harness.EdgeLines(), "fork", "per-core"), func(t *testing.T, s start) {
 				h := s.opens(t, "--grace 0")
 				h.serves(kind, object{"tls": certificate.options})
-				unused := []*harness.Client{h.visit(nil)}
+				unused := []*harness.Client{h.connect(nil)}
 				if kind == "https" || kind == "http2 over TLS" {
 					config := certificate.client()
 					config.NextProtos = map[string][]string{"http2 over TLS": {"h2"}}[kind]
-					unused = append(unused, h.visit(config))
+					unused = append(unused, h.connect(config))
 				}
 				h.staysUp() // and has met them
 				h.drains()
@@ -46,7 +46,7 @@ func TestUnusedConnectionsDoNotHoldAHandler(t *testing.T) {
 		h := s.opens(t, "--grace 0")
 		h.do("handle", "closes", nil)
 		h.serves("http", nil)
-		unused := h.visit(nil)
+		unused := h.connect(nil)
 		h.isServed()
 		h.Signal(unix.SIGTERM)
 		h.expect("SIGTERM")
@@ -69,7 +69,7 @@ func TestDrainLeavesPlainConnections(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer plain.Close()
-		unused := h.visit(nil)
+		unused := h.connect(nil)
 		h.isServed()
 		h.drains()
 		unused.ExpectEnd()
@@ -100,7 +100,7 @@ func TestDrainAnswersPipelinedRequests(t *testing.T) {
 			onEach(t, starts(harness.NodeLines, "fork"), func(t *testing.T, s start) {
 				h := s.opens(t, harness.LongGrace)
 				h.serves("http", nil)
-				regular, v := h.visit(nil), h.visit(nil)
+				regular, v := h.connect(nil), h.connect(nil)
 				ask := func(paths []string) {
 					for _, path := range paths {
 						v.Request(path)
@@ -138,7 +138,7 @@ func TestDrainsAnUnreferencedServer(t *testing.T) {
 	onEach(t, list, func(t *testing.T, s start) {
 		h := s.opens(t, harness.LongGrace)
 		h.serves("http", object{"unref": true})
-		slow := h.visit(nil)
+		slow := h.connect(nil)
 		slow.Request("/slow", harness.CloseHeader)
 		h.expect("asked")
 		h.drains()

@@ -14,7 +14,7 @@ import (
 )
 
 // An application that runs as one process has a parent to talk to, as under pm2,
-// and nobody talks to it: neither while it serves nor when it stops.
+// and the parent says nothing: neither while it serves nor when it stops.
 func TestAgentGivesOneProcessAChannel(t *testing.T) {
 	t.Parallel()
 	onEach(t, starts(harness.NodeLines, "fork"), func(t *testing.T, s start) {
@@ -48,7 +48,7 @@ func TestWrappersDrain(t *testing.T) {
 			*c = harness.WithEnv(*c, "HOME="+home, "TMPDIR="+harness.ShortDir(t), "npm_config_update_notifier=false", "PATH="+strings.Join(path, ":"))
 		})
 		h.serves("http", nil)
-		slow, regular := h.visit(nil), h.visit(nil)
+		slow, regular := h.connect(nil), h.connect(nil)
 		regular.Request("/")
 		regular.Expect("served\n", false)
 		slow.Request("/slow", harness.CloseHeader)

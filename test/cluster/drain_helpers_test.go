@@ -18,9 +18,9 @@ import (
 	"github.com/nodeinit/nodeinit/test/harness"
 )
 
-// A house is testdata/agent/service.js under nodeinit: one process, as itself or
+// A service is testdata/agent/service.js under nodeinit: one process, as itself or
 // as a worker. What it reports are the events of worker.
-type house struct {
+type service struct {
 	*cluster
 	*worker
 	start
@@ -29,7 +29,7 @@ type house struct {
 }
 
 // opens starts the service with flags.
-func (s start) opens(t *testing.T, flags string, change ...func(*testproc.Command)) *house {
+func (s start) opens(t *testing.T, flags string, change ...func(*testproc.Command)) *service {
 	t.Helper()
 	a := app{workers: 1, flags: flags, file: "../agent/service.js"}
 	a.change = func(c *testproc.Command) {
@@ -38,14 +38,14 @@ func (s start) opens(t *testing.T, flags string, change ...func(*testproc.Comman
 			f(c)
 		}
 	}
-	h := &house{cluster: startCluster(t, harness.Primary{Node: s.line, Balance: "rr"}, a), start: s, t: t}
+	h := &service{cluster: startCluster(t, harness.Primary{Node: s.line, Balance: "rr"}, a), start: s, t: t}
 	h.worker = h.next()
 	return h
 }
 
 // serves has the service listen as a kind of server, and waits until nodeinit
-// knows: then it knows what the agent told before that, too.
-func (h *house) serves(kind string, more object) {
+// knows: then it also knows what the agent reported before that.
+func (h *service) serves(kind string, more object) {
 	h.t.Helper()
 	port := harness.ReservePort(h.t)
 	argument := object{"kind": kind, "port": port}
@@ -58,7 +58,7 @@ func (h *house) serves(kind string, more object) {
 }
 
 // untilSaid waits for a line about the service: worker or program, and what.
-func (h *house) untilSaid(what string) {
+func (h *service) untilSaid(what string) {
 	h.t.Helper()
 	harness.WaitUntil(h.t, fmt.Sprintf("the log to say %q", what), func() bool {
 		if h.says(what) {
@@ -71,7 +71,7 @@ func (h *house) untilSaid(what string) {
 	})
 }
 
-func (h *house) says(what string) bool {
+func (h *service) says(what string) bool {
 	h.t.Helper()
 	return slices.ContainsFunc(harness.OwnLines(h.t, h.Output()), func(l harness.LogLine) bool {
 		return l.Msg == what || l.Msg == "worker "+what || l.Msg == "program "+what || l.Msg == what+" the program"
@@ -79,15 +79,15 @@ func (h *house) says(what string) bool {
 }
 
 // announces has the application say that it is ready, and waits until nodeinit
-// knows: then it knows what the agent told before that. It takes --ready message.
-func (h *house) announces() {
+// knows: then it knows what the agent reported before that. It takes --ready message.
+func (h *service) announces() {
 	h.t.Helper()
 	h.do("ready", nil, nil)
 	h.untilSaid("ready")
 }
 
 // drains is a stop signal to nodeinit that makes the service drain.
-func (h *house) drains() {
+func (h *service) drains() {
 	h.t.Helper()
 	h.Signal(unix.SIGTERM)
 	h.untilSaid("draining")
@@ -95,14 +95,14 @@ func (h *house) drains() {
 
 // staysUp gives the agent the time to say too early that all is done: it looks
 // ten times a second. What the service does right does not depend on it.
-func (h *house) staysUp() {
+func (h *service) staysUp() {
 	h.t.Helper()
 	h.do("idle", nil, nil)
 }
 
 // ends checks how the container ends, and that nothing was killed, and returns
-// what the application has reported and nobody has read.
-func (h *house) ends(status int) []string {
+// the events of the application that the test has not read.
+func (h *service) ends(status int) []string {
 	h.t.Helper()
 	h.WaitCode(status)
 	for _, l := range harness.OwnLines(h.t, h.Output()) {
@@ -118,7 +118,7 @@ func (h *house) ends(status int) []string {
 
 // endsDrained is ends for an application that does not handle the signal and
 // has been asked for as many pages as it has answered.
-func (h *house) endsDrained() {
+func (h *service) endsDrained() {
 	h.t.Helper()
 	if rest := h.ends(143); len(rest) > 0 {
 		h.t.Errorf("the application reports %q besides", rest)
@@ -127,15 +127,15 @@ func (h *house) endsDrained() {
 
 // endsByItself is ends for an application that handles the signal, and was not
 // drained.
-func (h *house) endsByItself() {
+func (h *service) endsByItself() {
 	h.t.Helper()
 	if rest := h.ends(0); len(rest) > 0 || h.says("draining") {
 		h.t.Errorf("the application reports %q besides; in all\n%s", rest, h.Output())
 	}
 }
 
-// visit connects, over TLS if there is a config.
-func (h *house) visit(config *tls.Config) *harness.Client {
+// connect connects, over TLS if there is a config.
+func (h *service) connect(config *tls.Config) *harness.Client {
 	h.t.Helper()
 	conn, err := net.DialTimeout("tcp", h.address, testproc.HangLimit)
 	if err != nil {
@@ -155,9 +155,9 @@ func (h *house) visit(config *tls.Config) *harness.Client {
 }
 
 // isServed checks that a connection of its own is answered.
-func (h *house) isServed() {
+func (h *service) isServed() {
 	h.t.Helper()
-	v := h.visit(nil)
+	v := h.connect(nil)
 	v.Request("/", harness.CloseHeader)
 	v.Expect("served\n", true)
 }
@@ -165,7 +165,7 @@ func (h *house) isServed() {
 // untilRefused makes connections until one is refused. Those before it are
 // served, or closed without a word before they have said anything: never in the
 // middle of an answer.
-func (h *house) untilRefused() {
+func (h *service) untilRefused() {
 	h.t.Helper()
 	harness.WaitUntil(h.t, "a connection to be refused", func() bool {
 		conn, err := net.DialTimeout("tcp", h.address, testproc.HangLimit)

@@ -25,23 +25,23 @@ const (
 
 const endOfStream, endOfHeaders, acknowledged = 1, 4, 1
 
-// An http2Visitor is a client's HTTP/2 session, frame by frame: one that a library
-// has hides what it is told.
-type http2Visitor struct {
+// An http2Client is a client's HTTP/2 session, frame by frame: one that a library
+// has hides GOAWAY.
+type http2Client struct {
 	*harness.Client
 	t       *testing.T
 	streams uint32
-	away    bool // it was told to go away
+	away    bool // GOAWAY has come
 }
 
-// visitOverHTTP2 opens a session, over TLS if there is a config.
-func (h *house) visitOverHTTP2(config *tls.Config) *http2Visitor {
+// connectHTTP2 opens a session, over TLS if there is a config.
+func (h *service) connectHTTP2(config *tls.Config) *http2Client {
 	h.t.Helper()
 	if config != nil {
 		config = config.Clone()
 		config.NextProtos = []string{"h2"}
 	}
-	v := &http2Visitor{Client: h.visit(config), t: h.t}
+	v := &http2Client{Client: h.connect(config), t: h.t}
 	if _, err := io.WriteString(v, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"); err != nil {
 		h.t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func (h *house) visitOverHTTP2(config *tls.Config) *http2Visitor {
 	return v
 }
 
-func (v *http2Visitor) sends(kind, flags byte, stream uint32, payload []byte) {
+func (v *http2Client) sends(kind, flags byte, stream uint32, payload []byte) {
 	v.t.Helper()
 	head := binary.BigEndian.AppendUint32(nil, uint32(len(payload))<<8|uint32(kind))
 	head = binary.BigEndian.AppendUint32(append(head, flags), stream)
@@ -60,7 +60,7 @@ func (v *http2Visitor) sends(kind, flags byte, stream uint32, payload []byte) {
 
 // asks sends a request; its fields are those of HPACK's static table (RFC 7541,
 // appendix A) with values as they are.
-func (v *http2Visitor) asks(path string) (stream uint32) {
+func (v *http2Client) asks(path string) (stream uint32) {
 	v.t.Helper()
 	const get, httpScheme, pathField, authority = 0x82, 0x86, 0x04, 0x01
 	block := append([]byte{get, httpScheme, pathField, byte(len(path))}, path...)
@@ -73,7 +73,7 @@ func (v *http2Visitor) asks(path string) (stream uint32) {
 }
 
 // next returns what comes next but for what keeps the session going.
-func (v *http2Visitor) next() (what string, err error) {
+func (v *http2Client) next() (what string, err error) {
 	v.t.Helper()
 	for {
 		var head [9]byte
@@ -111,7 +111,7 @@ func (v *http2Visitor) next() (what string, err error) {
 }
 
 // hears reads each of want.
-func (v *http2Visitor) hears(want ...string) {
+func (v *http2Client) hears(want ...string) {
 	v.t.Helper()
 	for i := range want {
 		got, err := v.next()
@@ -122,8 +122,8 @@ func (v *http2Visitor) hears(want ...string) {
 }
 
 // hearsTheRest reads the session to its end and checks that it ends well, after
-// what is in want, and that it was told to go away.
-func (v *http2Visitor) hearsTheRest(want ...string) {
+// what is in want, and that GOAWAY has come.
+func (v *http2Client) hearsTheRest(want ...string) {
 	v.t.Helper()
 	var got []string
 	for {
@@ -140,7 +140,7 @@ func (v *http2Visitor) hearsTheRest(want ...string) {
 		}
 	}
 	if !slices.Equal(got, want) || !v.away {
-		v.t.Fatalf("heard %q, want %q; told to go away: %v", got, want, v.away)
+		v.t.Fatalf("heard %q, want %q; GOAWAY: %v", got, want, v.away)
 	}
 }
 
@@ -149,7 +149,7 @@ func answerOn(stream uint32, body string) []string {
 	return []string{fmt.Sprintf("%d: head", stream), fmt.Sprintf("%d: %q", stream, body), fmt.Sprintf("%d: \"\", the end", stream)}
 }
 
-// Over HTTP/2, clients are told to go away, streams that are open go on, and a
+// Over HTTP/2, clients get GOAWAY, streams that are open go on, and a
 // session ends with its last stream.
 func TestDrainsHTTP2(t *testing.T) {
 	t.Parallel()
@@ -160,7 +160,7 @@ func TestDrainsHTTP2(t *testing.T) {
 			onEach(t, starts(harness.NodeLines, "fork", "per-core"), func(t *testing.T, s start) {
 				h := s.opens(t, harness.LongGrace)
 				h.serves(kind, object{"tls": certificate.options})
-				idle, slow := h.visitOverHTTP2(config), h.visitOverHTTP2(config)
+				idle, slow := h.connectHTTP2(config), h.connectHTTP2(config)
 				idle.hears(answerOn(idle.asks("/"), "served\n")...)
 				first, second := slow.asks("/slow"), slow.asks("/other")
 				h.expect("asked", "asked")
@@ -191,8 +191,8 @@ func TestDrainsHTTP2SessionsWithoutStreams(t *testing.T) {
 			onEach(t, starts([]string{harness.NewestLine}, "fork", "per-core"), func(t *testing.T, s start) {
 				h := s.opens(t, "--grace 0")
 				h.serves(kind, object{"tls": certificate.options})
-				silent := h.visitOverHTTP2(config)
-				idle := h.visitOverHTTP2(config) // which is accepted after it
+				silent := h.connectHTTP2(config)
+				idle := h.connectHTTP2(config) // which is accepted after it
 				idle.hears(answerOn(idle.asks("/"), "served\n")...)
 				h.drains()
 				idle.hearsTheRest()

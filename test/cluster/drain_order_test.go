@@ -8,14 +8,14 @@ import (
 	"github.com/nodeinit/nodeinit/test/harness"
 )
 
-// With --stop-order signal, the signal comes first although nobody handles it,
+// With --stop-order signal, the signal comes first although it is not handled,
 // and ends what is being answered.
 func TestStopsBySignalFirst(t *testing.T) {
 	t.Parallel()
 	onEach(t, starts([]string{harness.NewestLine}, "fork", "per-core"), func(t *testing.T, s start) {
 		h := s.opens(t, harness.LongGrace+"--stop-order signal")
 		h.serves("http", nil)
-		slow := h.visit(nil)
+		slow := h.connect(nil)
 		slow.Request("/slow", harness.CloseHeader)
 		h.expect("asked")
 		h.Signal(unix.SIGTERM)
@@ -38,7 +38,7 @@ func TestStopsByDrainFirst(t *testing.T) {
 				h := s.opens(t, harness.LongGrace+"--stop-order drain")
 				h.do("handle", handler, nil)
 				h.serves("http", nil)
-				slow := h.visit(nil)
+				slow := h.connect(nil)
 				slow.Request("/slow", harness.CloseHeader)
 				h.expect("asked")
 				h.drains()
@@ -63,7 +63,7 @@ func TestServesDuringTheDrainDelay(t *testing.T) {
 				h.do("handle", "exits", nil)
 			}
 			h.serves("http", nil)
-			regular := h.visit(nil)
+			regular := h.connect(nil)
 			regular.Request("/")
 			regular.Expect("served\n", false)
 			h.Signal(unix.SIGTERM)
@@ -112,7 +112,7 @@ func TestStopOrderFollowsTheHandlers(t *testing.T) {
 					h.do(command, "exits", nil)
 				}
 				h.announces()
-				slow := h.visit(nil)
+				slow := h.connect(nil)
 				slow.Request("/slow", harness.CloseHeader)
 				h.expect("asked")
 				h.Signal(unix.SIGTERM)
@@ -142,7 +142,7 @@ func TestFinishesBeforeTheSignal(t *testing.T) {
 		h := s.opens(t, harness.LongGrace)
 		h.do("handle", "exits at once", nil)
 		h.serves("http", nil)
-		slow := h.visit(nil)
+		slow := h.connect(nil)
 		slow.Request("/slow")
 		h.expect("asked")
 		h.Signal(unix.SIGTERM)
@@ -157,13 +157,13 @@ func TestFinishesBeforeTheSignal(t *testing.T) {
 
 // An application that handles the signal and goes on serving, as if that were a
 // library's handler, is drained after it.
-func TestDrainsWhoServesOnAfterTheSignal(t *testing.T) {
+func TestDrainsWorkersThatServeOnAfterTheSignal(t *testing.T) {
 	t.Parallel()
 	onEach(t, starts(harness.EdgeLines(), "fork", "per-core"), func(t *testing.T, s start) {
 		h := s.opens(t, harness.LongGrace)
 		h.do("handle", "nothing", nil)
 		h.serves("http", nil)
-		slow := h.visit(nil)
+		slow := h.connect(nil)
 		slow.Request("/stream") // for longer than it may take before the signal comes
 		h.expect("asked")
 		slow.ReadTo("begun\n")

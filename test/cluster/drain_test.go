@@ -10,7 +10,7 @@ import (
 )
 
 // An application without shutdown code answers what it has been asked when it is
-// told to stop, lets its clients go, and ends by the signal. It takes no more
+// stopped, lets its clients go, and ends by the signal. It takes no more
 // connections, and hears nothing of all that.
 func TestDrainsWithoutShutdownCode(t *testing.T) {
 	t.Parallel()
@@ -27,7 +27,7 @@ func TestDrainsWithoutShutdownCode(t *testing.T) {
 				h.do("listenForMessages", nil, nil)
 				h.do("replaceSend", nil, nil)
 				h.serves(kind, object{"tls": certificate.options})
-				slow, regular := h.visit(config), h.visit(config)
+				slow, regular := h.connect(config), h.connect(config)
 				regular.Request("/")
 				regular.Expect("served\n", false)
 				slow.Request("/slow", harness.CloseHeader)
@@ -46,14 +46,14 @@ func TestDrainsWithoutShutdownCode(t *testing.T) {
 }
 
 // A connection on which a request is being answered when the stop comes ends with
-// that answer, and its client is told so. Where the head that could say it is long
-// gone, the next answer does: who has not been told may be asking already.
+// that answer, which says so to its client. Where the head that could say it is long
+// gone, the next answer does: a client that does not know yet may have sent one already.
 func TestDrainEndsConnectionsInUse(t *testing.T) {
 	t.Parallel()
 	onEach(t, starts(harness.NodeLines, "fork", "per-core"), func(t *testing.T, s start) {
 		h := s.opens(t, harness.LongGrace)
 		h.serves("http", nil)
-		inUse, begun, regular := h.visit(nil), h.visit(nil), h.visit(nil)
+		inUse, begun, regular := h.connect(nil), h.connect(nil), h.connect(nil)
 		inUse.Request("/slow")
 		h.expect("asked")
 		begun.Request("/stream")
@@ -75,14 +75,14 @@ func TestDrainEndsConnectionsInUse(t *testing.T) {
 	})
 }
 
-// Connections that nobody uses are closed by the worker, so that they do not
+// Unused connections are closed by the worker, so that they do not
 // hold up its end: nothing else ends this one.
 func TestDrainClosesIdleConnections(t *testing.T) {
 	t.Parallel()
 	onEach(t, starts(harness.EdgeLines(), "fork", "per-core"), func(t *testing.T, s start) {
 		h := s.opens(t, "--grace 0")
 		h.serves("http", nil)
-		idle := h.visit(nil)
+		idle := h.connect(nil)
 		idle.Request("/")
 		idle.Expect("served\n", false)
 		h.drains()
@@ -101,7 +101,7 @@ func TestDrainLeavesStreamsOpen(t *testing.T) {
 			onEach(t, starts(harness.EdgeLines(), "fork", "per-core"), func(t *testing.T, s start) {
 				h := s.opens(t, flags)
 				h.serves("http", nil)
-				slow, stream, socket := h.visit(nil), h.visit(nil), h.visit(nil)
+				slow, stream, socket := h.connect(nil), h.connect(nil), h.connect(nil)
 				slow.Request("/slow", harness.CloseHeader)
 				stream.Request("/stream")
 				h.expect("asked", "asked")
@@ -146,7 +146,7 @@ func TestLeavesTheDrainToTheApplication(t *testing.T) {
 				h := s.opens(t, harness.LongGrace)
 				h.do("handle", handler, nil)
 				h.serves("http", nil)
-				slow := h.visit(nil)
+				slow := h.connect(nil)
 				slow.Request("/slow", harness.CloseHeader)
 				h.expect("asked")
 				h.Signal(unix.SIGTERM)
@@ -162,17 +162,17 @@ func TestLeavesTheDrainToTheApplication(t *testing.T) {
 }
 
 // An application that only closes its server ends, although its clients would
-// keep their connections: each is told with its next answer that it is the last.
+// keep their connections: the next answer on each says that it is the last.
 func TestLetsClientsGo(t *testing.T) {
 	t.Parallel()
 	onEach(t, starts(harness.NodeLines, "fork", "per-core"), func(t *testing.T, s start) {
 		h := s.opens(t, harness.LongGrace)
 		h.do("handle", "closes", nil)
 		h.serves("http", nil)
-		inUse, busy := h.visit(nil), h.visit(nil)
+		inUse, busy := h.connect(nil), h.connect(nil)
 		inUse.Request("/slow")
 		h.expect("asked")
-		busy.Request("/stream") // Node 19 and later close who is idle by themselves
+		busy.Request("/stream") // Node 19 and later close idle connections by themselves
 		h.expect("asked")
 		busy.ReadTo("begun\n")
 		h.Signal(unix.SIGTERM)

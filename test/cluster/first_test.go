@@ -71,12 +71,12 @@ func TestInputIsNotTorn(t *testing.T) {
 func TestTerminal(t *testing.T) {
 	t.Parallel()
 	x := harness.OnTerminal(t, oneFirst(t, harness.ReferenceLine, "server.js"), true)
-	x.SeesTimes(2, "serving as")
-	x.Types("hello\n")
-	x.Sees(`0 read "hello\n"`)
-	x.Types("\x03")
+	x.WaitForTimes(2, "serving as")
+	x.Type("hello\n")
+	x.WaitFor(`0 read "hello\n"`)
+	x.Type("\x03")
 	x.WaitCode(130)
-	x.Sees("stopping")
+	x.WaitFor("stopping")
 }
 
 // A server in a worker thread is one process, and the log says why.
@@ -128,7 +128,7 @@ func TestLearnsTheUser(t *testing.T) {
 	p.WaitCode(143)
 }
 
-// What a process of another user has told is not done as root, because that has
+// What a process of another user has reported is not done as root, because that has
 // got its number since.
 func TestLearnsNothingOfTheDead(t *testing.T) {
 	t.Parallel()

@@ -125,7 +125,7 @@ func handlesWithout(c *channel) error {
 	return nil
 }
 
-// manyServers asks for more servers than anybody has, and reads the answers.
+// manyServers asks for more servers than an application has, and reads the answers.
 func manyServers(c *channel) error {
 	dir, err := os.MkdirTemp("", "many")
 	if err != nil {

@@ -56,7 +56,7 @@ func rawWorker(args []string) {
 		c.listen(port, 1)
 	}
 	err = misdeed.act(c)
-	// That nobody listens to it any more is how most of this ends.
+	// Most of this ends with nothing reading its channel any more.
 	if err != nil && !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) && !errors.Is(err, io.EOF) {
 		harness.Fail(err)
 	}

@@ -174,7 +174,7 @@ func TestStopsBesideHostileWorkers(t *testing.T) {
 
 var connections = flag.Int("connections", 20000, "how many connections the test for leaks makes, for each balance")
 
-// As many connections as anybody likes leave nothing behind in nodeinit.
+// Connections leave nothing behind in nodeinit, however many they are.
 func TestLeaksNothing(t *testing.T) {
 	harness.UnderEach(t, onNewest(nodeinits(allBalances...)), func(t *testing.T, p harness.Primary) {
 		k := startCluster(t, p, twoPuppets())

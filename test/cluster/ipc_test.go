@@ -14,7 +14,7 @@ import (
 
 // What an application can see says that it is a cluster worker, however it is
 // written and started; what Node uses internally is gone.
-func TestWorkersKnowWhoTheyAre(t *testing.T) {
+func TestWorkersKnowTheirIdentity(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		app     app
@@ -106,7 +106,7 @@ func TestTakesMessages(t *testing.T) {
 	})
 }
 
-// expectClosed waits until nobody holds the other end of the next connection.
+// expectClosed waits until no process holds the other end of the next connection.
 func expectClosed(t *testing.T, listener net.Listener) {
 	t.Helper()
 	conn, err := listener.Accept()

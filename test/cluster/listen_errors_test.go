@@ -82,7 +82,7 @@ func TestReportsListenErrors(t *testing.T) {
 	}
 }
 
-// foreignPort is one that somebody else listens on.
+// foreignPort returns a port on which the test listens.
 func foreignPort(t *testing.T) int {
 	t.Helper()
 	port := harness.ReservePort(t)

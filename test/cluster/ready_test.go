@@ -36,9 +36,9 @@ func TestIsReady(t *testing.T) {
 	}
 }
 
-// Who is not ready in time is killed, and has crashed: in the first start that is
+// A worker that is not ready in time is killed, and has crashed: in the first start that is
 // the end. The test asks nothing of a worker, which may be too slow to answer.
-func TestKillsWhoIsNotReady(t *testing.T) {
+func TestKillsWorkersThatAreNotReady(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ flags, does string }{
 		"does not listen": {"--ready listen", ""},
@@ -89,7 +89,7 @@ func TestEndsIfItDoesNotComeUp(t *testing.T) {
 		if report := lastLine(t, k.Output()); report.Facts["worker"] != 1.0 || report.Facts["starts"] != 2.0 {
 			t.Errorf("exit report %v, want the crash of worker 1 of 2", report.Facts)
 		}
-		k.expectNobody()
+		k.expectNone()
 	})
 }
 

@@ -7,19 +7,19 @@ import (
 	"github.com/nodeinit/nodeinit/test/harness"
 )
 
-// expectRecycled waits for the newcomer in slot, during whose start all others
+// expectRecycled waits for the replacement in slot, during whose start all others
 // serve, and until the old worker has ended.
 func (k *cluster) expectRecycled(workers []*worker, slot, port int) {
 	k.t.Helper()
-	newcomer := k.nextIn(slot)
+	replacement := k.nextIn(slot)
 	expectServed(k.t, k.primary, workers, "tcp", harness.Local(port))
-	newcomer.listens(listenTo(port, "127.0.0.1"))
+	replacement.listens(listenTo(port, "127.0.0.1"))
 	workers[slot].rest()
-	workers[slot] = newcomer
+	workers[slot] = replacement
 }
 
-// whys are the reasons for which workers were recycled.
-func (k *cluster) whys() (list []any) {
+// recycleReasons are the reasons for which workers were recycled.
+func (k *cluster) recycleReasons() (list []any) {
 	k.t.Helper()
 	for _, l := range k.logged("recycling worker") {
 		list = append(list, l.Facts["why"])
@@ -43,10 +43,10 @@ func TestRecyclesLargeWorkers(t *testing.T) {
 		k.untilLogged(2, "worker ended")
 		expectServed(t, p, workers, "tcp", harness.Local(port))
 		k.expectStory("recycling worker", replaced(0, 'a', 'b'), replaced(2, 'a', 'b'))
-		if got := k.whys(); !slices.Equal(got, []any{"max_memory", "max_memory"}) {
+		if got := k.recycleReasons(); !slices.Equal(got, []any{"max_memory", "max_memory"}) {
 			t.Errorf("recycled because of %v", got)
 		}
-		k.expectNobody()
+		k.expectNone()
 		k.stopWith(harness.Terminated)
 		if report := lastLine(t, k.Output()); report.Facts["crashes"] != 0.0 {
 			t.Errorf("exit report %v, want no crash", report.Facts)
@@ -54,7 +54,7 @@ func TestRecyclesLargeWorkers(t *testing.T) {
 	})
 }
 
-// A newcomer that will not do leaves a large worker where it is.
+// A replacement that does not get ready leaves a large worker where it is.
 func TestKeepsALargeWorkerIfThereIsNoBetter(t *testing.T) {
 	harness.UnderEach(t, onNewest(nodeinits("rr")), func(t *testing.T, p harness.Primary) {
 		disk, file := newScratch(t)
@@ -81,12 +81,12 @@ func TestRecyclesOldWorkers(t *testing.T) {
 		listenEach(workers, port)
 		var chapters [][]string
 		for range 4 {
-			newcomer := k.next()
-			slot := newcomer.Slot
+			replacement := k.next()
+			slot := replacement.Slot
 			expectServed(t, p, workers, "tcp", harness.Local(port))
-			newcomer.listens(listenTo(port, "127.0.0.1"))
+			replacement.listens(listenTo(port, "127.0.0.1"))
 			workers[slot].rest()
-			workers[slot] = newcomer
+			workers[slot] = replacement
 		}
 		k.untilLogged(4, "worker ended")
 		var gone [2]byte

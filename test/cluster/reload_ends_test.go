@@ -14,15 +14,15 @@ func TestStopsInTheMiddleOfAReload(t *testing.T) {
 	harness.UnderEach(t, onNewest(nodeinits("rr", "shared")), func(t *testing.T, p harness.Primary) {
 		a := twoPuppets()
 		a.flags = onHUP
-		k, workers, newcomer, _ := halfReloaded(t, p, a)
+		k, workers, replacement, _ := halfReloaded(t, p, a)
 		k.stop()
-		newcomer.rest() // having nothing that keeps it, it may end before it hears of the signal
+		replacement.rest() // having nothing that keeps it, it may end before it hears of the signal
 		for _, w := range workers {
 			if got := w.rest(); !slices.Equal(got, []string{"SIGTERM"}) {
 				t.Errorf("worker %d reports %q, want SIGTERM", w.Slot, got)
 			}
 		}
-		k.expectNobody()
+		k.expectNone()
 		if n := len(k.logged("reload done")) + len(k.logged("reload failed")); n > 0 {
 			t.Errorf("the log tells of the end of the reload:\n%s", k.Output())
 		}
@@ -42,11 +42,11 @@ func TestStopsWhileAnOldWorkerDrains(t *testing.T) {
 		}
 		defer conn.Close()
 		k.Signal(unix.SIGHUP)
-		newcomer := k.next()
-		newcomer.listens(listenTo(port, "127.0.0.1"))
+		replacement := k.next()
+		replacement.listens(listenTo(port, "127.0.0.1"))
 		k.untilLogged(1, "worker leaving")
 		k.Signal(unix.SIGTERM)
-		newcomer.rest()
+		replacement.rest()
 		if err := echoes(conn); err != nil {
 			t.Error(err)
 		}
@@ -58,7 +58,7 @@ func TestStopsWhileAnOldWorkerDrains(t *testing.T) {
 
 // A worker that cannot finish what it has is ended with the grace, and the
 // reload goes on.
-func TestReloadsWhoIgnoresTheDrain(t *testing.T) {
+func TestReloadsWorkersThatIgnoreTheDrain(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		handles []string
@@ -84,7 +84,7 @@ func TestReloadsWhoIgnoresTheDrain(t *testing.T) {
 					workers[i] = k.nextIn(i)
 					workers[i].do("serve", object{"port": port, "host": "127.0.0.1"}, nil)
 					if got := old.rest(); i == slot && !slices.Equal(got, c.events) {
-						t.Errorf("the one who is held up reports %q, want %q", got, c.events)
+						t.Errorf("the worker that is held up reports %q, want %q", got, c.events)
 					}
 				}
 				k.untilLogged(1, "reload done")

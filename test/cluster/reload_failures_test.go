@@ -16,10 +16,10 @@ type mishap struct {
 	flags, reason string
 	says          []string                  // by the log, before the reload has failed
 	damage, mend  func(disk scratch)        // of what is to be started
-	newcomer      func(w *worker, port int) // what it does instead of getting ready
+	replacement   func(w *worker, port int) // what it does instead of getting ready
 }
 
-// The first workers have to come up in the time that a newcomer is given.
+// The first workers have to come up in the time that a replacement is given.
 func mishaps() map[string]mishap {
 	nothing := func(scratch) {}
 	silent := func(*worker, int) {}
@@ -40,7 +40,7 @@ func mishaps() map[string]mishap {
 	}
 }
 
-// A newcomer that will not do leaves all as it was. A later reload works, once
+// A replacement that does not get ready leaves all as it was. A later reload works, once
 // the application is mended.
 func TestKeepsTheOldWorkersIfAReloadFails(t *testing.T) {
 	t.Parallel()
@@ -66,9 +66,9 @@ func TestKeepsTheOldWorkersIfAReloadFails(t *testing.T) {
 
 				c.damage(disk)
 				k.Signal(unix.SIGHUP)
-				if c.newcomer != nil {
+				if c.replacement != nil {
 					w := k.nextIn(0)
-					c.newcomer(w, port)
+					c.replacement(w, port)
 					w.rest()
 				}
 				failed := k.untilLogged(1, "reload failed")
@@ -93,8 +93,8 @@ func TestKeepsTheOldWorkersIfAReloadFails(t *testing.T) {
 	}
 }
 
-// halfReloaded begins a reload, up to its first newcomer.
-func halfReloaded(t *testing.T, p harness.Primary, a app) (k *cluster, workers []*worker, newcomer *worker, port int) {
+// halfReloaded begins a reload, up to its first replacement.
+func halfReloaded(t *testing.T, p harness.Primary, a app) (k *cluster, workers []*worker, replacement *worker, port int) {
 	t.Helper()
 	k, port = startCluster(t, p, a), harness.ReservePort(t)
 	workers = k.all(2)
@@ -104,17 +104,17 @@ func halfReloaded(t *testing.T, p harness.Primary, a app) (k *cluster, workers [
 	return k, workers, k.nextIn(0), port
 }
 
-// A crash of one who serves ends the container with its status, in the middle of
-// a reload as well. That of a newcomer does not.
+// The crash of a worker that serves ends the container with its status, in the middle of
+// a reload as well. That of a replacement does not.
 func TestEndsOnACrashDuringAReload(t *testing.T) {
 	t.Parallel()
 	for name, slot := range map[string]int{"the old one": 0, "another one": 1} {
 		t.Run(name, func(t *testing.T) {
 			harness.UnderEach(t, onNewest(nodeinits("rr")), func(t *testing.T, p harness.Primary) {
-				k, workers, newcomer, _ := halfReloaded(t, p, servants(2, onHUP))
+				k, workers, replacement, _ := halfReloaded(t, p, servants(2, onHUP))
 				workers[slot].do("exit", 3, nil)
 				k.WaitCode(3)
-				newcomer.rest()
+				replacement.rest()
 				if report := lastLine(t, k.Output()); report.Facts["worker"] != float64(slot) || report.Facts["crashes"] != 1.0 {
 					t.Errorf("exit report %v, want one crash, of worker %d", report.Facts, slot)
 				}
@@ -123,10 +123,10 @@ func TestEndsOnACrashDuringAReload(t *testing.T) {
 	}
 }
 
-func TestSurvivesTheCrashOfANewcomer(t *testing.T) {
+func TestSurvivesTheCrashOfAReplacement(t *testing.T) {
 	harness.UnderEach(t, onNewest(nodeinits("rr")), func(t *testing.T, p harness.Primary) {
-		k, workers, newcomer, port := halfReloaded(t, p, servants(2, onHUP))
-		newcomer.kill()
+		k, workers, replacement, port := halfReloaded(t, p, servants(2, onHUP))
+		replacement.kill()
 		if failed := k.untilLogged(1, "reload failed"); failed.Facts["reason"] != "signal" {
 			t.Errorf("logged %v, want the reason signal", failed.Facts)
 		}
@@ -138,9 +138,9 @@ func TestSurvivesTheCrashOfANewcomer(t *testing.T) {
 	})
 }
 
-// With --max-crashes the newcomer takes the place of an old one that crashes,
-// and who replaces a crashed worker is new enough.
-func TestReplacesWhoCrashesDuringAReload(t *testing.T) {
+// With --max-crashes the replacement takes the place of an old one that crashes,
+// and a worker that replaces a crashed one is not replaced again.
+func TestReplacesWorkersThatCrashDuringAReload(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		slot  int
@@ -151,7 +151,7 @@ func TestReplacesWhoCrashesDuringAReload(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			harness.UnderEach(t, onNewest(nodeinits(allBalances...)), func(t *testing.T, p harness.Primary) {
-				k, workers, newcomer, port := halfReloaded(t, p, servants(2, onHUP+" --max-crashes 1"))
+				k, workers, replacement, port := halfReloaded(t, p, servants(2, onHUP+" --max-crashes 1"))
 				workers[c.slot].do("exit", 3, nil)
 				workers[c.slot].rest()
 				k.untilLogged(1, "replacing worker")
@@ -159,20 +159,20 @@ func TestReplacesWhoCrashesDuringAReload(t *testing.T) {
 					workers[1] = k.nextIn(1)
 					workers[1].listens(listenTo(port, "127.0.0.1"))
 					k.untilLogged(3, "worker ready")
-					newcomer.listens(listenTo(port, "127.0.0.1"))
+					replacement.listens(listenTo(port, "127.0.0.1"))
 					workers[0].rest()
 				} else {
-					newcomer.listens(listenTo(port, "127.0.0.1"))
+					replacement.listens(listenTo(port, "127.0.0.1"))
 					old := workers[1]
 					workers[1] = k.nextIn(1)
 					workers[1].listens(listenTo(port, "127.0.0.1"))
 					old.rest()
 				}
-				workers[0] = newcomer
+				workers[0] = replacement
 				k.untilLogged(1, "reload done")
 				expectServed(t, p, workers, "tcp", harness.Local(port))
 				k.expectStory("reloading", c.story...)
-				k.expectNobody()
+				k.expectNone()
 				k.stopWith(harness.Terminated)
 			})
 		})

@@ -18,7 +18,7 @@ import (
 	"github.com/nodeinit/nodeinit/test/harness"
 )
 
-// onHUP are the flags of those who are reloaded.
+// onHUP is the flag for reloads by SIGHUP.
 const onHUP = "--reload-signal HUP"
 
 // servants are workers of an application without shutdown code.
@@ -109,7 +109,7 @@ func (k *cluster) untilLogged(n int, msg string) harness.LogLine {
 }
 
 // story is what the log tells of the workers since the line that says begin: the
-// slot, who it is (a is its first worker, b the second), and what of it.
+// slot, a letter (a is its first worker, b the second), and what happened to it.
 func (k *cluster) story(begin string) []string {
 	k.t.Helper()
 	names := make(map[any]string)
@@ -183,8 +183,8 @@ func (k *cluster) stopWith(status int) {
 	k.WaitCode(status)
 }
 
-// expectNobody checks that no worker has come up meanwhile.
-func (k *cluster) expectNobody() {
+// expectNone checks that no worker has come up meanwhile.
+func (k *cluster) expectNone() {
 	k.t.Helper()
 	select {
 	case w := <-k.hellos:
@@ -193,7 +193,7 @@ func (k *cluster) expectNobody() {
 	}
 }
 
-// hold asks for an answer that never ends, and returns who has begun it.
+// hold asks for an answer that never ends, and returns the slot of the worker that has begun it.
 func hold(t *testing.T, port int) (slot int, held net.Conn) {
 	t.Helper()
 	conn, err := net.Dial("tcp", harness.Local(port))

@@ -15,7 +15,7 @@ import (
 )
 
 // A reload replaces each worker once, in its slot. The old one serves until the
-// new one listens, and nobody sees the signal.
+// new one listens, and no worker sees the signal.
 func TestReloads(t *testing.T) {
 	harness.UnderEach(t, nodeinits(allBalances...), func(t *testing.T, p harness.Primary) {
 		k := startCluster(t, p, servants(2, onHUP))
@@ -27,21 +27,21 @@ func TestReloads(t *testing.T) {
 		k.untilLogged(2, "worker ready")
 		k.Signal(unix.SIGHUP)
 		for slot, old := range workers {
-			newcomer := k.nextIn(slot)
-			if newcomer.PID == old.PID {
+			replacement := k.nextIn(slot)
+			if replacement.PID == old.PID {
 				t.Errorf("process %d replaces itself", old.PID)
 			}
 			var seen map[string]any
-			newcomer.do("identity", nil, &seen)
+			replacement.do("identity", nil, &seen)
 			if want := fmt.Sprint(slot); seen["slot"] != want || seen["instance"] != want || seen["slots"] != "2" {
 				t.Errorf("the new worker of slot %d sees %v", slot, seen)
 			}
 			expectServed(t, p, workers, "tcp", harness.Local(port))
-			newcomer.listens(listenTo(port, "127.0.0.1"))
+			replacement.listens(listenTo(port, "127.0.0.1"))
 			if got := slices.DeleteFunc(old.rest(), isBlock); len(got) > 0 {
 				t.Errorf("worker %d reports %q", slot, got)
 			}
-			workers[slot] = newcomer
+			workers[slot] = replacement
 		}
 		k.untilLogged(1, "reload done")
 		expectServed(t, p, workers, "tcp", harness.Local(port))
@@ -70,18 +70,18 @@ func TestReloadsOnceMore(t *testing.T) {
 		k.untilLogged(1, "reloading")
 		k.Signal(unix.SIGHUP)
 		k.untilLogged(1, "another reload will follow")
-		newcomer := k.nextIn(0)
-		newcomer.do("handle", []string{"SIGUSR2"}, nil)
+		replacement := k.nextIn(0)
+		replacement.do("handle", []string{"SIGUSR2"}, nil)
 		workers[0].do("handle", []string{"SIGUSR2"}, nil)
 		k.Signal(unix.SIGHUP)
 		k.Signal(unix.SIGUSR2) // comes after it
-		for _, w := range []*worker{workers[0], workers[1], newcomer} {
+		for _, w := range []*worker{workers[0], workers[1], replacement} {
 			w.expect("SIGUSR2")
 		}
-		newcomer.listens(listenTo(port, "127.0.0.1"))
+		replacement.listens(listenTo(port, "127.0.0.1"))
 		workers[0].rest()
 		old := workers[1]
-		workers = []*worker{newcomer, k.nextIn(1)}
+		workers = []*worker{replacement, k.nextIn(1)}
 		workers[1].listens(listenTo(port, "127.0.0.1"))
 		old.rest()
 		k.replaceAll(workers, port)
@@ -102,11 +102,11 @@ func TestReloadsTheOnlyWorker(t *testing.T) {
 		listenEach(workers, port)
 		k.untilLogged(1, "worker ready")
 		k.Signal(unix.SIGHUP)
-		newcomer := k.next()
+		replacement := k.next()
 		expectServed(t, p, workers, "tcp", harness.Local(port))
-		newcomer.listens(listenTo(port, "127.0.0.1"))
+		replacement.listens(listenTo(port, "127.0.0.1"))
 		workers[0].rest()
-		expectServed(t, p, []*worker{newcomer}, "tcp", harness.Local(port))
+		expectServed(t, p, []*worker{replacement}, "tcp", harness.Local(port))
 		k.untilLogged(1, "reload done")
 		k.expectStory("reloading", replaced(0, 'a', 'b'))
 		k.stopWith(harness.Terminated)
@@ -130,7 +130,7 @@ func TestRefusesToReloadOneProcess(t *testing.T) {
 		if n := len(k.logged("reload refused")); n != 1 {
 			t.Errorf("refused in %d lines, want 1", n)
 		}
-		k.expectNobody()
+		k.expectNone()
 	})
 }
 
@@ -174,11 +174,11 @@ func TestReloadsWhatIsOnDisk(t *testing.T) {
 		before := environment(t, old)
 		disk.tells("changed")
 		k.Signal(unix.SIGHUP)
-		newcomer := k.next()
-		newcomer.expect("changed")
-		newcomer.listens(listenTo(port, "127.0.0.1"))
+		replacement := k.next()
+		replacement.expect("changed")
+		replacement.listens(listenTo(port, "127.0.0.1"))
 		old.rest()
-		if after := environment(t, newcomer); !slices.Equal(before, after) {
+		if after := environment(t, replacement); !slices.Equal(before, after) {
 			t.Errorf("the environment of the new worker is\n%q, want\n%q", after, before)
 		}
 		k.stopWith(harness.Terminated)

@@ -10,31 +10,31 @@ import (
 	"github.com/nodeinit/nodeinit/test/harness"
 )
 
-// patiently are flags for those who are to be ready at some time.
-const patiently = " --ready-timeout 10m"
+// longReadyTimeout is for workers that become ready at some time.
+const longReadyTimeout = " --ready-timeout 10m"
 
-// A newcomer is ready when it listens on all that the one before it has open:
+// A replacement is ready when it listens on all that the one before it has open:
 // with the first of two ports, as an application's metrics, it is not.
 func TestReloadsASecondPort(t *testing.T) {
 	harness.UnderEach(t, onNewest(nodeinits(allBalances...)), func(t *testing.T, p harness.Primary) {
-		k := startCluster(t, p, servants(2, onHUP+patiently))
+		k := startCluster(t, p, servants(2, onHUP+longReadyTimeout))
 		workers, metrics, service := k.all(2), harness.ReservePort(t), harness.ReservePort(t)
 		listenEach(workers, metrics)
 		listenEach(workers, service)
 		k.untilLogged(4, "worker listening")
 		k.Signal(unix.SIGHUP)
 		for slot, old := range workers {
-			newcomer := k.nextIn(slot)
-			newcomer.listens(object{"name": "metrics", "args": []any{metrics, "127.0.0.1"}})
+			replacement := k.nextIn(slot)
+			replacement.listens(object{"name": "metrics", "args": []any{metrics, "127.0.0.1"}})
 			k.untilLogged(5+2*slot, "worker listening")
 			expectServed(t, p, workers, "tcp", harness.Local(service))
 			if n := len(k.logged("worker ready")); n != 2+slot {
-				t.Errorf("%d workers are ready, want %d: the newcomer lacks a port", n, 2+slot)
+				t.Errorf("%d workers are ready, want %d: the replacement lacks a port", n, 2+slot)
 			}
-			newcomer.listens(listenTo(service, "127.0.0.1"))
+			replacement.listens(listenTo(service, "127.0.0.1"))
 			k.untilLogged(3+slot, "worker ready")
 			old.rest()
-			workers[slot] = newcomer
+			workers[slot] = replacement
 			expectServed(t, p, workers, "tcp", harness.Local(service))
 		}
 		k.untilLogged(1, "reload done")
@@ -43,7 +43,7 @@ func TestReloadsASecondPort(t *testing.T) {
 }
 
 // One that does not ask for all, as another version of the application, is put up
-// with when its time is up, and somebody is told what is missing.
+// with when its time is up, and the log has what is missing.
 func TestReloadsToFewerPorts(t *testing.T) {
 	harness.UnderEach(t, onNewest(nodeinits("rr")), func(t *testing.T, p harness.Primary) {
 		k := startCluster(t, p, servants(1, onHUP+" --ready-timeout 45s"))
@@ -54,8 +54,8 @@ func TestReloadsToFewerPorts(t *testing.T) {
 		k.untilLogged(3, "worker listening")
 		k.Signal(unix.SIGHUP)
 		k.replaceAll(workers, service)
-		told := k.untilLogged(1, "worker listens on less than the one before it")
-		if got := fmt.Sprint(told.Facts["missing"]); got != "["+harness.Local(metrics)+"]" || told.Level != "warn" {
+		logged := k.untilLogged(1, "worker listens on less than the one before it")
+		if got := fmt.Sprint(logged.Facts["missing"]); got != "["+harness.Local(metrics)+"]" || logged.Level != "warn" {
 			t.Errorf("missing %s, want %s alone", got, harness.Local(metrics))
 		}
 		k.untilLogged(1, "reload done")
@@ -68,7 +68,7 @@ func TestReloadsToFewerPorts(t *testing.T) {
 // though another one crashes in between, with the first port only.
 func TestKeepsASecondPortThroughCrashes(t *testing.T) {
 	harness.UnderEach(t, onNewest(nodeinits(allBalances...)), func(t *testing.T, p harness.Primary) {
-		k := startCluster(t, p, servants(1, "--max-crashes 9"+patiently))
+		k := startCluster(t, p, servants(1, "--max-crashes 9"+longReadyTimeout))
 		workers, metrics, service := k.all(1), harness.ReservePort(t), harness.ReservePort(t)
 		listenEach(workers, metrics)
 		listenEach(workers, service)
@@ -97,7 +97,7 @@ func TestKeepsASecondPortThroughCrashes(t *testing.T) {
 func TestEndsACrashLoop(t *testing.T) {
 	harness.UnderEach(t, onNewest(nodeinits("rr")), func(t *testing.T, p harness.Primary) {
 		disk, file := newScratch(t)
-		k := startCluster(t, p, app{workers: 2, file: file, flags: "--max-crashes 6 --crash-window 1s" + patiently})
+		k := startCluster(t, p, app{workers: 2, file: file, flags: "--max-crashes 6 --crash-window 1s" + longReadyTimeout})
 		workers := k.all(2)
 		listenEach(workers, harness.ReservePort(t))
 		k.untilLogged(2, "worker ready")
@@ -111,9 +111,9 @@ func TestEndsACrashLoop(t *testing.T) {
 }
 
 // A worker that has served and exits with 0 is replaced like one that crashed.
-func TestReplacesWhoExitsWithZero(t *testing.T) {
+func TestReplacesWorkersThatExitWithZero(t *testing.T) {
 	harness.UnderEach(t, onNewest(nodeinits("rr")), func(t *testing.T, p harness.Primary) {
-		k := startCluster(t, p, servants(2, "--max-crashes 1"+patiently))
+		k := startCluster(t, p, servants(2, "--max-crashes 1"+longReadyTimeout))
 		workers, port := k.all(2), harness.ReservePort(t)
 		listenEach(workers, port)
 		k.untilLogged(2, "worker ready")
@@ -130,33 +130,33 @@ func TestReplacesWhoExitsWithZero(t *testing.T) {
 	})
 }
 
-// Where crashes are not answered, somebody is told.
-func TestTellsWhoIsMissing(t *testing.T) {
+// A crash that is not answered is logged.
+func TestLogsMissingWorkers(t *testing.T) {
 	harness.UnderEach(t, onNewest(nodeinits("rr")), func(t *testing.T, p harness.Primary) {
-		k := startCluster(t, p, servants(2, patiently))
+		k := startCluster(t, p, servants(2, longReadyTimeout))
 		workers, port := k.all(2), harness.ReservePort(t)
 		listenEach(workers, port)
 		k.untilLogged(2, "worker ready")
 		workers[1].do("exit", 0, nil)
-		told := k.untilLogged(1, "worker exited by itself and is not replaced (--max-crashes)")
-		if told.Level != "warn" || told.Facts["worker"] != 1.0 || told.Facts["left"] != 1.0 || told.Facts["workers"] != 2.0 {
-			t.Errorf("logged %v, want worker 1, and 1 left of 2", told)
+		logged := k.untilLogged(1, "worker exited by itself and is not replaced (--max-crashes)")
+		if logged.Level != "warn" || logged.Facts["worker"] != 1.0 || logged.Facts["left"] != 1.0 || logged.Facts["workers"] != 2.0 {
+			t.Errorf("logged %v, want worker 1, and 1 left of 2", logged)
 		}
 		expectServed(t, p, workers[:1], "tcp", harness.Local(port))
 		k.stopWith(harness.Terminated)
 	})
 }
 
-// A limit below what a fresh worker has is told, and does not recycle for ever.
-func TestPutsUpWithFreshWorkers(t *testing.T) {
+// A limit below what a new worker has is logged, and does not recycle for ever.
+func TestKeepsNewWorkersAboveMaxMemory(t *testing.T) {
 	harness.UnderEach(t, onNewest(nodeinits("rr")), func(t *testing.T, p harness.Primary) {
-		k := startCluster(t, p, servants(1, "--max-memory 20M"+patiently))
+		k := startCluster(t, p, servants(1, "--max-memory 20M"+longReadyTimeout))
 		workers, port := k.all(1), harness.ReservePort(t)
 		listenEach(workers, port)
 		k.replaceAll(workers, port)
-		told := k.untilLogged(1, "a new worker has more than --max-memory allows")
-		if told.Facts["max_memory_bytes"] != 20.0*harness.MiB || told.Facts["rss_bytes"].(float64) <= 20*harness.MiB {
-			t.Errorf("logged %v, want both numbers", told.Facts)
+		logged := k.untilLogged(1, "a new worker has more than --max-memory allows")
+		if logged.Facts["max_memory_bytes"] != 20.0*harness.MiB || logged.Facts["rss_bytes"].(float64) <= 20*harness.MiB {
+			t.Errorf("logged %v, want both numbers", logged.Facts)
 		}
 		if n := len(k.logged("recycling worker")); n != 1 {
 			t.Errorf("recycled %d times", n)
@@ -166,9 +166,9 @@ func TestPutsUpWithFreshWorkers(t *testing.T) {
 	})
 }
 
-// A newcomer that a stop finds before it is ready decides no status, though it is
+// A replacement that a stop finds before it is ready decides no status, though it is
 // the last to end.
-func TestNewcomersDecideNoStatus(t *testing.T) {
+func TestReplacementsDecideNoStatus(t *testing.T) {
 	harness.UnderEach(t, onNewest(nodeinits("rr")), func(t *testing.T, p harness.Primary) {
 		disk, file := newScratch(t)
 		k := startCluster(t, p, app{workers: 1, file: file, flags: onHUP})

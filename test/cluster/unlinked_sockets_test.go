@@ -22,8 +22,8 @@ func (w *worker) relistens(path string) {
 	w.listens(listenTo(path))
 }
 
-// throughout asks ask again and again until it is told to stop. Who finds no file,
-// or one on which nobody listens yet, comes between its removal and listen(2), as
+// throughout asks ask again and again until it is stopped. An ask that finds no
+// file, or one on which nothing listens yet, comes between its removal and listen(2), as
 // without nodeinit.
 func throughout(t *testing.T, ask client) (stop func()) {
 	t.Helper()

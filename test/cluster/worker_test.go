@@ -72,23 +72,23 @@ func (k *cluster) follow(conn *net.UnixConn) {
 	lines := bufio.NewScanner(conn)
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
-		var told struct {
+		var report struct {
 			answer
 			event
 		}
-		if json.Unmarshal(lines.Bytes(), &told) != nil || json.Unmarshal(lines.Bytes(), &told.Facts) != nil {
+		if json.Unmarshal(lines.Bytes(), &report) != nil || json.Unmarshal(lines.Bytes(), &report.Facts) != nil {
 			return // half a line of one that was killed
 		}
-		switch told.Event {
+		switch report.Event {
 		case "":
 			w.mu.Lock()
-			w.answers[told.N] <- told.answer
+			w.answers[report.N] <- report.answer
 			w.mu.Unlock()
 		case "hello":
-			w.Slot = told.Slot
+			w.Slot = report.Slot
 			k.hellos <- w
 		default:
-			w.events <- told.event
+			w.events <- report.event
 		}
 	}
 }

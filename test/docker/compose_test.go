@@ -87,11 +87,11 @@ func waitForReplicas(t *testing.T, url string, n int) (hosts []string) {
 // underLoad calls f between requests that go on, one after the other, and fails for each that fails.
 func underLoad(t *testing.T, url string, f func()) {
 	t.Helper()
-	const most = 100000
+	const maxRequests = 100000
 	var load sync.WaitGroup
 	answered, done := make(chan struct{}), make(chan struct{})
 	load.Go(func() {
-		for i := range most {
+		for i := range maxRequests {
 			if _, err := harness.Get(url); err != nil {
 				t.Error(err)
 			}

@@ -11,7 +11,7 @@ import (
 // A program whose heap leaks ends with V8's own message and abort, before the kernel kills it.
 func TestHeapLeakEndsWithV8Message(t *testing.T) {
 	t.Parallel()
-	type test struct{ version, memory, mode, who string }
+	type test struct{ version, memory, mode, leaking string }
 	tests := []test{
 		{"24.21.0", "64m", "fork", ""},
 		{"20.20.2", "512m", "per-core", ""},  // all workers
@@ -21,10 +21,10 @@ func TestHeapLeakEndsWithV8Message(t *testing.T) {
 		tests = append(tests, test{version, "128m", "fork", ""}, test{version, "256m", "fork", ""})
 	}
 	for _, test := range tests {
-		t.Run(strings.Join([]string{test.version, test.memory, test.mode, test.who}, " "), func(t *testing.T) {
+		t.Run(strings.Join([]string{test.version, test.memory, test.mode, test.leaking}, " "), func(t *testing.T) {
 			t.Parallel()
 			flags := []string{"--cpus", "2", "--memory", test.memory, "--env", "NODEINIT_MODE=" + test.mode}
-			app := runMounted(t, nodeImage, slices.Concat(withNode(t, test.version), flags, []string{"--", "node", "leak.js", "objects", test.who})...)
+			app := runMounted(t, nodeImage, slices.Concat(withNode(t, test.version), flags, []string{"--", "node", "leak.js", "objects", test.leaking})...)
 			end := app.checkEnd("v8_heap", 134)
 			if end.Signal != "SIGABRT" || end.Level != "error" {
 				t.Errorf("reported signal %q at level %s", end.Signal, end.Level)

@@ -53,7 +53,7 @@ func onlineCPUs(t *testing.T) int {
 	return n
 }
 
-// What docker run is told is what nodeinit finds, with either kind of cgroup namespace.
+// The limits of docker run are those that nodeinit finds, with either kind of cgroup namespace.
 func TestExplainShowsLimitsOfDockerRun(t *testing.T) {
 	t.Parallel()
 	needV1(t)
@@ -128,8 +128,8 @@ func TestExplainUnderCgroupParent(t *testing.T) {
 		flags := []string{"--cgroup-parent", parent, "--cgroupns", namespace, "--memory", "256m"}
 		explainIn(t, flags...).Check(t, harness.Explanation{MemoryBytes: memory, MemoryFrom: from, Affinity: online, Workers: 1})
 
-		told := explainIn(t, append(flags, "--", "--cpus", "0.5")...)
-		told.Check(t, harness.Explanation{
+		got := explainIn(t, append(flags, "--", "--cpus", "0.5")...)
+		got.Check(t, harness.Explanation{
 			CPUs: new(0.5), CPUsFrom: new("--cpus"), MemoryBytes: memory, MemoryFrom: from, Affinity: online, Workers: 1,
 		})
 	}

@@ -43,7 +43,7 @@ func TestPauseInSharedPIDNamespace(t *testing.T) {
 		t.Errorf("%d of the program's orphans came to the other container", len(reaped))
 	}
 
-	// Nobody's business but PID 1's: it outlives the program.
+	// Not the program's: PID 1 has it, and it outlives the program.
 	bystander := pod.exec("sh", "-c", "sleep 1000000 >/dev/null 2>&1 & echo $!")
 	if got := pod.parentIn(bystander); got != "1" {
 		t.Errorf("the orphan of docker exec came to %s, want 1", got)

@@ -73,7 +73,7 @@ func TestReportOfThrottling(t *testing.T) {
 	}
 }
 
-// A SIGKILL that is neither nodeinit's nor the OOM killer's is somebody else's.
+// A SIGKILL that is neither nodeinit's nor the OOM killer's is reported as a signal.
 func TestReportOfKill(t *testing.T) {
 	t.Parallel()
 	app := runMounted(t, nodeImage, "--memory", "256m", "--", "node", "server.js")
@@ -99,7 +99,7 @@ func TestReportOfGraceExceeded(t *testing.T) {
 	}
 }
 
-// A crash is a crash for Docker: it restarts the container as often as it was told.
+// A crash is a crash for Docker: it restarts the container up to the limit of its policy.
 func TestCrashRestartsContainer(t *testing.T) {
 	t.Parallel()
 	app := runMounted(t, nodeImage, "--restart", "on-failure:2", "--", "node", "-e", `throw new Error("boom")`)

@@ -65,8 +65,8 @@ func (a application) now() map[int]int {
 }
 
 // Workers follow a CPU limit that is changed while they run, and drop nothing;
-// they do not follow one that is changed back at once. Who is started later
-// knows how many there are by now.
+// they do not follow one that is changed back at once. A worker that is
+// started later knows how many there are by now.
 func TestFollowsTheCPULimit(t *testing.T) {
 	t.Parallel()
 	app := runUnmodified(t, harness.NewestLine, "../testdata/heap", "--cpus", "2", "--memory", "640m", "--env", "NODEINIT_RELOAD_SIGNAL=HUP")

@@ -67,7 +67,7 @@ func TestKillForwardsSignals(t *testing.T) {
 	app.checkEnd("exit", 9)
 }
 
-// docker kill without a signal is SIGKILL for PID 1: nobody can report that.
+// docker kill without a signal is SIGKILL for PID 1, which cannot report that.
 func TestKill(t *testing.T) {
 	t.Parallel()
 	app := runMounted(t, nodeImage, "--", "node", "server.js")

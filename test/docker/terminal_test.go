@@ -17,7 +17,7 @@ import (
 	"github.com/nodeinit/nodeinit/test/harness"
 )
 
-// A dockerTerminal is "docker run --interactive --tty" as somebody types it.
+// A dockerTerminal is "docker run --interactive --tty" with a keyboard.
 type dockerTerminal struct {
 	*container
 	keyboard *os.File
@@ -63,7 +63,7 @@ func runInTerminal(t *testing.T, image string, args ...string) *dockerTerminal {
 	return term
 }
 
-// copyScreen ends when the docker client has ended: reading a terminal that nobody has open is EIO.
+// copyScreen ends when the docker client has ended: reading a terminal that no process has open is EIO.
 func (term *dockerTerminal) copyScreen() {
 	buf := make([]byte, 4096)
 	for {

@@ -23,7 +23,7 @@ const (
 	starting = threads + 2
 )
 
-// crowded becomes args but the first two as a user without rights, who may have only so many
+// crowded becomes args but the first two as a user without rights, with a limit on their
 // processes and threads.
 func crowded(args []string) {
 	uid, err := strconv.Atoi(args[0])
@@ -39,19 +39,19 @@ func crowded(args []string) {
 
 // With each process limit nodeinit works, or ends at once with a line that says why. It is asked
 // to with one processor: with more, Go's runtime itself may need up to seven threads before main.
-func TestEachProcessLimitWorksOrIsToldOf(t *testing.T) {
+func TestEachProcessLimitWorksOrIsReported(t *testing.T) {
 	t.Parallel()
 	const before = 4 // main
 	for limit := before; limit <= starting+4; limit++ {
 		t.Run(strconv.Itoa(limit), func(t *testing.T) {
 			t.Parallel()
-			uid := 100_000 + os.Getpid()*20 + limit // nobody else's
+			uid := 100_000 + os.Getpid()*20 + limit // of this test only
 			c := harness.Under(harness.UnderInit("", "cat"), testproc.Argv("crowded", strconv.Itoa(uid), strconv.Itoa(limit))...)
 			p := harness.WithEnv(c, "GOMAXPROCS=1").Start(t)
 			if limit < starting {
 				p.WaitCode(125)
-				if told := p.Errors(); told != "nodeinit: the process limit is used up (raise docker run --pids-limit, or ulimit -u)\n" {
-					t.Errorf("stderr:\n%s", told)
+				if errs := p.Errors(); errs != "nodeinit: the process limit is used up (raise docker run --pids-limit, or ulimit -u)\n" {
+					t.Errorf("stderr:\n%s", errs)
 				}
 				return
 			}
@@ -63,8 +63,8 @@ func TestEachProcessLimitWorksOrIsToldOf(t *testing.T) {
 			}
 			p.Signal(unix.SIGTERM)
 			p.WaitCode(143)
-			if told := p.Errors(); told != "" {
-				t.Errorf("stderr:\n%s", told)
+			if errs := p.Errors(); errs != "" {
+				t.Errorf("stderr:\n%s", errs)
 			}
 		})
 	}

@@ -136,12 +136,12 @@ func (a application) checkHeaps(workers map[int]int) {
 	a.t.Helper()
 	facts := a.logged("starting")[0].Facts
 	for slot, pid := range workers {
-		key, least, most := "old_space_bytes", 512*3/4, 512*9/10
+		key, low, high := "old_space_bytes", 512*3/4, 512*9/10
 		if slot > 0 {
-			key, least, most = "others_old_space_bytes", 512/2*3/4, 512/2*9/10
+			key, low, high = "others_old_space_bytes", 512/2*3/4, 512/2*9/10
 		}
 		oldSpace, _ := facts[key].(float64)
-		if heap := int(oldSpace) / harness.MiB; heap < least || heap > most {
+		if heap := int(oldSpace) / harness.MiB; heap < low || heap > high {
 			a.t.Errorf("%s is %d MiB in a container of 512", key, heap)
 		}
 		want := fmt.Sprintf("--max-old-space-size=%d", int(oldSpace)/harness.MiB)

@@ -13,13 +13,13 @@ import (
 	"github.com/nodeinit/nodeinit/internal/testproc"
 )
 
-// UnderInit is argv under nodeinit, with flags that are split at spaces, as
-// PID 1 of a PID namespace of its own.
+// UnderInit returns the command that runs argv under nodeinit as PID 1 of a PID
+// namespace of its own. The flags are nodeinit's and split at spaces.
 func UnderInit(flags string, argv ...string) testproc.Command {
 	return testproc.Command{PID1: true, Argv: slices.Concat([]string{Nodeinit}, strings.Fields(flags), []string{"--"}, argv)}
 }
 
-// WithEnv adds variables to the environment of c.
+// WithEnv returns c with more variables (NAME=VALUE) in its environment.
 func WithEnv(c testproc.Command, vars ...string) testproc.Command {
 	if c.Env == nil {
 		c.Env = os.Environ()
@@ -28,19 +28,19 @@ func WithEnv(c testproc.Command, vars ...string) testproc.Command {
 	return c
 }
 
-// Under puts c's command behind others that become it by exec, such as a role
-// that leaves it a hard start in life.
+// Under returns c with a prefix to its command that execs the rest, such as a
+// role that changes what the process inherits.
 func Under(c testproc.Command, prefix ...string) testproc.Command {
 	c.Argv = slices.Concat(prefix, c.Argv)
 	return c
 }
 
-// Become executes args in place of this process.
+// Become executes args in place of this process; a role may end with it.
 func Become(args []string) {
 	Fail(unix.Exec(args[0], args, os.Environ()))
 }
 
-// Fail ends a role that cannot go on.
+// Fail ends a role that cannot go on: its error is in Errors of the process.
 func Fail(err error) {
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(97)
@@ -54,7 +54,7 @@ func Run(name string, args ...string) (string, error) {
 	var stderr strings.Builder
 	command := exec.CommandContext(ctx, name, args...)
 	command.Stderr = &stderr
-	command.WaitDelay = testproc.HangLimit // for output that a survivor holds open
+	command.WaitDelay = testproc.HangLimit // a process that outlives it may hold its output open
 	out, err := command.Output()
 	if err != nil {
 		err = fmt.Errorf("%s %s: %w\n%s%s", name, strings.Join(args, " "), err, out, stderr.String())

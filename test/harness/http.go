@@ -8,7 +8,8 @@ import (
 	"github.com/nodeinit/nodeinit/internal/testproc"
 )
 
-// Get returns the body of a 200, else an error. Each call is a connection of its own.
+// Get returns the body of a response with status 200, else an error. Each call
+// makes a connection of its own.
 func Get(url string) (string, error) {
 	client := http.Client{Timeout: testproc.HangLimit, Transport: &http.Transport{DisableKeepAlives: true}}
 	response, err := client.Get(url)
@@ -23,7 +24,8 @@ func Get(url string) (string, error) {
 	return string(body), err
 }
 
+// Local returns the address of a port on 127.0.0.1.
 func Local(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
-// CloseHeader is in the head of a client that wants its connection to end.
+// CloseHeader is in a request after which the connection is to end.
 const CloseHeader = "Connection: close"

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// A Load is wrk, which asks until it is stopped.
+// A Load is a wrk that sends requests until it is stopped.
 type Load struct {
 	t       *testing.T
 	cmd     *exec.Cmd
@@ -21,7 +21,7 @@ type Load struct {
 }
 
 // StartLoad puts a load on the server at address, with connections that are kept
-// or, if close, one for each request. It returns once there have been answers.
+// or, if close, one for each request. It returns after the first answers.
 func StartLoad(t *testing.T, address string, close bool) *Load {
 	t.Helper()
 	l := &Load{t: t, address: address}
@@ -76,7 +76,7 @@ func (l *Load) untilAnswered(since time.Time) {
 	})
 }
 
-// Stop ends the load, of which nothing may have failed.
+// Stop ends the load, and fails the test if any request has failed.
 func (l *Load) Stop() {
 	l.t.Helper()
 	l.untilAnswered(time.Now())

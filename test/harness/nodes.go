@@ -6,20 +6,21 @@ import (
 	"testing"
 )
 
-// NodeLines are the versions of test/nodes.sh.
+// NodeLines are the versions that test/nodes.sh fetches, oldest first: the newest
+// of each release line, and the first of two.
 var NodeLines = []string{"18.20.8", "20.20.2", "22.0.0", "22.23.3", "24.0.0", "24.21.0", "26.10.0"}
 
-// ReferenceLine is where the tests run under Node's own primary too, so that
-// what they expect of nodeinit is what Node does.
+// ReferenceLine is the version on which tests run under Node's own primary too,
+// so that what they expect of nodeinit is what Node does.
 const ReferenceLine = "22.23.3"
 
-// NewestLine is where what does not depend on the workers' Node is tested.
+// NewestLine is the version for tests that do not depend on the workers' Node.
 var NewestLine = NodeLines[len(NodeLines)-1]
 
-// EdgeLines are the oldest line of Node and the newest.
+// EdgeLines returns the oldest and the newest of NodeLines.
 func EdgeLines() []string { return []string{NodeLines[0], NewestLine} }
 
-// NodeBinary is where test/nodes.sh has put a version.
+// NodeBinary returns the path of a version that test/nodes.sh has fetched.
 func NodeBinary(t *testing.T, version string) string {
 	t.Helper()
 	cache := os.Getenv("NODEINIT_CACHE")

@@ -9,8 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ReservePort returns one outside the range that the kernel gives away, and of
-// this test as long as it runs: the name of a socket is its lock.
+// ReservePort returns a free port below the range of ephemeral ports. No other
+// test of the network namespace gets it before this one has ended: an abstract
+// Unix socket is its lock.
 func ReservePort(t *testing.T) int {
 	t.Helper()
 	for port := 20000 + os.Getpid()%5000; port < 32000; port++ {
@@ -29,10 +30,9 @@ func ReservePort(t *testing.T) int {
 	return 0
 }
 
-// portIsFree reports whether nobody listens on port. It binds but does not
-// listen: a process that is being started right now may hold a copy of what is
-// closed here, for as long as it has not come to execve, and that would be in
-// the way if it were a listener.
+// portIsFree reports whether no socket listens on port. It binds but does not
+// listen: a process that is being started may hold a copy of the socket until its
+// execve, and a copy of a listener would keep the port taken.
 func portIsFree(t *testing.T, port int) bool {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)

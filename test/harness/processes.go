@@ -13,10 +13,10 @@ import (
 	"github.com/nodeinit/nodeinit/internal/testproc"
 )
 
-// A ProcState is what /proc tells of a process.
+// A ProcState is the command and the state of a process in /proc/PID/stat.
 type ProcState struct {
 	Command string
-	State   string // as in ps: Z is a zombie
+	State   string // a letter as in ps: Z is a zombie
 }
 
 // States returns the processes in the PID namespace of p by their IDs there.
@@ -24,7 +24,7 @@ func States(t *testing.T, p *testproc.Process) map[int]ProcState {
 	t.Helper()
 	proc := fmt.Sprintf("/proc/%d/root/proc", p.PID)
 	if _, err := os.Readlink(proc + "/self"); err == nil {
-		return nil // we are in it: the new namespace has not mounted its own yet
+		return nil // it is this process's /proc: the new namespace has not mounted its own yet
 	}
 	stats, err := filepath.Glob(proc + "/[0-9]*/stat")
 	if err != nil {

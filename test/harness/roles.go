@@ -15,7 +15,7 @@ import (
 	"github.com/nodeinit/nodeinit/internal/testproc"
 )
 
-// Catcher reports, as NAME NUMBER, every signal that it gets, until its stdin
+// Catcher is a role that reports, as NAME NUMBER, every signal that it gets, until its stdin
 // closes or one of the signals in args comes; then it exits with 7.
 func Catcher(args []string) {
 	name := args[0]
@@ -36,6 +36,7 @@ func Catcher(args []string) {
 	}
 }
 
+// Caught returns the lines that the Catcher called name reports for signals.
 func Caught(name string, signals ...unix.Signal) []string {
 	var lines []string
 	for _, sig := range signals {
@@ -44,16 +45,17 @@ func Caught(name string, signals ...unix.Signal) []string {
 	return lines
 }
 
-// Ancestor starts a line of so many descendants, each of which ends as soon as
-// it has started the next, and waits for none of them. It exits with 7.
+// Ancestor is a role that starts a line of descendants, as many as args[0], each
+// of which ends as soon as it has started the next, and waits for none of them.
+// It exits with 7.
 func Ancestor(args []string) {
 	Spawn(nil, testproc.Argv("descendant", args...)...)
 	testproc.UntilStdinCloses()
 	os.Exit(7)
 }
 
-// Descendant is one of the line: args are how many more are to come and, if
-// given, "setsid", when each has a session of its own.
+// Descendant is the role of one of the line: args are how many more are to come
+// and, if given, "setsid", when each has a session of its own.
 func Descendant(args []string) {
 	more, err := strconv.Atoi(args[0])
 	if err != nil {
@@ -67,8 +69,8 @@ func Descendant(args []string) {
 	Spawn(&syscall.SysProcAttr{Setsid: len(args) > 1}, testproc.Argv("descendant", args...)...)
 }
 
-// Leaver starts a catcher in a session of its own and leaves it behind when a
-// SIGTERM or SIGUSR1 comes: it exits with 7.
+// Leaver is a role that starts a catcher in a session of its own and leaves
+// it behind when a SIGTERM or SIGUSR1 comes: it exits with 7.
 func Leaver([]string) {
 	end := make(chan os.Signal, 1)
 	signal.Notify(end, unix.SIGTERM, unix.SIGUSR1)
@@ -77,8 +79,8 @@ func Leaver([]string) {
 	os.Exit(7)
 }
 
-// Spawn starts a role of this binary that may report; its stdin is this
-// process's too.
+// Spawn starts, from a role, a process that can report as well and has this
+// process's stdin.
 func Spawn(attr *syscall.SysProcAttr, argv ...string) *exec.Cmd {
 	c := exec.Command(argv[0], argv[1:]...)
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
@@ -89,7 +91,7 @@ func Spawn(attr *syscall.SysProcAttr, argv ...string) *exec.Cmd {
 	return c
 }
 
-// Nobody becomes args as a user without rights.
+// Nobody is a role that executes args as the user 65534.
 func Nobody(args []string) {
 	if err := errors.Join(syscall.Setgid(65534), syscall.Setuid(65534)); err != nil {
 		Fail(err)

@@ -13,11 +13,11 @@ import (
 	"github.com/nodeinit/nodeinit/internal/testproc"
 )
 
-// A Terminal is a pseudoterminal and who types on it.
+// A Terminal is a pseudoterminal with a process on it.
 type Terminal struct {
 	*testproc.Process
 	t      *testing.T
-	Master *os.File
+	Master *os.File // the end of the keyboard and the screen
 
 	mu     sync.Mutex
 	screen strings.Builder
@@ -69,34 +69,35 @@ func (x *Terminal) watch() {
 		x.screen.Write(buf[:n])
 		x.mu.Unlock()
 		if err != nil {
-			return // the last one who had it open is gone
+			return // no process has it open any more
 		}
 	}
 }
 
+// Text returns all that has been written to the terminal.
 func (x *Terminal) Text() string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.screen.String()
 }
 
-// Types Types text. The control characters are those of a keyboard: \x03 is ^C.
-func (x *Terminal) Types(text string) {
+// Type types text. The control characters are those of a keyboard: \x03 is ^C.
+func (x *Terminal) Type(text string) {
 	x.t.Helper()
 	if _, err := x.Master.WriteString(text); err != nil {
 		x.t.Fatal(err)
 	}
 }
 
-// Sees waits until text is on the screen.
-func (x *Terminal) Sees(text string) {
+// WaitFor waits until text is on the screen.
+func (x *Terminal) WaitFor(text string) {
 	x.t.Helper()
-	x.SeesTimes(1, text)
+	x.WaitForTimes(1, text)
 }
 
-// SeesTimes waits until text is on the screen so many times. What a cat has
+// WaitForTimes waits until text is on the screen so many times. What a cat has
 // read is there twice: as typed and as printed.
-func (x *Terminal) SeesTimes(n int, text string) {
+func (x *Terminal) WaitForTimes(n int, text string) {
 	x.t.Helper()
 	WaitUntil(x.t, fmt.Sprintf("%q on the screen", text), func() bool { return strings.Count(x.Text(), text) >= n })
 }

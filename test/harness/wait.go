@@ -7,7 +7,8 @@ import (
 	"github.com/nodeinit/nodeinit/internal/testproc"
 )
 
-// WaitUntil polls until done is true; what is what the test waits for.
+// WaitUntil polls until done returns true, in the goroutine of the test. What it
+// waits for is in the message if that takes longer than testproc.HangLimit.
 func WaitUntil(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Listeners reads the log for the workers that listen on port, by their slots,
-// and are there still.
+// Listeners returns, from nodeinit's lines in output, the process IDs of the
+// workers that listen on port and have not ended, by slot.
 func Listeners(t *testing.T, output string, port int) map[int]int {
 	t.Helper()
 	workers := make(map[int]int)
@@ -36,12 +36,12 @@ func Listeners(t *testing.T, output string, port int) map[int]int {
 
 var pidPattern = regexp.MustCompile(`\bpid (\d+)\b`)
 
-// PIDIn is the process ID of an answer.
+// PIDIn returns the process ID in an answer of the form "... pid PID".
 func PIDIn(t *testing.T, answer string) int {
 	t.Helper()
 	match := pidPattern.FindStringSubmatch(answer)
 	if match == nil {
-		t.Fatalf("no process says who it is in %q", answer)
+		t.Fatalf("no process ID in %q", answer)
 	}
 	pid, err := strconv.Atoi(match[1])
 	if err != nil {
@@ -50,8 +50,8 @@ func PIDIn(t *testing.T, answer string) int {
 	return pid
 }
 
-// UntilAllAnswer asks until each of workers has answered. Each answer has to be
-// from one of them.
+// UntilAllAnswer asks until each of workers, process IDs by slot, has answered. An
+// answer of another process fails the test.
 func UntilAllAnswer(t *testing.T, workers map[int]int, ask func() (string, error)) {
 	t.Helper()
 	pids := slices.Collect(maps.Values(workers))
@@ -73,5 +73,5 @@ func UntilAllAnswer(t *testing.T, workers map[int]int, ask func() (string, error
 // Terminated is the status of an application that does not handle SIGTERM.
 const Terminated = 128 + int(unix.SIGTERM)
 
-// LongGrace is a grace that no test sees the end of: a stop ends for other reasons.
+// LongGrace is a flag for a grace that never ends a stop within a test.
 const LongGrace = "--grace 1h "

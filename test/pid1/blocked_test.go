@@ -105,7 +105,7 @@ func TestReapsThoughItsOutputIsStuck(t *testing.T) {
 	}
 }
 
-// The status is right though nobody can be told why.
+// The status is right though its reason cannot be written.
 func TestExitsThoughItCannotSayWhy(t *testing.T) {
 	t.Parallel()
 	for name, c := range stuck(t, harness.UnderInit("", "/no/such/program")) {

@@ -98,8 +98,8 @@ func TestForwardsWhatWasBlockedAndIgnored(t *testing.T) {
 	p.WaitCode(7)
 }
 
-// What waits for a signal that was ignored is told at the start that it will not
-// come, once for each setting; nobody else is.
+// A setting that waits for a signal which was ignored at the start is logged, once
+// each, as the signal will not come; other settings are not.
 func TestSaysWhichSignalsWillNotCome(t *testing.T) {
 	t.Parallel()
 	for flags, want := range map[string][]string{
@@ -123,7 +123,7 @@ func TestSaysWhichSignalsWillNotCome(t *testing.T) {
 					}
 				}
 				if !slices.Equal(got, want) {
-					t.Errorf("told %q, want %q", got, want)
+					t.Errorf("logged %q, want %q", got, want)
 				}
 				want = nil
 			}
@@ -162,7 +162,7 @@ func TestLeavesTheDirectoryAsItIs(t *testing.T) {
 	t.Parallel()
 	kinds := map[string]testproc.Command{"nowhere": harness.UnderInit("", "sleep", "infinity")}
 	if os.Getuid() == 0 { // others have one user only in their namespaces
-		c := setUserID(t) // with a nodeinit that nobody may run
+		c := setUserID(t) // with a nodeinit that no user but root may run
 		c.Argv = append(slices.Clone(c.Argv[slices.Index(c.Argv, "nobody")+1:][:1]), "--", "sleep", "infinity")
 		kinds["closedoff"] = c
 	}

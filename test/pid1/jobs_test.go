@@ -36,16 +36,16 @@ func TestSuspendsTheProgramOnly(t *testing.T) {
 	x := harness.OnTerminal(t, harness.UnderInit("--log-level off", testproc.Argv("lines")...), true)
 	pid := numberIn(t, x.Line())
 	for range 2 {
-		x.Types("\x1a")
+		x.Type("\x1a")
 		expectState(t, x.Process, pid, "T")
 		if state := stateOf(t, x.Process, 1); state == "T" {
 			t.Error("nodeinit is suspended too")
 		}
 		x.Signal(unix.SIGCONT)
-		x.Types("on\n")
+		x.Type("on\n")
 		x.Expect(`read "on\n"`)
 	}
-	x.Types("\x04")
+	x.Type("\x04")
 	x.WaitCode(7)
 }
 
@@ -83,7 +83,7 @@ func TestGivesTheTerminalBack(t *testing.T) {
 	t.Parallel()
 	x := harness.OnTerminal(t, job("foreground", "", testproc.Argv("lines")...), true)
 	_ = x.Line()
-	x.Types("\x04")
+	x.Type("\x04")
 	x.Expect("ended with 7, terminal with the job: true")
 }
 
@@ -95,9 +95,9 @@ func TestIsAJob(t *testing.T) {
 	pid := numberIn(t, x.Line())
 	expectState(t, x.Process, pid, "T")
 	x.Signal(unix.SIGUSR1)
-	x.Types("hello\n")
+	x.Type("hello\n")
 	x.Expect(`read "hello\n"`)
-	x.Types("\x04")
+	x.Type("\x04")
 	x.Expect("ended with 7, terminal with the job: true")
 }
 
@@ -107,10 +107,10 @@ func TestLogsToATerminalThatStopsBackgroundOutput(t *testing.T) {
 	t.Parallel()
 	x := harness.OnTerminal(t, harness.Under(harness.UnderInit("-vv", testproc.Argv("ancestor", "3")...), testproc.Argv("tostop")...), true)
 	x.Expect("end of the line")
-	x.Sees("orphan reaped")
+	x.WaitFor("orphan reaped")
 	x.Signal(unix.SIGTERM)
 	x.WaitCode(143)
-	x.Sees("exit")
+	x.WaitFor("exit")
 }
 
 // tostop becomes args on a terminal with TOSTOP.
@@ -132,7 +132,7 @@ func TestLeavesAScriptOnStdinToTheShell(t *testing.T) {
 	for _, script := range []string{"/dev/stdin", "/dev/fd/0"} {
 		t.Run(script, func(t *testing.T) {
 			t.Parallel()
-			reader, writer := pipe(t) // stays open: who reads to the end hangs
+			reader, writer := pipe(t) // stays open: reading to its end hangs
 			c := harness.UnderInit("", "sh", script)
 			c.Stdin = reader
 			p := c.Start(t)

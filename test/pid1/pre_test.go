@@ -71,13 +71,13 @@ func TestGivesTheTerminalBackAfterPre(t *testing.T) {
 	argv := slices.Concat([]string{harness.Nodeinit, "--log-level", "off", "--pre", pre, "--pre", pre, "--"}, testproc.Argv("lines"))
 	x := harness.OnTerminal(t, testproc.Command{Argv: argv, PID1: true}, true)
 	for range 2 {
-		x.Types("hello\n")
+		x.Type("hello\n")
 		x.Expect("hello before")
 	}
 	_ = x.Line()
-	x.Types("hello\n")
+	x.Type("hello\n")
 	x.Expect(`read "hello\n"`)
-	x.Types("\x04")
+	x.Type("\x04")
 	x.WaitCode(7)
 }
 

@@ -40,7 +40,7 @@ func TestRewritesSignals(t *testing.T) {
 			for _, sig := range c.send {
 				p.Signal(sig)
 			}
-			p.Signal(unix.SIGALRM) // which nobody rewrites
+			p.Signal(unix.SIGALRM) // which is not rewritten
 			harness.ExpectAll(t, p, harness.Caught("program", append(c.want, unix.SIGALRM)...)...)
 			p.CloseStdin()
 			if rest := p.Rest(); len(rest) > 0 {

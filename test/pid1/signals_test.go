@@ -19,7 +19,7 @@ import (
 // kept are the signals that nodeinit does not forward. All but SIGKILL and
 // SIGSTOP may come, and must do no harm.
 var kept = []unix.Signal{
-	unix.SIGKILL, unix.SIGSTOP, // nobody can have them
+	unix.SIGKILL, unix.SIGSTOP, // no process can catch them
 	unix.SIGURG, unix.SIGPROF, 32, 33, 34, // Go's runtime has them
 	unix.SIGCHLD, unix.SIGPIPE, unix.SIGTTIN, unix.SIGTTOU, // nodeinit's own business
 }

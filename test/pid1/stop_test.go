@@ -119,7 +119,7 @@ func clinging([]string) {
 	}
 }
 
-func TestKillsAtTheThirdStopSignalWhoIsSuspended(t *testing.T) {
+func TestKillsASuspendedProgramAtTheThirdStopSignal(t *testing.T) {
 	t.Parallel()
 	for _, flags := range []string{"--grace 0", "--grace 0 -g"} {
 		t.Run(flags, func(t *testing.T) {
@@ -211,7 +211,7 @@ func TestSubreaperEndsItsOwnDescendantsOnly(t *testing.T) {
 }
 
 // forbidden becomes args, in which kill(2) fails as it does for a process that
-// is somebody else's.
+// of another user.
 func forbidden(args []string) {
 	runtime.LockOSThread() // a filter is a thread's own, and exec keeps this one
 	filter := []unix.SockFilter{

@@ -15,7 +15,7 @@ import (
 	"github.com/nodeinit/nodeinit/test/harness"
 )
 
-// orphaner reports who started it, leaves an orphan and exits with 7 when its
+// orphaner reports which process started it, leaves an orphan and exits with 7 when its
 // stdin closes.
 func orphaner([]string) {
 	testproc.Say("started by %d", os.Getppid())
@@ -30,7 +30,7 @@ func orphanParent([]string) {
 	harness.Spawn(nil, testproc.Argv("orphan", strconv.Itoa(os.Getpid()))...)
 }
 
-// orphan reports who has adopted it once its parent, whose ID is in args, is
+// orphan reports which process has adopted it once its parent, whose ID is in args, is
 // gone, and ends.
 func orphan(args []string) {
 	parent, err := strconv.Atoi(args[0])

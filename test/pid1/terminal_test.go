@@ -23,18 +23,18 @@ func TestGivesTheTerminalToTheProgram(t *testing.T) {
 	x := harness.OnTerminal(t, harness.UnderInit("--grace 0", testproc.Argv("catcher", "program")...), true)
 	x.Expect("program up")
 	for range 2 {
-		x.Types("\x03")
+		x.Type("\x03")
 		x.Expect(harness.Caught("program", unix.SIGINT)...) // once, for the next is
-		x.Types("\x1c")
+		x.Type("\x1c")
 		x.Expect(harness.Caught("program", unix.SIGQUIT)...)
-		x.Types("\x1a")
+		x.Type("\x1a")
 		x.Expect(harness.Caught("program", unix.SIGTSTP)...)
 	}
 	if err := pty.Setsize(x.Master, &pty.Winsize{Rows: 50, Cols: 132}); err != nil {
 		t.Fatal(err)
 	}
 	x.Expect(harness.Caught("program", unix.SIGWINCH)...)
-	x.Types("\x04") // end of file
+	x.Type("\x04") // end of file
 	x.WaitCode(7)
 	if strings.Contains(x.Text(), "stopping") || strings.Contains(x.Text(), `"level"`) {
 		t.Errorf("nodeinit took a keystroke for itself, or logged JSON to a terminal:\n%s", x.Text())
@@ -45,9 +45,9 @@ func TestRunsOnATerminalThatIsNotItsOwn(t *testing.T) {
 	t.Parallel()
 	x := harness.OnTerminal(t, harness.UnderInit("", testproc.Argv("lines")...), false)
 	_ = x.Line()
-	x.Types("hello\n")
+	x.Type("hello\n")
 	x.Expect(`read "hello\n"`)
-	x.Types("\x04")
+	x.Type("\x04")
 	x.WaitCode(7)
 }
 
@@ -81,11 +81,11 @@ func TestUnderAnother(t *testing.T) {
 		t.Parallel()
 		x := harness.OnTerminal(t, harness.UnderInit("", inner...), true)
 		x.Expect("program up")
-		x.Types("\x03")
+		x.Type("\x03")
 		x.Expect(harness.Caught("program", unix.SIGINT)...)
-		x.Types("\x1c")
+		x.Type("\x1c")
 		x.Expect(harness.Caught("program", unix.SIGQUIT)...)
-		x.Types("\x04")
+		x.Type("\x04")
 		x.WaitCode(7)
 	})
 	t.Run("without", func(t *testing.T) {

@@ -19,7 +19,7 @@ var mayImport = map[string][]string{
 	},
 	"plan":       {"config", "node", "cgroup", "logs"},
 	"config":     {"signals"},
-	"node":       {"exec", "reaper"},
+	"node":       {"exec"},
 	"supervisor": {"cluster", "cgroup", "logs", "signals"},
 	"exec":       {"reaper", "threads"},
 	"signals":    {},
@@ -32,15 +32,15 @@ var mayImport = map[string][]string{
 	"internal/testproc": {},
 	"test/harness":      {"internal/testproc"},
 	"test/deploy":       {},
-	"bench":             {"bench/measure", "bench/operate", "internal/testproc"},
-	"bench/operate":     {"bench/measure", "internal/testproc"},
-	"bench/measure":     {"internal/testproc"},
+	"bench":             {"bench/server", "bench/operate", "internal/testproc"},
+	"bench/operate":     {"bench/server", "internal/testproc"},
+	"bench/server":      {"internal/testproc"},
 }
 
 // mayImportInTests are what the tests of a package may import besides, and
 // besides the package itself and testproc.
 var mayImportInTests = map[string][]string{
-	"signals": {"reaper"},
+	"node": {"reaper"},
 }
 
 // allowed returns what a file in the package may import, and whether the package

@@ -113,7 +113,7 @@ func TestMakeRun(t *testing.T) {
 	}
 }
 
-// freePort returns a TCP port that nobody has now.
+// freePort returns a TCP port that is free now.
 func freePort(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "localhost:0")

@@ -115,11 +115,11 @@ func TestCgroupV2(t *testing.T) {
 		})
 	}
 	for name := range cases {
-		t.Errorf("nobody looked at case %s", name)
+		t.Errorf("case %s has no check", name)
 	}
 }
 
-// nested are the limits in outer/middle/leaf: each the least over all levels.
+// nested are the limits in outer/middle/leaf: each the smallest over all levels.
 var nested = harness.Explanation{
 	CPUs: new(1.5), CPUsFrom: new("/sys/fs/cgroup/outer/cpu.max"),
 	MemoryBytes: new(int64(300 * harness.MiB)), MemoryFrom: new("/sys/fs/cgroup/outer/middle/memory.max"), MemoryHighBytes: new(int64(200 * harness.MiB)),

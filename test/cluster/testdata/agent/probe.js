@@ -18,9 +18,9 @@ const look = () => ({
 });
 
 const seen = (child) => new Promise((resolve, reject) => {
-  const saw = { told: [] };
+  const saw = { reported: [] };
   child.on('error', reject);
-  child.on('internalMessage', ({ cmd }) => saw.told.push(cmd));
+  child.on('internalMessage', ({ cmd }) => saw.reported.push(cmd));
   child.on('message', (message) => Object.assign(saw, message));
   child.on('exit', (code) => resolve({ ...saw, code }));
 });

@@ -7,10 +7,10 @@ const net = require('net');
 const path = require('path');
 const { tell } = require('./control.js');
 
-// The messages that the application gets: nobody sends it any.
+// The messages that the application gets: there should be none.
 const messages = [];
 
-// identity is who the application can see that it is.
+// identity is what the application can see of its role.
 function identity() {
   const { isWorker, isPrimary, isMaster, worker } = cluster;
   const { NODEINIT_WORKER, NODEINIT_WORKER_COUNT, NODE_APP_INSTANCE } = process.env;

@@ -12,7 +12,7 @@ const log = (msg, facts) => {
 };
 const result = { status: 0 };
 for (let i = 0; i < 2; i++) {
-  cluster.fork().on('error', (error) => { // it ended while it was being told to
+  cluster.fork().on('error', (error) => { // it ended before the message
     if (error.code !== 'EPIPE') throw error;
   });
 }

@@ -1,4 +1,4 @@
-// Holds as many MiB of objects as it is told (nodejs/node#64646, #35573).
+// Holds as many MiB of objects as its argument says (nodejs/node#64646, #35573).
 'use strict';
 const keep = [];
 const timer = setInterval(() => {
