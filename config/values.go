@@ -4,6 +4,10 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/signals"
 )
 
 // The types of configuration values. Each reads itself, and an error of one
@@ -117,6 +121,26 @@ func (c *Command) UnmarshalText(b []byte) error {
 	}
 	*c = Command(b)
 	return nil
+}
+
+// A Signal is one by name or number; 0 is not set.
+type Signal unix.Signal
+
+// UnmarshalText reads a signal as [signals.Parse] does.
+func (s *Signal) UnmarshalText(b []byte) error {
+	sig, err := signals.Parse(string(b))
+	*s = Signal(sig)
+	return err
+}
+
+// Sig returns s as a signal that can be sent.
+func (s Signal) Sig() unix.Signal { return unix.Signal(s) }
+
+func (s Signal) String() string {
+	if s == 0 {
+		return ""
+	}
+	return signals.Name(s.Sig())
 }
 
 // A Remap replaces one exit status by another.
