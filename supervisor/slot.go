@@ -83,7 +83,7 @@ func (s *Supervisor) refill(slot *slot) {
 }
 
 func (s *Supervisor) notStarted(slot *slot, err error) {
-	s.Log.Error("worker not started").Int("worker", slot.number).Str("error", logs.Clip(err.Error())).Send()
+	s.Log.Error("worker not started").Int("worker", slot.number).Str("error", logs.Truncate(err.Error())).Send()
 }
 
 // holderEnded takes note of the end of the one who held a slot. A newcomer takes

@@ -52,17 +52,17 @@ func (s *Supervisor) changed(r cluster.Report) {
 func (s *Supervisor) logTold(l *life, before cluster.State) {
 	for _, address := range l.told.Listening {
 		if !slices.Contains(before.Listening, address) {
-			s.about(s.Log.Info(s.called("program listening", "worker listening")), l).Str("address", logs.Clip(address)).Send()
+			s.about(s.Log.Info(s.called("program listening", "worker listening")), l).Str("address", logs.Truncate(address)).Send()
 		}
 	}
 	if r := l.told.Refused; r != before.Refused {
-		s.about(s.Log.Warn("server refused"), l).Str("address", logs.Clip(r.Where)).Str("error", r.Error).Str("try", r.Try).Send()
+		s.about(s.Log.Warn("server refused"), l).Str("address", logs.Truncate(r.Where)).Str("error", r.Error).Str("try", r.Try).Send()
 	}
 	for _, sender := range l.told.Senders {
 		s.logSender(l, sender)
 	}
 	if l.told.Fault != nil && before.Fault == nil {
-		s.about(s.Log.Warn(s.called("program channel failed", "worker channel failed")), l).Str("error", logs.Clip(l.told.Fault.Error())).Send()
+		s.about(s.Log.Warn(s.called("program channel failed", "worker channel failed")), l).Str("error", logs.Truncate(l.told.Fault.Error())).Send()
 	}
 }
 

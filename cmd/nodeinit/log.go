@@ -49,7 +49,7 @@ func level(c config.LogConfig) zerolog.Level {
 func (a *app) warnUnknown(log *logs.Logger) {
 	unknown := config.Unknown(a.environ)
 	for _, name := range slices.Sorted(maps.Keys(unknown)) {
-		line := log.Warn("unknown setting").Str("name", logs.Clip(name))
+		line := log.Warn("unknown setting").Str("name", logs.Truncate(name))
 		if near := unknown[name]; near != "" {
 			line = line.Str("did_you_mean", near)
 		}

@@ -102,7 +102,7 @@ func (r *run) pre(command []string) (code int, ok bool) {
 		if err != nil {
 			return nil, err
 		}
-		r.log.Info("running before the program").Int("pid", w.PID).Str("argv", logs.Clip(strings.Join(command, " "))).Send()
+		r.log.Info("running before the program").Int("pid", w.PID).Str("argv", logs.Truncate(strings.Join(command, " "))).Send()
 		r.reap()
 		return w, nil
 	}
