@@ -1,6 +1,6 @@
 package cgroup
 
-// OOM tells which memory limit made the kernel kill.
+// OOM is the memory limit that made the kernel kill.
 type OOM int
 
 // The memory limits.

@@ -112,9 +112,9 @@ func (p Program) around(inner Program) Program {
 	return p
 }
 
-// unwrap returns the program of c, which runs inner; text is the shell code for
-// that. If inner joins directly it is run instead of c, called name: then note
-// tells what c runs.
+// unwrap returns the program of c, a command name that runs inner; text is the shell
+// code for that. If inner joins directly it is run instead of c, and its Note begins
+// with note, which says what c runs.
 func (c commandLine) unwrap(inner Program, name, note string, text ...string) Program {
 	if inner.Join == JoinDirect {
 		inner.Note = notes(note+", "+name+" is not started", inner.Note)
