@@ -1,5 +1,5 @@
-// Package cluster tests per-core mode with workers on each line of Node, which test/nodes.sh
-// fetches.
+// Package cluster tests per-core mode with workers on each line of Node, which
+// test/nodes.sh fetches.
 package cluster
 
 import (
