@@ -7,10 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Affinity returns the number of CPUs that the calling thread may run on. That
-// is the process's, as long as nobody pins a thread of it; cpusets are included.
+// Affinity returns the number of CPUs that the calling thread may run on, cpusets
+// included. All threads of a process have the same, unless one is pinned.
 func Affinity() (int, error) {
-	const tooMany = 1 << 20 // a Linux kernel has 8192 at most (NR_CPUS)
+	const maxCPUs = 1 << 20 // a Linux kernel has 8192 at most (NR_CPUS)
 	for cpus := 1024; ; cpus *= 2 {
 		mask := unix.NewCPUSet(cpus)
 		err := unix.SchedGetaffinityDynamic(0, mask)
@@ -18,7 +18,7 @@ func Affinity() (int, error) {
 			return mask.Count(), nil
 		}
 		// EINVAL: the mask is shorter than the kernel's (sched_getaffinity).
-		if !errors.Is(err, unix.EINVAL) || cpus >= tooMany {
+		if !errors.Is(err, unix.EINVAL) || cpus >= maxCPUs {
 			return 0, os.NewSyscallError("sched_getaffinity", err)
 		}
 	}

@@ -9,8 +9,8 @@ import (
 	"testing/fstest"
 )
 
-// TestCases reads the directories of cases.txtar, which others wrote, and of
-// more.txtar, which go with this code.
+// TestCases reads the directories of cases.txtar, written independently of this code,
+// and of more.txtar, written with it.
 func TestCases(t *testing.T) {
 	for _, c := range append(readCases(t, "testdata/cases.txtar"), readCases(t, "testdata/more.txtar")...) {
 		t.Run(c.name, func(t *testing.T) {
@@ -23,12 +23,12 @@ func TestCases(t *testing.T) {
 	}
 }
 
-// approximate are those of cases.txtar that should be, but do not say so.
+// approximate are the cases of cases.txtar without the word that should have it.
 var approximate = map[string]bool{
 	"v2-leaf-removed": true,
 }
 
-// warned are those of cases.txtar that warn.
+// warned are the cases of cases.txtar with their numbers of warnings.
 var warned = map[string]int{
 	"v2-leaf-removed":                           1,
 	"v2-moved-out-of-namespace":                 1,
@@ -93,7 +93,7 @@ func (c testCase) checkWarnings(t *testing.T, l Limits) {
 	}
 }
 
-// checkInvariants is what holds for any machine.
+// checkInvariants checks what is true on any machine.
 func checkInvariants(t *testing.T, l Limits) {
 	t.Helper()
 	if l.CPU < 0 || math.IsInf(l.CPU, 0) || math.IsNaN(l.CPU) {
@@ -116,14 +116,14 @@ func checkInvariants(t *testing.T, l Limits) {
 	}
 }
 
-// A testCase is one machine, and what should come out.
+// A testCase is one machine, and the result to expect.
 type testCase struct {
 	name string
 	root fstest.MapFS
 	want map[string]string
 }
 
-// number returns a value of want, which must be there.
+// number returns a value of want, which must be set.
 func (c testCase) number(t *testing.T, key string) int {
 	t.Helper()
 	n, err := strconv.Atoi(c.want[key])
@@ -153,7 +153,7 @@ func readCases(t *testing.T, file string) []testCase {
 		t.Fatal(err)
 	}
 	var cases []testCase
-	// Each part starts behind "-- " with the rest of a line "-- NAME --".
+	// Each part begins after "-- " with the rest of a line "-- NAME --".
 	for _, part := range strings.Split("\n"+string(text), "\n-- ")[1:] {
 		header, body, _ := strings.Cut(part+"\n", " --\n")
 		name, file, _ := strings.Cut(header, "/")

@@ -1,9 +1,15 @@
-// Package cgroup reads the CPU and memory limits of the container that the
-// process runs in, and the counters that tell what those limits did to it.
+// Package cgroup reads the CPU and memory limits of the container that the process
+// runs in, and the kernel's counters of what those limits did to it.
 //
-// It understands cgroup v1, v2 and the hybrid of both, looks at every level
-// between the process's own cgroup and the top of what is mounted, and never
-// fails: what cannot be read or understood is no limit, and a warning.
+// [Find] locates the process's cgroup in a file system, once. [Group.Limits] then
+// reads the limits, and [Group.Stats] the counters, as often as needed.
+// [Limits.Workers] returns how many processes the limits are good for, and
+// [Stats.OOMSince] whether the kernel killed one for want of memory.
+//
+// cgroup v1, v2 and the hybrid of both are read at every visible level from the
+// process's own cgroup up. Nothing fails: what cannot be read or parsed counts as no
+// limit and gives a warning. Limits that a container cannot see are those of an
+// Amazon ECS task; [ECS] asks for them.
 package cgroup
 
 import (
@@ -16,31 +22,31 @@ import (
 // and may be used by several goroutines at once.
 type Group struct {
 	root     fs.FS
-	cpu      place
-	memory   place
+	cpu      location
+	memory   location
 	warnings []string
 }
 
-// A place is where one controller keeps the cgroup of this process. The zero
-// place is that of a controller which was not found.
-type place struct {
+// A location is where the files of one controller are. The zero location is that of
+// a controller that was not found.
+type location struct {
 	version int      // 1 or 2; 0: not found
 	levels  []string // absolute directories that exist, innermost first, at least one
-	shows   shows
+	first   relation // of the first level
 }
 
-// shows says what the first level of a place is.
-type shows int
+// A relation tells which cgroup a directory is.
+type relation int
 
 const (
-	another   shows = iota // the root of a mount that does not have our cgroup
-	parent                 // the nearest parent that exists
-	ourselves              // the process's own cgroup
+	other    relation = iota // the root of a mount that does not cover the process's cgroup
+	ancestor                 // its nearest visible ancestor
+	self                     // the process's own cgroup
 )
 
-// Find locates the cgroup of the calling process by what root, an fs.FS rooted
-// at "/", has under proc/self. It never fails: whatever is missing is told by
-// the Warnings of [Group.Limits].
+// Find locates the cgroup of the calling process. root is the file system rooted at
+// "/", of which it reads proc/self and the cgroup mounts. Find never fails: the
+// Warnings of [Group.Limits] list what is missing.
 func Find(root fs.FS) *Group {
 	g := &Group{root: root}
 	r := reader{root: root}
@@ -58,10 +64,10 @@ func Find(root fs.FS) *Group {
 	return g
 }
 
-// locate finds the place of one controller. The kernel binds a controller to
-// one hierarchy at a time (kernel/cgroup/cgroup.c, rebind_subsystems), so one
-// that a v1 line names is not on v2, and every other one is.
-func (r *reader) locate(controller string, memberships map[string]string, mounts []mount) place {
+// locate returns the location of one controller. The kernel binds a controller to
+// one hierarchy at a time (kernel/cgroup/cgroup.c, rebind_subsystems): if no v1 line
+// of memberships has it, it is on v2.
+func (r *reader) locate(controller string, memberships map[string]string, mounts []mount) location {
 	version, key := 1, controller
 	if _, ok := memberships[key]; !ok {
 		version, key = 2, unified
@@ -69,61 +75,60 @@ func (r *reader) locate(controller string, memberships map[string]string, mounts
 	own, ok := memberships[key]
 	if !ok {
 		r.warn(fmt.Errorf("no %s controller in /proc/self/cgroup", controller))
-		return place{}
+		return location{}
 	}
-	var best place
+	var best location
 	for _, m := range mounts {
 		if !m.has(key) {
 			continue
 		}
-		if p := r.placeIn(m, own); p.betterThan(best) {
-			best = p
+		if l := r.locateIn(m, own); l.betterThan(best) {
+			best = l
 			best.version = version
 		}
 	}
 	switch {
 	case best.version == 0:
 		r.warn(fmt.Errorf("no cgroup mount for the %s controller that can be read", controller))
-	case best.shows != ourselves:
+	case best.approximate():
 		r.warn(fmt.Errorf("cgroup %.200q is not visible, reading %s instead", own, best.levels[0]))
 	}
 	return best
 }
 
-// placeIn returns the levels that m shows of the cgroup own: those from own, or
-// from its nearest parent that exists, to the root of the mount. If m does not
-// cover own at all, the root of the mount is the best guess there is.
-func (r *reader) placeIn(m mount, own string) place {
+// locateIn returns the levels of the cgroup own that are visible in m: from own, or
+// its nearest visible ancestor, up to the root of the mount. If m does not cover own
+// the root of the mount is the best approximation.
+func (r *reader) locateIn(m mount, own string) location {
 	rel, covers := m.below(own)
-	p := place{shows: another}
+	l := location{first: other}
 	if covers {
-		p.shows = ourselves
+		l.first = self
 	}
 	for dir := path.Join(m.point, rel); ; dir = path.Dir(dir) {
 		if r.isDir(dir) {
-			p.levels = append(p.levels, dir)
-		} else if covers && len(p.levels) == 0 {
-			p.shows = parent
+			l.levels = append(l.levels, dir)
+		} else if covers && len(l.levels) == 0 {
+			l.first = ancestor
 		}
 		if dir == m.point {
-			return p
+			return l
 		}
 	}
 }
 
-// betterThan prefers the mount that shows the own cgroup, and of those the one
-// that shows the most levels above it.
-func (p place) betterThan(q place) bool {
-	if len(p.levels) == 0 || len(q.levels) == 0 {
-		return len(p.levels) > 0
+// betterThan prefers the location that begins with the process's own cgroup, and of
+// two such the one with more levels.
+func (l location) betterThan(m location) bool {
+	if len(l.levels) == 0 || len(m.levels) == 0 {
+		return len(l.levels) > 0
 	}
-	if p.shows != q.shows {
-		return p.shows > q.shows
+	if l.first != m.first {
+		return l.first > m.first
 	}
-	return len(p.levels) > len(q.levels)
+	return len(l.levels) > len(m.levels)
 }
 
-// guessed says that the controller is there, but the own cgroup is not.
-func (p place) guessed() bool {
-	return p.version != 0 && p.shows != ourselves
-}
+// approximate reports whether the controller was found, but not the process's own
+// cgroup.
+func (l location) approximate() bool { return l.version != 0 && l.first != self }

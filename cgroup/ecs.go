@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// ECSTimeout is how long a start may wait for the answer of [ECS].
+// ECSTimeout is how long to wait for [ECS] at the start.
 const ECSTimeout = time.Second
 
 const ecsMetadata = "ECS task metadata"
 
-// ECS asks the metadata endpoint of Amazon ECS for the limits of the task, in
-// CPUs and bytes, 0 for none. They are in a cgroup above the container, where
-// the container cannot see them. uri is the value of
-// ECS_CONTAINER_METADATA_URI_V4; the caller bounds the time with ctx. See
+// ECS asks the metadata endpoint of Amazon ECS for the limits of the task, in CPUs
+// and bytes, 0 for none. They are set on a cgroup above the container, which the
+// container cannot see. uri is the value of ECS_CONTAINER_METADATA_URI_V4; ctx limits
+// the time. See
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoint-v4-response.html
 func ECS(ctx context.Context, uri string) (cpus float64, memory int64, err error) {
 	body, err := get(ctx, uri+"/task")
@@ -32,8 +32,8 @@ func ECS(ctx context.Context, uri string) (cpus float64, memory int64, err error
 	return cpus, memory, nil
 }
 
-// get talks to the endpoint and nobody else: no proxy of the environment, no
-// redirect.
+// get reads url directly: without a proxy from the environment and without following
+// redirects.
 func get(ctx context.Context, url string) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -51,35 +51,35 @@ func get(ctx context.Context, url string) ([]byte, error) {
 	if response.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("status %s", response.Status)
 	}
-	const most = 1 << 20
-	body, err := io.ReadAll(io.LimitReader(response.Body, most+1))
-	if err == nil && len(body) > most {
+	const maxBody = 1 << 20
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
+	if err == nil && len(body) > maxBody {
 		err = errors.New("answer is longer than 1 MiB")
 	}
 	return body, err
 }
 
-// parseTask takes the Limits of the task. Those of its containers are shares,
-// which cap nothing.
+// parseTask returns the Limits of the task. Those of its containers are shares, which
+// limit nothing.
 func parseTask(body []byte) (cpus float64, memory int64, err error) {
-	var task struct {
+	var ecsTask struct {
 		Limits struct {
 			CPU    float64 // vCPUs
 			Memory int64   // MiB
 		}
 	}
-	if err := json.Unmarshal(body, &task); err != nil {
+	if err := json.Unmarshal(body, &ecsTask); err != nil {
 		return 0, 0, err
 	}
-	cpus, memory = task.Limits.CPU, task.Limits.Memory
+	cpus, memory = ecsTask.Limits.CPU, ecsTask.Limits.Memory
 	if cpus < 0 || memory < 0 || memory >= noMemoryLimit>>20 {
 		return 0, 0, fmt.Errorf("limits of %v vCPU and %d MiB", cpus, memory)
 	}
 	return cpus, memory << 20, nil
 }
 
-// WithECS returns the limits with those of the ECS task, in CPUs and bytes, 0
-// for none, where they are lower.
+// WithECS returns the limits with those of the ECS task where these are lower, in
+// CPUs and bytes, 0 for none.
 func (l Limits) WithECS(cpus float64, memory int64) Limits {
 	l.lowerCPU(cpus, ecsMetadata)
 	l.lowerMemory(memory, ecsMetadata)

@@ -80,7 +80,7 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// checkOneWarning wants the limits of machine and a warning about that file.
+// checkOneWarning checks for the limits of machine and a warning about that file.
 func checkOneWarning(t *testing.T, leaf string, l Limits) {
 	t.Helper()
 	checkInvariants(t, l)
@@ -92,7 +92,7 @@ func checkOneWarning(t *testing.T, leaf string, l Limits) {
 	}
 }
 
-// denied is a directory with a file that must not be read.
+// denied is a directory with a file that this user may not read.
 type denied struct {
 	fs.FS
 	name string
@@ -105,7 +105,7 @@ func (d denied) Open(name string) (fs.File, error) {
 	return d.FS.Open(name)
 }
 
-// TestNothing takes away one file after the other of those that always exist.
+// TestNothing removes one after the other of the files that always exist.
 func TestNothing(t *testing.T) {
 	checkInvariants(t, Find(fstest.MapFS{}).Limits(0))
 	for _, name := range []string{"proc/self/cgroup", "proc/self/mountinfo"} {

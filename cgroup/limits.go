@@ -6,33 +6,33 @@ import (
 	"strings"
 )
 
-// Limits are the limits in force. Zero means no limit. Weights, shares, bursts
-// and soft limits are no limits.
+// Limits are the limits in force, 0 for none. Weights, shares, bursts and soft limits
+// do not count.
 type Limits struct {
 	// CPU is the quota in CPUs, the minimum over all visible levels.
 	CPU float64
-	// Memory is the hard limit in bytes, the minimum over all visible levels
-	// and, where there is a limit at all, over MemTotal.
+	// Memory is the hard limit in bytes, the minimum over all visible levels and, if
+	// there is any limit, MemTotal.
 	Memory int64
-	// MemoryHigh is the minimum of memory.high (v2) in bytes: from there on the
-	// kernel slows the processes down and reclaims.
+	// MemoryHigh is the minimum of memory.high (v2) in bytes. Above it the kernel
+	// reclaims memory and slows the processes down.
 	MemoryHigh int64
 	// MemTotal is the memory of the machine in bytes, 0 if unknown.
 	MemTotal int64
 	// Affinity is the number of CPUs that the process may run on, at least 1.
 	Affinity int
 
-	// CPUFrom and MemoryFrom name what decided CPU and Memory: the absolute path
-	// of a file, or the ECS task metadata. They are "" where there is no limit.
+	// CPUFrom and MemoryFrom name the source of CPU and Memory: the absolute path of
+	// a file, or the ECS task metadata; "" without a limit.
 	CPUFrom, MemoryFrom string
-	// CPUVersion and MemoryVersion are the cgroup versions of the hierarchies
-	// that the controllers are on, 1 or 2; 0: none was found.
+	// CPUVersion and MemoryVersion are the cgroup versions of the two controllers,
+	// 1 or 2; 0 if one was not found.
 	CPUVersion, MemoryVersion int
 
-	// Approximate says that the process's own cgroup is not visible, and the
-	// limits are those of its nearest visible parent or else of the mount's root.
+	// Approximate tells that the process's own cgroup is not visible: the limits are
+	// those of its nearest visible ancestor or else of the mount's root.
 	Approximate bool
-	// Warnings tell what could not be read or understood, a line each.
+	// Warnings list what could not be read or parsed, a line each.
 	Warnings []string
 }
 
@@ -41,14 +41,14 @@ const (
 	status  = "/proc/self/status"
 )
 
-// Limits reads the limits now. affinity is the number of CPUs in the affinity
-// mask, as from [Affinity]; 0 takes it from /proc/self/status.
+// Limits reads the current limits. affinity is the number of CPUs in the affinity
+// mask, from [Affinity]; if it is 0, Limits reads /proc/self/status.
 func (g *Group) Limits(affinity int) Limits {
 	l := Limits{
 		Affinity:      affinity,
 		CPUVersion:    g.cpu.version,
 		MemoryVersion: g.memory.version,
-		Approximate:   g.cpu.guessed() || g.memory.guessed(),
+		Approximate:   g.cpu.approximate() || g.memory.approximate(),
 	}
 	r := reader{root: g.root, warnings: slices.Clone(g.warnings)}
 	r.cpu(&l, g.cpu)
@@ -74,16 +74,16 @@ func (l *Limits) lowerMemory(size int64, from string) {
 	}
 }
 
-// capMemory brings a limit that is more than the machine has down to that.
+// capMemory lowers a limit to the memory of the machine.
 func (l *Limits) capMemory() {
 	if l.Memory > 0 {
 		l.lowerMemory(l.MemTotal, meminfo)
 	}
 }
 
-func (r *reader) cpu(l *Limits, p place) {
-	for _, dir := range p.levels {
-		if p.version == 1 {
+func (r *reader) cpu(l *Limits, at location) {
+	for _, dir := range at.levels {
+		if at.version == 1 {
 			l.lowerCPU(r.cfs(dir), dir+"/cpu.cfs_quota_us")
 		} else {
 			l.lowerCPU(r.cpuMax(dir+"/cpu.max"), dir+"/cpu.max")
@@ -106,18 +106,18 @@ func (r *reader) cfs(dir string) float64 {
 	if !ok {
 		return 0
 	}
-	period, _ := r.readIfAny(dir + "/cpu.cfs_period_us") // none is malformed
+	period, _ := r.readIfAny(dir + "/cpu.cfs_period_us") // parseCFS reports a missing period
 	cpus, err := parseCFS(quota, period)
 	r.check(dir+"/cpu.cfs_quota_us", err)
 	return cpus
 }
 
-func (r *reader) memory(l *Limits, p place) {
-	if p.version == 1 {
-		r.memoryV1(l, p.levels)
+func (r *reader) memory(l *Limits, at location) {
+	if at.version == 1 {
+		r.memoryV1(l, at.levels)
 		return
 	}
-	for _, dir := range p.levels {
+	for _, dir := range at.levels {
 		l.lowerMemory(r.size(dir+"/memory.max"), dir+"/memory.max")
 		if high := r.size(dir + "/memory.high"); high > 0 && (l.MemoryHigh == 0 || high < l.MemoryHigh) {
 			l.MemoryHigh = high
@@ -125,9 +125,9 @@ func (r *reader) memory(l *Limits, p place) {
 	}
 }
 
-// memoryV1 stops below a parent with use_hierarchy 0 (kernels before 5.11),
-// whose limit does not apply to its children. memory.stat has the kernel's own
-// minimum, also over levels that are not visible here (mm/memcontrol-v1.c,
+// memoryV1 stops below an ancestor with use_hierarchy 0 (kernels before 5.11): its
+// limit does not apply to its children. memory.stat has the kernel's own minimum,
+// which includes levels that are not visible here (mm/memcontrol-v1.c,
 // memcg1_stat_format).
 func (r *reader) memoryV1(l *Limits, levels []string) {
 	for i, dir := range levels {
@@ -171,8 +171,8 @@ func (r *reader) memTotal() int64 {
 	return size
 }
 
-// affinity counts the CPUs that the kernel prints in /proc/self/status
-// (fs/proc/array.c, task_cpus_allowed), at least 1.
+// affinity returns the number of CPUs in /proc/self/status (fs/proc/array.c,
+// task_cpus_allowed), at least 1.
 func (r *reader) affinity() int {
 	text, ok := r.read(status, maxFile)
 	if !ok {

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unified is what /proc/self/cgroup calls the v2 hierarchy: a line without
-// controllers.
+// unified stands for the v2 hierarchy among controllers: in /proc/self/cgroup its line
+// has none.
 const unified = ""
 
 // parseMemberships reads /proc/self/cgroup: for each controller, or unified,
@@ -20,8 +20,8 @@ const unified = ""
 //	hierarchy-ID ":" controllers, comma-separated ":" path
 //
 // (kernel/cgroup/cgroup.c, proc_cgroup_show). The path may have colons but no
-// line feed (cgroup_mkdir refuses it), and is not escaped. The error tells of
-// the first line that was left out.
+// line feed (cgroup_mkdir refuses it), and is not escaped. The error is about
+// the first line that was skipped.
 func parseMemberships(text string) (map[string]string, error) {
 	var bad error
 	memberships := map[string]string{}
@@ -49,8 +49,8 @@ type mount struct {
 	controllers []string // v1: its controllers, among other options; v2: unified
 }
 
-// parseMounts reads the cgroup mounts out of /proc/self/mountinfo, less those
-// under another mount. The error tells of the first line that was left out.
+// parseMounts returns the cgroup mounts in /proc/self/mountinfo that no other mount
+// covers. The error is about the first line that was skipped.
 func parseMounts(text string) ([]mount, error) {
 	var bad error
 	var mounts []mount
@@ -61,8 +61,8 @@ func parseMounts(text string) ([]mount, error) {
 			bad = firstError(bad, err)
 			continue
 		}
-		// What is mounted later on the same point hides what was there. The
-		// kernel lists a mount after the one that it is mounted upon.
+		// A later mount on the same point covers an earlier one. The kernel lists a
+		// mount after the one that it is mounted on.
 		mounts = slices.DeleteFunc(mounts, func(under mount) bool { return under.point == m.point })
 		if m.controllers != nil {
 			mounts = append(mounts, m)
@@ -77,8 +77,8 @@ func parseMounts(text string) ([]mount, error) {
 //
 // with one space between the fields, which may be empty; space, tab, line feed
 // and backslash in a field are octal escapes (fs/proc_namespace.c,
-// show_mountinfo; kernel/cgroup/cgroup.c, cgroup_show_path). What is no cgroup
-// mount has no controllers.
+// show_mountinfo; kernel/cgroup/cgroup.c, cgroup_show_path). Other mounts have
+// no controllers.
 func parseMount(line string) (mount, error) {
 	before, after, ok := strings.Cut(line, " - ")
 	fields, tail := strings.Split(before, " "), strings.Split(after, " ")
@@ -99,11 +99,12 @@ func (m mount) has(controller string) bool {
 	return slices.Contains(m.controllers, controller)
 }
 
-// below returns where in the mount the cgroup own is, if it is there.
+// below returns the path of the cgroup own relative to the mount, if the mount covers
+// it.
 //
-// Both paths are relative to the root of the cgroup namespace and start with
-// "/.." where they lead out of it (kernel/cgroup/cgroup.c, cgroup_path_ns), and
-// then the names on the way back down are not to be had.
+// Both paths are relative to the root of the cgroup namespace and start with "/.."
+// where they lead out of it (kernel/cgroup/cgroup.c, cgroup_path_ns); then the names
+// on the way down again are unknown.
 func (m mount) below(own string) (rel string, ok bool) {
 	rel, ok = strings.CutPrefix(own, strings.TrimSuffix(m.root, "/"))
 	if !ok || rel != "" && rel[0] != '/' || slices.Contains(strings.Split(rel, "/"), "..") {

@@ -8,9 +8,9 @@ import (
 )
 
 // parseCPUMax returns the quota of a v2 cpu.max in CPUs, 0 for none. The file
-// is "max 100000" or "150000 100000", microseconds both (kernel/sched/core.c,
-// cpu_max_show). One field alone may be written, where it keeps the period, but
-// is never read; guessing the period would be a guess at the limit.
+// is "max 100000" or "150000 100000", both in microseconds (kernel/sched/core.c,
+// cpu_max_show). The kernel accepts one field alone, which keeps the period, but
+// always prints two.
 func parseCPUMax(text string) (float64, error) {
 	fields := strings.Fields(text)
 	if len(fields) != 2 {
@@ -44,10 +44,10 @@ func parseQuota(quota, period string) (float64, error) {
 	return float64(q) / float64(p), nil
 }
 
-// noMemoryLimit and above is what v1 shows for no limit: the largest number of
-// pages that fits a long, in bytes (mm/memcontrol-v1.c, PAGE_COUNTER_MAX). It
-// depends on the size of a page, and kernels before 3.19 had two others; but
-// no machine has 4 EiB.
+// noMemoryLimit is a size from which on v1 means no limit. The kernel prints the
+// largest number of pages that fits a long, in bytes (mm/memcontrol-v1.c,
+// PAGE_COUNTER_MAX), which depends on the page size; kernels before 3.19 had two
+// other values. No machine has 4 EiB.
 const noMemoryLimit = 1 << 62
 
 // parseMemory returns a limit in bytes, 0 for none, of either version.
@@ -79,7 +79,7 @@ func parseMemTotal(value string) (int64, error) {
 // parseCPUList counts the CPUs of a list such as "0-3,8" (lib/bitmap.c,
 // bitmap_print_to_pagebuf), which is ascending.
 func parseCPUList(list string) (int, error) {
-	const tooMany = 1 << 20 // a Linux kernel has 8192 at most (NR_CPUS)
+	const maxCPUs = 1 << 20 // a Linux kernel has 8192 at most (NR_CPUS)
 	count, next := uint64(0), uint64(0)
 	for item := range strings.SplitSeq(list, ",") {
 		first, last, isRange := strings.Cut(item, "-")
@@ -88,7 +88,7 @@ func parseCPUList(list string) (int, error) {
 		}
 		lo, err1 := strconv.ParseUint(first, 10, 64)
 		hi, err2 := strconv.ParseUint(last, 10, 64)
-		if err1 != nil || err2 != nil || lo < next || hi < lo || hi >= tooMany {
+		if err1 != nil || err2 != nil || lo < next || hi < lo || hi >= maxCPUs {
 			return 0, fmt.Errorf("%.40q is not a list of CPUs", list)
 		}
 		count, next = count+hi-lo+1, hi+1

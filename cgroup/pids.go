@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// ProcessRoom returns how many processes and threads may be added before the
-// container's limit on them is reached (pids.max less pids.current, at each
-// visible level), false if there is none. The files are the same in v1 and v2
+// ProcessRoom returns how many more processes and threads the container's limit
+// allows: the minimum of pids.max less pids.current over all visible levels. limited
+// is false without a limit. The files are the same in v1 and v2
 // (Documentation/admin-guide/cgroup-v2.rst, PID).
 func ProcessRoom(root fs.FS) (room int, limited bool) {
 	r := reader{root: root}
@@ -23,7 +23,7 @@ func ProcessRoom(root fs.FS) (room int, limited bool) {
 		return 0, false
 	}
 	for _, dir := range r.locate("pids", memberships, mounts).levels {
-		limit, err1 := r.pids(dir + "/pids.max") // "max" is none
+		limit, err1 := r.pids(dir + "/pids.max") // an error for "max", which is no limit
 		used, err2 := r.pids(dir + "/pids.current")
 		if err1 == nil && err2 == nil && (!limited || limit-used < room) {
 			room, limited = limit-used, true

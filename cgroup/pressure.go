@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// Pressure is what the kernel calls pressure stall information.
+// Pressure is pressure stall information (Documentation/accounting/psi.rst).
 type Pressure struct {
-	Known bool  // false: the kernel does not account it
-	Some  Stall // some tasks waited
-	Full  Stall // all that were not idle did
+	Known bool  // false if the kernel does not measure it
+	Some  Stall // time in which some tasks waited
+	Full  Stall // time in which all tasks that were not idle waited
 }
 
 // A Stall is the time that tasks waited for a resource.
 type Stall struct {
 	Avg10 float64       // percent of the last 10 seconds
-	Total time.Duration // since the cgroup was made
+	Total time.Duration // since the cgroup was created
 }
 
 // parsePressure reads a cpu.pressure or memory.pressure, which is

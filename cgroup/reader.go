@@ -10,29 +10,28 @@ import (
 )
 
 const (
-	// The kernel prints a cgroup file into a page or a few.
+	// A cgroup file has a few pages at most.
 	maxFile = 64 << 10
-	// A mount is about 150 bytes, and a busy node has thousands of them.
+	// A mount has about 150 bytes, and a busy node thousands of mounts.
 	maxMountinfo = 4 << 20
 )
 
-// A reader reads files and keeps a warning of each that is no good.
+// A reader reads files and collects warnings about those that it cannot read or parse.
 type reader struct {
 	root     fs.FS // rooted at "/"
 	warnings []string
 }
 
-// read returns the contents of the file with that absolute path, if it can be
-// read and has at most so many bytes.
-func (r *reader) read(file string, most int64) (string, bool) {
-	text, err := readAll(r.root, file, most)
+// read returns the contents of the file with that absolute path, if it can be read
+// and has at most limit bytes.
+func (r *reader) read(file string, limit int64) (string, bool) {
+	text, err := readAll(r.root, file, limit)
 	r.check(file, err)
 	return text, err == nil
 }
 
-// readIfAny is read, but without a warning where the file is not there. A level
-// of cgroups that has no such file has no such limit: the root, or one to which
-// the controller is not delegated.
+// readIfAny is read without a warning where the file does not exist: a cgroup without
+// the file has no such limit (the root, or one without that controller).
 func (r *reader) readIfAny(file string) (string, bool) {
 	text, err := readAll(r.root, file, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -42,14 +41,14 @@ func (r *reader) readIfAny(file string) (string, bool) {
 	return text, err == nil
 }
 
-// check warns of an error with that file.
+// check adds a warning if err, about that file, is not nil.
 func (r *reader) check(file string, err error) {
 	if err != nil {
 		r.warn(fmt.Errorf("read %s: %w", file, err))
 	}
 }
 
-// warn keeps a warning, once: on v2 both controllers are in the same place.
+// warn adds a warning, once: on v2 both controllers have the same location.
 func (r *reader) warn(err error) {
 	// A mount point may have line ends in its name, and a warning is one line.
 	line := strings.NewReplacer("\n", `\n`, "\r", `\r`).Replace(err.Error())
@@ -63,23 +62,23 @@ func (r *reader) isDir(file string) bool {
 	return err == nil && info.IsDir()
 }
 
-func readAll(root fs.FS, file string, most int64) (string, error) {
+func readAll(root fs.FS, file string, limit int64) (string, error) {
 	f, err := root.Open(name(file))
 	if err != nil {
 		return "", withoutPath(err)
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, most+1))
+	text, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
 		return "", withoutPath(err)
 	}
-	if int64(len(text)) > most {
-		return "", fmt.Errorf("longer than %d KiB", most>>10)
+	if int64(len(text)) > limit {
+		return "", fmt.Errorf("longer than %d KiB", limit>>10)
 	}
 	return string(text), nil
 }
 
-// withoutPath returns the cause alone: callers name the file themselves.
+// withoutPath returns the cause alone: callers add the path.
 func withoutPath(err error) error {
 	if pathError := (*fs.PathError)(nil); errors.As(err, &pathError) {
 		return pathError.Err
@@ -87,7 +86,7 @@ func withoutPath(err error) error {
 	return err
 }
 
-// name returns the name that an fs.FS rooted at "/" has for an absolute path.
+// name returns the name of an absolute path in an fs.FS rooted at "/".
 func name(file string) string {
 	if file == "/" {
 		return "."

@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// A Counter is a number that the kernel may not have.
+// A Counter is a number that some kernels do not have.
 type Counter struct {
 	Value uint64
-	Known bool // false: no such file or key, which is not 0
+	Known bool // false if there is no such file or key
 }
 
-// Since returns how much the counter grew. It is known if both are. A counter
-// that is less than before was reset (v1's failcnt and max_usage_in_bytes can
-// be written), and counts from 0.
+// Since returns how much the counter has grown since before. It is known if both
+// are. A counter less than before was reset (v1's failcnt and max_usage_in_bytes can
+// be written) and counts from 0.
 func (c Counter) Since(before Counter) Counter {
 	if !c.Known || !before.Known {
 		return Counter{}
@@ -25,48 +25,48 @@ func (c Counter) Since(before Counter) Counter {
 	return c
 }
 
-// Duration is the value of a counter in nanoseconds.
+// Duration returns the value of a counter of nanoseconds.
 func (c Counter) Duration() time.Duration {
 	return time.Duration(min(c.Value, 1<<63-1))
 }
 
-// Stats are the live counters of the process's own cgroup. They are all unknown
-// where that is not visible: better than those of somebody else.
+// Stats are the counters of the process's own cgroup. If that is not visible all are
+// unknown: those of an ancestor would include other containers.
 type Stats struct {
-	// Periods counts the periods of the CPU quota in which something ran, and
-	// Throttled those of them in which the quota was used up.
+	// Periods counts the periods of the CPU quota in which a task ran, Throttled
+	// those in which the quota was used up.
 	Periods, Throttled Counter
-	// ThrottledTime is how long the own quota held the cgroup back, and
-	// ThrottledAny how long the own or one above did (v2, kernel >= 6.6). Both
-	// are in nanoseconds, summed over CPUs.
+	// ThrottledTime is how long the cgroup's own quota stopped its tasks,
+	// ThrottledAny how long that or one above did (v2, kernel >= 6.6). Both are in
+	// nanoseconds, summed over CPUs.
 	ThrottledTime, ThrottledAny Counter
 
-	// OOM counts how often memory ran into the limit of this cgroup, or of one
-	// below, with nothing left to reclaim (v2).
+	// OOM counts how often memory reached the limit of this cgroup, or of one below,
+	// with nothing left to reclaim (v2).
 	OOM Counter
-	// OOMKill counts the processes that the kernel killed for want of memory,
-	// whoever's limit it was. v1 leaves out those in cgroups below.
+	// OOMKill counts the processes that the kernel killed for want of memory, for any
+	// limit. v1 does not count those in cgroups below.
 	OOMKill Counter
-	// Failcnt counts how often memory ran into the limit of this cgroup, alone or
-	// with swap, whether or not there was something to reclaim (v1).
+	// Failcnt counts how often memory, alone or with swap, reached the limit of this
+	// cgroup, whether or not there was something to reclaim (v1).
 	Failcnt Counter
 	// MemoryCurrent and MemoryPeak are in bytes, page cache included.
 	MemoryCurrent, MemoryPeak Counter
-	// OOMGroup says that the kernel kills all processes of this cgroup, PID 1
-	// included, where it kills one for the limit of this cgroup (v2).
+	// OOMGroup tells that for the limit of this cgroup the kernel kills all of its
+	// processes, PID 1 included, instead of one (v2).
 	OOMGroup bool
 
-	// CPUPressure and MemoryPressure tell what share of time tasks of this
+	// CPUPressure and MemoryPressure are the share of time in which tasks of this
 	// cgroup waited for the resource (v2).
 	CPUPressure, MemoryPressure Pressure
 
-	// swapPeaked says that memory and swap together have been at their limit (v1).
+	// swapPeaked tells that memory and swap together have reached their limit (v1).
 	swapPeaked bool
 }
 
-// ThrottledAbove returns for how long in nanoseconds, since before, a CPU quota
-// above this cgroup held it back. It is not exact: the kernel takes the two
-// times it is made of at slightly different moments.
+// ThrottledAbove returns how long, in nanoseconds since before, a CPU quota above this
+// cgroup stopped its tasks. It is not exact: the kernel reads the two times, of which
+// it is the difference, at slightly different moments.
 func (s Stats) ThrottledAbove(before Stats) Counter {
 	all, own := s.ThrottledAny.Since(before.ThrottledAny), s.ThrottledTime.Since(before.ThrottledTime)
 	if !all.Known || !own.Known {
@@ -75,7 +75,7 @@ func (s Stats) ThrottledAbove(before Stats) Counter {
 	return Counter{Value: all.Value - min(own.Value, all.Value), Known: true}
 }
 
-// Stats reads the counters now.
+// Stats reads the current counters.
 func (g *Group) Stats() Stats {
 	var s Stats
 	cpu, memory := g.own(g.cpu), g.own(g.memory)
@@ -110,8 +110,8 @@ func (s *Stats) readCPUV1(f files) {
 }
 
 func (s *Stats) readMemory(f files) {
-	// Not memory.events.local: that leaves out cgroups which the application
-	// made below its own.
+	// Not memory.events.local, which does not count cgroups that the application
+	// creates below its own.
 	events := f.read("memory.events")
 	s.OOM = counter(events, "oom")
 	s.OOMKill = counter(events, "oom_kill")
@@ -121,11 +121,11 @@ func (s *Stats) readMemory(f files) {
 	s.MemoryPressure = parsePressure(f.read("memory.pressure"))
 }
 
-// A charge tries memory and swap together first, and fails there if both limits
-// are the same, as after docker run -m 1g --memory-swap 1g (mm/memcontrol.c,
-// try_charge_memcg). Recent kernels then count no failure at all (seen on 6.18;
-// mem_cgroup_css_alloc sets track_failcnt for memory alone), so the peak is
-// looked at too.
+// readMemoryV1 also reads the limit on memory and swap together. The kernel charges
+// that first, so it is the one that fails if both limits are the same, as after
+// docker run -m 1g --memory-swap 1g (mm/memcontrol.c, try_charge_memcg). Recent
+// kernels then count no failure (seen on 6.18; mem_cgroup_css_alloc sets track_failcnt
+// for memory alone), so the peak is compared too.
 func (s *Stats) readMemoryV1(f files) {
 	s.OOMKill = counter(f.read("memory.oom_control"), "oom_kill")
 	s.Failcnt = number(f.read("memory.failcnt"))
@@ -139,25 +139,26 @@ func (s *Stats) readMemoryV1(f files) {
 	s.MemoryPeak = number(f.read("memory.max_usage_in_bytes"))
 }
 
-// slack is how far below its limit memory can be stuck: the kernel may kill for
-// an allocation of eight pages (PAGE_ALLOC_COSTLY_ORDER) of up to 64 KiB.
+// slack is how far below the limit the peak may be when the kernel kills: for an
+// allocation of eight pages (PAGE_ALLOC_COSTLY_ORDER) of up to 64 KiB.
 const slack = 8 * 64 << 10
 
-// files are those of one cgroup.
+// files are the files of one cgroup.
 type files struct {
 	group *Group
-	dir   string // "": there are none
+	dir   string // "" for none
 }
 
-func (g *Group) own(p place) files {
-	if p.version == 0 || p.shows != ourselves {
+// own returns the files of the process's own cgroup.
+func (g *Group) own(l location) files {
+	if l.version == 0 || l.first != self {
 		return files{}
 	}
-	return files{g, p.levels[0]}
+	return files{g, l.levels[0]}
 }
 
-// read returns "" for what cannot be read: without pressure accounting, for one,
-// the files are there and reading gives EOPNOTSUPP (kernel/sched/psi.c).
+// read returns "" if the file cannot be read. Without pressure accounting, for
+// example, reading gives EOPNOTSUPP (kernel/sched/psi.c).
 func (f files) read(file string) string {
 	if f.dir == "" {
 		return ""

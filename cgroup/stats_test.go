@@ -113,8 +113,8 @@ func TestSince(t *testing.T) {
 	}
 }
 
-// TestOOMWithSwap has what a 6.18 kernel shows after a kill for the limit of
-// docker run -m 32m --memory-swap 32m: no failure at all.
+// TestOOMWithSwap has the files of a 6.18 kernel after a kill for the limit of docker
+// run -m 32m --memory-swap 32m: no failure is counted.
 func TestOOMWithSwap(t *testing.T) {
 	files := map[string]string{
 		"memory.oom_control":              "oom_kill 0\n",

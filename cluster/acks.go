@@ -1,61 +1,132 @@
 package cluster
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
-// ackDelay is for how long a worker's answers may lie there.
-const ackDelay = time.Millisecond
+const (
+	// maxPending is how many connections a worker may have that it has not
+	// acknowledged. With one, as in Node's own primary, a worker sleeps and is
+	// woken for each; what is there already costs it no sleep.
+	maxPending = 8
+	// maxAckLatency is within what time a worker must have acknowledged its
+	// connections to get another one ahead: one that computes for longer would
+	// keep it waiting while others are idle.
+	maxAckLatency = 5 * time.Millisecond
+	// ackDelay is for how long acks may stay unread.
+	ackDelay = time.Millisecond
+	// maxUnackedHandles bounds the memory for a worker that never acknowledges.
+	maxUnackedHandles = 64
+)
 
-// deferAcks stops waiting for the answers of w for a moment. There are two for each
-// connection, and to be woken by them costs more than to pass it.
-func (w *Worker) deferAcks() {
-	if !w.acksDeferred {
-		w.acksDeferred, w.handedOverBefore = true, w.handedOver
-		w.updateInterest()
-		w.primary.poller.tickIn(ackDelay)
-	}
+// A handover is a connection on its way to a worker.
+type handover struct {
+	fd        int
+	server    *server
+	seq       int64 // of the frame
+	at        time.Time
+	refusedBy []*Worker
 }
 
-// checkDeferredAcks reads what w has written since it was hushed. It stays so as long as it
-// gets connections.
-func (w *Worker) checkDeferredAcks() {
-	if !w.acksDeferred {
-		return
-	}
-	w.receive()
-	if w.handedOver == w.handedOverBefore {
-		w.acksDeferred = false
-		w.updateInterest()
-		return
-	}
-	w.handedOverBefore = w.handedOver
-	w.primary.poller.tickIn(ackDelay)
+// acks are what a worker is still to acknowledge. A connection has two acks, that
+// of its descriptor (NODE_HANDLE_ACK) and that of the worker's server; waking for
+// them costs more than the hand-over. So while connections are handed over, the
+// channel is not polled: acks are read when they are needed, or after ackDelay.
+type acks struct {
+	channel *channel
+
+	pending []handover // without the ack of the server, oldest first
+	handles []int64    // frames with a descriptor without its ack, oldest first; see trackHandle
+
+	handedOver       int64 // connections
+	handedOverBefore int64 // handedOver when onTick last looked
+	round            int64 // in which readDeferred has read
 }
 
-// readDeferredAcks reads what hushed workers have written and reports whether there
-// was any.
-func (p *Primary) readDeferredAcks() bool {
-	some := false
-	for w := range p.workers {
-		some = w.readDeferredAcks() || some
-	}
-	return some
-}
-
-// readDeferredAcks reads what w has written while it was hushed, once in a round.
-func (w *Worker) readDeferredAcks() bool {
-	if !w.acksDeferred || w.round == w.primary.round {
+// hasRoom reports whether the worker can get a connection now.
+func (a *acks) hasRoom(now time.Time) bool {
+	if !a.channel.idle() {
 		return false
 	}
-	w.round = w.primary.round
-	return w.receive()
+	return len(a.pending) == 0 || len(a.pending) < maxPending && now.Sub(a.pending[0].at) < maxAckLatency
 }
 
-// stopDeferringAcks waits for the answers of all workers again.
-func (p *Primary) stopDeferringAcks() {
-	for w := range p.workers {
-		if w.acksDeferred {
-			w.acksDeferred = false
-			w.updateInterest()
-		}
+// add records a connection that was sent, and defers its acks.
+func (a *acks) add(h handover) {
+	a.pending = append(a.pending, h)
+	a.trackHandle(h.seq)
+	if !a.channel.paused {
+		a.handedOverBefore = a.handedOver
+		a.channel.pause(true)
+		a.channel.poller.tickIn(ackDelay)
 	}
+	a.handedOver++
+}
+
+// take removes and returns the connection with number seq. It is not there if it
+// was never handed over, or was reclaimed.
+func (a *acks) take(seq int64) (h handover, ok bool) {
+	i := slices.IndexFunc(a.pending, func(h handover) bool { return h.seq == seq })
+	if i < 0 {
+		return handover{}, false
+	}
+	h = a.pending[i]
+	a.pending = slices.Delete(a.pending, i, i+1)
+	return h, true
+}
+
+// trackHandle records that a frame with a descriptor was sent: number is the seq
+// of a handover, or -1-seq of the query that it answers.
+func (a *acks) trackHandle(number int64) {
+	if len(a.handles) >= maxUnackedHandles {
+		a.handles = slices.Delete(a.handles, 0, 1)
+	}
+	a.handles = append(a.handles, number)
+}
+
+// takeHandle removes and returns the oldest number that was tracked: Node
+// acknowledges descriptors in the order in which they were sent.
+func (a *acks) takeHandle() (number int64, ok bool) {
+	if len(a.handles) == 0 {
+		return 0, false
+	}
+	number = a.handles[0]
+	a.handles = slices.Delete(a.handles, 0, 1)
+	return number, true
+}
+
+// reclaim gives the connections that the worker has not acknowledged, and will
+// not any more, to others.
+func (a *acks) reclaim() {
+	pending := a.pending
+	a.pending, a.handles = nil, nil
+	for _, h := range pending {
+		h.server.redeliver(h)
+	}
+}
+
+// readDeferred reads acks that were deferred, once in each round of dispatch. It
+// reports whether there were some.
+func (a *acks) readDeferred(round int64) bool {
+	if !a.channel.paused || a.round == round {
+		return false
+	}
+	a.round = round
+	return a.channel.receive()
+}
+
+// onTick reads what was deferred. Acks stay deferred as long as connections were
+// handed over since the last time.
+func (a *acks) onTick() {
+	if !a.channel.paused {
+		return
+	}
+	a.channel.receive()
+	if a.handedOver == a.handedOverBefore {
+		a.channel.pause(false)
+		return
+	}
+	a.handedOverBefore = a.handedOver
+	a.channel.poller.tickIn(ackDelay)
 }

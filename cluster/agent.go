@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// What is said to node's agent.js. Node keeps messages whose cmd begins with
-// NODE_ from the application (lib/internal/child_process.js, isInternal).
+// Messages to node/preload/agent.js. Node does not show messages whose cmd begins
+// with NODE_ to the application (lib/internal/child_process.js, isInternal).
 const (
 	msgDisableKeepAlives = `{"cmd":"NODE_NODEINIT","act":"disableKeepAlives"}` + "\n"
 	msgFinish            = `{"cmd":"NODE_NODEINIT","act":"finish","limit":%d}` + "\n"
@@ -15,13 +15,13 @@ const (
 	msgReportListening   = `{"cmd":"NODE_NODEINIT","act":"reportListening"}` + "\n"
 )
 
-// Bounds on what a worker may say that it handles.
+// Bounds on the signals that a worker may report to handle.
 const (
 	maxHandles    = 64
 	maxSignalName = 16
 )
 
-// A agentReport is what the agent says.
+// An agentReport is a message from the agent.
 type agentReport struct {
 	Act string `json:"act"`
 
@@ -36,7 +36,7 @@ type agentReport struct {
 	message // listening
 }
 
-// onAgentReport takes note of what the agent in w says.
+// onAgentReport handles a message of the agent.
 func (w *Worker) onAgentReport(frame []byte) {
 	var r agentReport
 	if json.Unmarshal(frame, &r) != nil {
@@ -44,48 +44,40 @@ func (w *Worker) onAgentReport(frame []byte) {
 	}
 	first := !w.state.Agent
 	w.state.Agent = true
+	if r.Act == "drained" {
+		w.onDrained()
+		return
+	}
+	w.state.apply(&r)
+	w.publish()
+	if first && w.forkMode {
+		w.send([]byte(msgReportListening), -1)
+	}
+}
+
+// apply records what the agent reports.
+func (s *State) apply(r *agentReport) {
 	switch r.Act {
 	case "handles":
-		w.state.Handles = nil
+		s.Handles = nil
 		for _, name := range r.Handles[:min(len(r.Handles), maxHandles)] {
 			if len(name) <= maxSignalName {
-				w.state.Handles = append(w.state.Handles, name)
+				s.Handles = append(s.Handles, name)
 			}
 		}
 	case "heartbeat":
-		w.state.Heartbeat = time.Now()
-		w.state.Loop = Loop{
+		s.Heartbeat = time.Now()
+		s.Loop = Loop{
 			Utilisation: min(max(r.Utilization, 0), 1),
 			DelayP50:    time.Duration(r.P50) * time.Microsecond,
 			DelayP99:    time.Duration(r.P99) * time.Microsecond,
 			Heap:        r.Heap,
 		}
 	case "listening": // in fork mode
-		w.state.addListening(r.where())
+		s.addListening(r.where())
 	case "finished":
-		w.state.Finished = true
+		s.Finished = true
 	case "serving":
-		w.state.Serving = true
-	case "drained":
-		w.onDrained()
-		return
-	}
-	w.primary.publish(w)
-	if first && w.forkMode {
-		w.sendMessage([]byte(msgReportListening))
-	}
-}
-
-// onDrained ends the channel of a worker that has finished what it had, and is to
-// get nothing more.
-func (w *Worker) onDrained() {
-	if w.forkMode {
-		w.state.Leaving = true
-		w.closeChannel(nil)
-		return
-	}
-	if w.draining && !w.disconnectSent && !w.expectsConnections() { // else it will say so again
-		w.disconnectSent = true
-		w.sendDisconnect()
+		s.Serving = true
 	}
 }

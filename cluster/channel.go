@@ -3,198 +3,282 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// retryDelay is when to try again what failed for want of memory or descriptors.
+// retryDelay is when what failed for want of memory or descriptors is tried again.
 const retryDelay = 50 * time.Millisecond
 
-// What a worker may leave unread before it is given up, beside the answers for
-// servers that it has: an application may make thousands in one turn.
+// What may wait in a channel before it is closed: so many frames and as many KiB, and
+// one more for each server of the worker, up to maxServerReplies.
 const (
-	maxServerReplies = 4096
 	maxQueued        = 1024
-	maxQueuedBytes   = 1 << 20
+	maxServerReplies = 4096
 )
 
-// An outgoing frame waits until the worker reads.
+// A channel is one end of a Unix stream socket that carries frames in both
+// directions, and descriptors with them. It belongs to the goroutine of its
+// poller, and closes itself when the other end is closed or misbehaves.
+type channel struct {
+	poller *poller
+	closer *closer
+	io     *messageIO
+
+	// The callbacks are called by the poller's goroutine and may close the channel.
+	onFrame    func(frame []byte, whole bool) // see splitter.split; not after close
+	onWritable func()                         // there was no room for a frame, and now there may be
+	onClosed   func(fault error)              // called once; fault is nil if the other end closed it
+
+	fd       int // -1 once closed
+	token    int32
+	interest uint32 // events that epoll waits for
+	paused   bool   // it is read only when receive is called
+
+	splitter splitter
+	sender   unix.Ucred // of what was received last
+	passed   int        // descriptors received whose frame was not handled yet
+
+	queue      []outgoing
+	queued     int  // bytes in queue
+	blocked    bool // the socket has no room: EPOLLOUT will come
+	retrying   bool // the kernel had no memory: onTick will come
+	peerClosed bool // writing failed for good; what was received is still to be read
+}
+
+// An outgoing frame waits until the other end reads.
 type outgoing struct {
 	data []byte
-	fd   int // a copy to send along and close, -1 for none
+	fd   int // to send along and close, -1 for none
 }
 
-// onEvents reads what the worker has written, and writes what it has not read.
-func (w *Worker) onEvents(events uint32) {
+// socketpair returns the two ends of a channel: own is for a channel, and end for
+// a process that knows only its number.
+func socketpair() (own, end int, err error) {
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, -1, os.NewSyscallError("socketpair", err)
+	}
+	err = unix.SetNonblock(ends[0], true)
+	if err == nil {
+		err = unix.SetsockoptInt(ends[0], unix.SOL_SOCKET, unix.SO_PASSCRED, 1) // see identity
+	}
+	if err != nil {
+		return -1, -1, errors.Join(os.NewSyscallError("fcntl", err), unix.Close(ends[0]), unix.Close(ends[1]))
+	}
+	return ends[0], ends[1], nil
+}
+
+// start has the poller watch the channel. Where it cannot, the channel is closed.
+func (c *channel) start() error {
+	token, err := c.poller.add(c.fd, unix.EPOLLIN, c)
+	if err != nil {
+		c.close(err)
+		return err
+	}
+	c.token, c.interest = token, unix.EPOLLIN
+	return nil
+}
+
+func (c *channel) closed() bool { return c.fd < 0 }
+
+// close closes the channel, because of fault unless that is nil. Frames that were
+// not sent are dropped.
+func (c *channel) close(fault error) {
+	if c.closed() {
+		return
+	}
+	c.poller.remove(c.fd, c.token)
+	_ = unix.Shutdown(c.fd, unix.SHUT_RDWR)
+	c.closer.close(c.fd) // descriptors that were not received are closed with it
+	c.fd = -1
+	c.splitter.stop()
+	for _, o := range c.queue {
+		closeFD(o.fd)
+	}
+	c.queue, c.queued = nil, 0
+	c.onClosed(fault)
+}
+
+// onEvents implements eventHandler.
+func (c *channel) onEvents(events uint32) {
 	if events&unix.EPOLLOUT != 0 {
-		w.flush()
-		w.primary.dispatchPending = true
+		c.flush()
+		c.onWritable()
 	}
 	if events&^unix.EPOLLOUT != 0 {
-		w.receive()
+		c.receive()
 	}
 }
 
-// receive reads the channel once and reports whether something was there.
-func (w *Worker) receive() bool {
-	if w.fd < 0 {
+// onTick tries again what failed, and ends a channel that cannot be written to.
+func (c *channel) onTick() {
+	switch {
+	case c.closed():
+	case c.peerClosed:
+		c.receiveRemaining()
+		c.close(nil)
+	case c.retrying:
+		c.flush()
+	}
+}
+
+// pause has the poller wait for nothing to read: who sets it calls receive.
+func (c *channel) pause(paused bool) {
+	if c.paused != paused {
+		c.paused = paused
+		c.updateInterest()
+	}
+}
+
+// receive reads once and passes the frames on. It reports whether there was
+// something to read.
+func (c *channel) receive() bool {
+	if c.closed() {
 		return false
 	}
-	p := w.primary
-	n, oobn, errno := p.receiveMessage(w.fd)
+	n, oobn, errno := c.io.receive(c.fd)
 	switch {
 	case errno == unix.EAGAIN, errno == unix.EINTR, errno == unix.ENOBUFS, errno == unix.ENOMEM:
 		return false
-	case errno != 0 || n == 0: // ECONNRESET: it ended with something unread
-		w.closeChannel(nil)
+	case errno != 0 || n == 0: // ECONNRESET: the other end was closed with something unread
+		c.close(nil)
 		return false
 	}
-	if w.readControl(p.oob[:oobn]); w.fd < 0 {
-		return false
+	sender, rest := splitControl(c.io.oob[:oobn])
+	c.sender = sender
+	if len(rest) > 0 {
+		c.closePassed(passedFDs(rest))
 	}
-	w.splitter.split(p.read[:n], w.frames)
+	c.splitter.split(c.io.data[:n], c.onFrame)
 	return true
 }
 
-// readControl takes note of what came beside the text: first who has sent it
-// (scm_recv, include/net/scm.h), then descriptors.
-func (w *Worker) readControl(oob []byte) {
-	w.sender = unknownSender
-	size := unix.CmsgSpace(unix.SizeofUcred)
-	if len(oob) >= size {
-		header := (*unix.Cmsghdr)(unsafe.Pointer(&oob[0]))
-		if header.Level == unix.SOL_SOCKET && header.Type == unix.SCM_CREDENTIALS {
-			w.sender = *(*unix.Ucred)(unsafe.Pointer(&oob[unix.CmsgLen(0)]))
-			oob = oob[size:]
-		}
-	}
-	if len(oob) > 0 {
-		w.passedFDs += w.primary.closePassedFDs(oob)
-		if w.primary.closer.overloaded() {
-			w.closeChannel(errors.New("it passes more descriptors than can be closed"))
+// receiveRemaining reads what a process wrote before it exited: an ack that stays
+// unread would give its connection to another worker. It ends after some reads,
+// since a descendant may have the other end too and write on.
+func (c *channel) receiveRemaining() {
+	for range 64 {
+		if !c.receive() {
+			return
 		}
 	}
 }
 
-// receiveMessage is recvmsg(2) into p.read and p.oob. Unlike unix.Recvmsg it
-// allocates nothing.
-func (p *Primary) receiveMessage(fd int) (n, oobn int, errno unix.Errno) {
-	p.iov.Base = &p.read[0]
-	p.iov.SetLen(len(p.read))
-	p.msg = unix.Msghdr{Iov: &p.iov, Control: &p.oob[0]}
-	p.msg.SetIovlen(1)
-	p.msg.SetControllen(len(p.oob))
-	length, _, errno := unix.RawSyscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&p.msg)), unix.MSG_CMSG_CLOEXEC)
-	return int(length), int(p.msg.Controllen), errno
+// closePassed closes descriptors that were received. A primary has no use for any:
+// an application that passes them means a parent with code of its own.
+func (c *channel) closePassed(fds []int) {
+	c.passed += len(fds)
+	c.closer.close(fds...)
+	if c.closer.overloaded() {
+		c.close(errors.New("it passes more descriptors than can be closed"))
+	}
 }
 
-// closePassedFDs closes the descriptors in control messages and returns how many
-// there were. A primary has no use for any: those that an application sends to
-// its parent are for a parent that is not there.
-func (p *Primary) closePassedFDs(oob []byte) int {
-	messages, err := unix.ParseSocketControlMessage(oob)
-	if err != nil {
-		return 0
+// takePassed reports whether a descriptor was received for the frame that is being
+// handled.
+func (c *channel) takePassed() bool {
+	if c.passed == 0 {
+		return false
 	}
-	count := 0
-	for i := range messages {
-		fds, err := unix.ParseUnixRights(&messages[i])
-		if err != nil {
-			continue
-		}
-		p.closer.close(fds...)
-		count += len(fds)
-	}
-	return count
+	c.passed--
+	return true
 }
 
-// send sends a frame, now or once the worker has read what came before. It
-// closes fd, unless that is -1, when it has gone along.
-func (w *Worker) send(data []byte, fd int) {
-	if w.fd < 0 || w.peerClosed {
+// send sends a frame, now or once the other end has read what was sent before. It
+// closes fd, unless that is -1, when it was sent. If then more than limit frames
+// wait, or more than limit KiB, the channel is closed.
+func (c *channel) send(frame []byte, fd, limit int) {
+	if c.closed() || c.peerClosed {
 		closeFD(fd)
 		return
 	}
-	w.queue = append(w.queue, outgoing{data, fd})
-	w.queued += len(data)
-	if len(w.queue) == 1 {
-		w.flush()
+	c.queue = append(c.queue, outgoing{frame, fd})
+	c.queued += len(frame)
+	if len(c.queue) == 1 {
+		c.flush()
 	}
-	servers := min(len(w.servers), maxServerReplies)
-	if len(w.queue) > maxQueued+servers || w.queued > maxQueuedBytes+1024*servers {
-		w.closeChannel(fmt.Errorf("it asks and does not read: %d answers wait", len(w.queue)))
+	if len(c.queue) > limit || c.queued > limit<<10 {
+		c.close(fmt.Errorf("it asks and does not read: %d answers wait", len(c.queue)))
 	}
 }
 
-// flush writes what waits, as far as there is room.
-func (w *Worker) flush() {
-	w.sendBlocked = false
-	for len(w.queue) > 0 {
-		next := &w.queue[0]
-		if len(next.data) == 0 { // stands for a hand-over that found no room
-			w.queue = w.queue[1:]
-			continue
-		}
-		n, err := w.write(next.data, next.fd)
+// sendNow sends a frame with fd, which stays open, if there is room. Else it does
+// not, and idle is false until there is some. Call it only when idle is true.
+func (c *channel) sendNow(frame []byte, fd int) bool {
+	n, err := c.io.send(c.fd, frame, fd)
+	if err != nil {
+		c.sendFailed(err)
+		c.updateInterest()
+		return false
+	}
+	if n < len(frame) { // the descriptor was sent with the first byte
+		c.queue = append(c.queue, outgoing{slices.Clone(frame[n:]), -1})
+		c.queued += len(frame) - n
+		c.flush()
+	}
+	return true
+}
+
+// idle reports whether nothing waits to be sent, and something could be.
+func (c *channel) idle() bool {
+	return c.fd >= 0 && len(c.queue) == 0 && !c.blocked && !c.retrying && !c.peerClosed
+}
+
+// flush sends what waits, as far as there is room.
+func (c *channel) flush() {
+	c.blocked, c.retrying = false, false
+	for len(c.queue) > 0 {
+		next := &c.queue[0]
+		n, err := c.io.send(c.fd, next.data, next.fd)
 		if err != nil {
-			w.writeFailed(err)
+			c.sendFailed(err)
 			break
 		}
-		w.queued -= n
+		c.queued -= n
 		closeFD(next.fd)
 		next.fd, next.data = -1, next.data[n:]
 		if len(next.data) > 0 {
 			continue
 		}
-		if w.queue = w.queue[1:]; len(w.queue) == 0 {
-			w.queue = nil
+		if c.queue = c.queue[1:]; len(c.queue) == 0 {
+			c.queue = nil
 		}
 	}
-	w.updateInterest()
+	c.updateInterest()
 }
 
-// write writes the beginning of data, with fd along unless that is -1. It is
-// unix.SendmsgN without a system call more (SO_TYPE) and without allocating.
-func (w *Worker) write(data []byte, fd int) (int, error) {
-	p := w.primary
-	p.iov.Base = &data[0]
-	p.iov.SetLen(len(data))
-	p.msg = unix.Msghdr{Iov: &p.iov}
-	p.msg.SetIovlen(1)
-	if fd >= 0 {
-		*(*int32)(unsafe.Pointer(&p.rights[unix.CmsgLen(0)])) = int32(fd)
-		p.msg.Control = &p.rights[0]
-		p.msg.SetControllen(len(p.rights))
-	}
-	n, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(w.fd), uintptr(unsafe.Pointer(&p.msg)), unix.MSG_NOSIGNAL)
-	if errno != 0 {
-		return 0, errno
-	}
-	return int(n), nil
-}
-
-func (w *Worker) writeFailed(err error) {
+func (c *channel) sendFailed(err error) {
 	switch {
-	case errors.Is(err, unix.EAGAIN): // EPOLLOUT will tell
-		w.sendBlocked = true
+	case errors.Is(err, unix.EAGAIN):
+		c.blocked = true
 	case errors.Is(err, unix.EINTR), errors.Is(err, unix.ETOOMANYREFS), errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.ENOMEM):
-		w.primary.poller.tickIn(retryDelay)
-	default: // EPIPE: not now, in the middle of something it may have written
-		w.peerClosed = true
-		w.primary.poller.tickIn(0)
+		c.retrying = true
+		c.poller.tickIn(retryDelay)
+	default: // EPIPE. Closed by onTick, as the caller may be handling a frame
+		c.peerClosed = true
+		c.poller.tickIn(0)
 	}
 }
 
-// readRemaining reads what a worker wrote before it ended: an answer that stays
-// unread would give its connection to somebody else. A descendant that holds
-// the other end and writes on is not listened to for ever.
-func (w *Worker) readRemaining() {
-	for range 64 {
-		if !w.receive() {
-			return
-		}
+// updateInterest sets the events that epoll waits for.
+func (c *channel) updateInterest() {
+	if c.closed() {
+		return
+	}
+	var events uint32
+	if !c.paused {
+		events |= unix.EPOLLIN
+	}
+	if c.blocked {
+		events |= unix.EPOLLOUT
+	}
+	if events != c.interest {
+		c.interest = events
+		c.poller.change(c.fd, c.token, events)
 	}
 }
 

@@ -7,16 +7,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// closeTimeout is how long the end waits for what is still to be closed.
+// closeTimeout is how long Primary.Run waits for what is still to be closed.
 const closeTimeout = time.Second
 
-// maxClosing is how many may wait. Node passes one at a time.
+// maxClosing is how many descriptors may wait to be closed. Node passes one at a time.
 const maxClosing = 1024
 
-// A closer closes descriptors that workers have passed, and channels, in which
-// there may be some. That may take any time: the last one of a socket with
-// SO_LINGER waits until the peer has read, that of a file of FUSE for its server.
-// One goroutine does it, so that it is one thread that waits.
+// A closer closes descriptors that workers have passed, and channels, in which there may
+// be some. Closing may take any time: with SO_LINGER it waits until the peer has read, in
+// a FUSE file system for its server. So one goroutine does it, on one thread.
 type closer struct {
 	mu     sync.Mutex
 	fds    []int
@@ -27,7 +26,7 @@ type closer struct {
 
 func newCloser() *closer { return &closer{wakeup: make(chan struct{}, 1), done: make(chan struct{})} }
 
-// close has fds closed soon.
+// close closes fds on the goroutine of run, soon. Any goroutine may call it, also before run.
 func (c *closer) close(fds ...int) {
 	c.mu.Lock()
 	c.fds = append(c.fds, fds...)
@@ -38,34 +37,34 @@ func (c *closer) close(fds ...int) {
 func (c *closer) wake() {
 	select {
 	case c.wakeup <- struct{}{}:
-	default: // it has not looked since the last time
+	default: // the last wake-up was not received yet
 	}
 }
 
-// run closes what there is until end is called.
+// run closes descriptors until shutdown is called.
 func (c *closer) run() {
 	defer close(c.done)
 	for range c.wakeup {
 		c.mu.Lock()
-		fds, over := c.fds, c.ending
+		fds, ending := c.fds, c.ending
 		c.fds = nil
 		c.mu.Unlock()
 		for _, fd := range fds {
 			closeConnection(fd)
 		}
-		if over {
+		if ending {
 			return
 		}
 	}
 }
 
-// shutdown has all closed, and waits for it no longer than patience.
-func (c *closer) shutdown(patience time.Duration) {
+// shutdown has run close what is left and return, and waits up to limit for that.
+func (c *closer) shutdown(limit time.Duration) {
 	c.mu.Lock()
 	c.ending = true
 	c.mu.Unlock()
 	c.wake()
-	timeout := time.NewTimer(patience)
+	timeout := time.NewTimer(limit)
 	defer timeout.Stop()
 	select {
 	case <-c.done:
@@ -73,7 +72,7 @@ func (c *closer) shutdown(patience time.Duration) {
 	}
 }
 
-// overloaded reports whether more waits than can be meant well.
+// overloaded reports whether more than maxClosing descriptors wait.
 func (c *closer) overloaded() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -83,9 +82,8 @@ func (c *closer) overloaded() bool {
 // noLinger is SO_LINGER off.
 var noLinger unix.Linger
 
-// closeConnection closes fd without waiting until the peer has what is not sent
-// yet: the kernel goes on sending (socket(7), SO_LINGER). Files have no such
-// option.
+// closeConnection closes fd without waiting for the peer: the kernel goes on sending what
+// is not sent yet (socket(7), SO_LINGER). Files have no such option.
 func closeConnection(fd int) {
 	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &noLinger)
 	_ = unix.Close(fd)

@@ -2,124 +2,201 @@ package cluster
 
 import (
 	"errors"
-	"slices"
+	"fmt"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// closeDelay is for how long a server that is to go takes what comes of
-// handshakes that have begun. The agent closes listening sockets as late
-// (node/preload/agent.js, lookEvery).
-const closeDelay = 100 * time.Millisecond
+const (
+	// closeDelay is for how long a socket that is being closed accepts connections
+	// whose handshake has begun. The agent closes sockets as late
+	// (node/preload/agent.js, lookEvery).
+	closeDelay = 100 * time.Millisecond
+	// closeRetryLimit is for how long after that they wait for memory or descriptors.
+	closeRetryLimit = time.Second
+)
 
-// closeRetryLimit is for how long after that they wait for memory or descriptors.
-const closeRetryLimit = time.Second
-
-// stopConnections takes w out of rotation.
-func (w *Worker) stopConnections(replaced bool) {
-	if w.outOfRotation {
-		return
-	}
-	w.outOfRotation, w.replaced = true, true
-	for _, s := range w.servers {
-		inSlot := s.hasAcceptor(func(other *Worker) bool { return other.Slot == w.Slot })
-		if replaced && !inSlot {
-			s.reserve(w.Slot, true)
+// StopConnections takes the worker out of rotation. If it was replaced, the next
+// worker of its slot has been opened, and may still ask for servers that this one has.
+func (w *Worker) StopConnections(replaced bool) {
+	w.primary.inbox.post(func() {
+		if w.outOfRotation {
+			return
 		}
-		s.removeFromRotation(w)
-	}
-	w.primary.updateAwaited(w.Slot)
+		w.outOfRotation, w.replaced = true, true
+		for _, s := range w.servers {
+			if inSlot, _ := s.acceptors(w.Slot); replaced && !inSlot {
+				s.reservedSlots.add(w.Slot)
+				s.limitReservation(w.Slot)
+			}
+			s.removeFromRotation(w)
+		}
+		w.primary.updateAwaited(w.Slot)
+	})
 }
 
-// removeFromRotation is called when w is to get no more connections to s. What nobody else is
-// to take has to come to an end without losing what is on its way.
-func (s *server) removeFromRotation(w *Worker) {
+// Drain has the agent close the servers, wait for what is in progress and close the
+// channel. Without an agent it is Disconnect, which loses requests that clients send
+// on connections they keep alive. The process gets signal next ("": none): if only
+// libraries listen for it, so that it would not end the process, the agent does.
+func (w *Worker) Drain(signal string) {
+	w.primary.inbox.post(func() {
+		switch {
+		case w.channel.closed() || w.draining:
+		case w.state.Agent:
+			w.draining = true
+			w.send(fmt.Appendf(nil, msgDrain, w.lastAcceptor(), signal), -1)
+		default:
+			w.disconnect()
+		}
+	})
+}
+
+// Disconnect sends the protocol's disconnect: the worker closes its servers, waits
+// for its connections and closes the channel.
+func (w *Worker) Disconnect() {
+	w.primary.inbox.post(func() {
+		if !w.channel.closed() && !w.draining {
+			w.disconnect()
+		}
+	})
+}
+
+func (w *Worker) disconnect() {
+	w.outOfRotation, w.draining = true, true
+	if !w.forkMode {
+		w.sendDisconnect()
+	}
+}
+
+func (w *Worker) sendDisconnect() {
+	w.send(fmt.Appendf(nil, `{"cmd":"NODE_CLUSTER","act":"disconnect","seq":%d}`+"\n", w.seq), -1)
+	w.seq++
+}
+
+// onDrained ends the channel of a worker that has finished what it had, unless it may
+// still get a connection: the agent says it again after that.
+func (w *Worker) onDrained() {
 	switch {
-	case s.hasAcceptor(func(other *Worker) bool { return s.perSlot() && other.Slot != w.Slot }):
-		if !s.hasAcceptor(func(other *Worker) bool { return other.Slot == w.Slot }) {
-			s.removeFromGroup(w.Slot, w)
-		}
-	case !s.hasAcceptor(func(*Worker) bool { return true }):
-		s.closeGracefully()
+	case w.forkMode:
+		w.state.Leaving = true
+		w.channel.close(nil)
+	case w.draining && !w.disconnectSent && !w.expectsConnections():
+		w.disconnectSent = true
+		w.sendDisconnect()
 	}
 }
 
-// hasAcceptor reports whether one of those whom s is for takes connections, or is
-// still to come.
-func (s *server) hasAcceptor(which func(*Worker) bool) bool {
-	for _, h := range s.workers {
-		if !h.outOfRotation && which(h) {
-			return true
-		}
+// lastAcceptor reports whether w has a socket that no other worker accepts from.
+func (w *Worker) lastAcceptor() bool {
+	if w.forkMode {
+		return true
 	}
-	for slot := range s.reservedSlots {
-		if which(&Worker{Slot: slot}) {
+	for _, s := range w.servers {
+		if s.closing || s.group.hasOwner(w.id) {
 			return true
 		}
 	}
 	return false
 }
 
-// closeGracefully ends s without losing connections that have come. With rr they go to the
-// holders, though these are to leave. Else the holders close the socket when
-// nothing waits in it, and nodeinit must have closed it before. (A filter that
-// drops SYNs would lose none at all, but needs CAP_NET_ADMIN by now, as seen with
-// Linux 6.18; and clients would wait for seconds instead of being refused.)
-func (s *server) closeGracefully() {
-	if s.closing || s.query.fd >= 0 { // a socket that was passed in may be others' too
-		return
+// expectsConnections reports whether w may get connections though it drains.
+func (w *Worker) expectsConnections() bool {
+	if len(w.acks.pending) > 0 {
+		return true
 	}
-	s.closing = true
-	s.file.remove()
-	s.file = nil
-	for _, fd := range s.slots {
-		_ = unix.Close(fd)
+	for _, s := range w.servers {
+		if !s.closeAt.IsZero() || s.closing && len(s.undelivered) > 0 {
+			return true
+		}
 	}
-	clear(s.slots)
-	switch {
-	case s.balance == RR:
-		s.closeAt = time.Now().Add(closeDelay)
-		s.primary.poller.tickIn(closeDelay)
-		s.acceptPending, s.primary.dispatchPending = true, true
-	case s.fd >= 0:
-		s.closeSocket()
+	return false
+}
+
+// acceptors reports whether s has a worker in rotation, or a reservation for one, in
+// slot and elsewhere.
+func (s *server) acceptors(slot int) (inSlot, elsewhere bool) {
+	add := func(other int) { inSlot, elsewhere = inSlot || other == slot, elsewhere || other != slot }
+	for _, w := range s.workers {
+		if !w.outOfRotation {
+			add(w.Slot)
+		}
+	}
+	for reserved := range s.reservedSlots {
+		add(reserved)
+	}
+	return inSlot, elsewhere
+}
+
+// removeFromRotation is called when w is to get no more connections of s. A socket
+// that nobody else accepts from is closed without losing what has come to it.
+func (s *server) removeFromRotation(w *Worker) {
+	switch inSlot, elsewhere := s.acceptors(w.Slot); {
+	case s.balance.perSlot() && elsewhere:
+		if !inSlot {
+			s.group.exclude(w.Slot, w.id)
+		}
+	case !inSlot && !elsewhere:
+		s.closeGracefully()
 	}
 }
 
-// reopen has s, which is to go, stay for who asks for it now. Where its socket is
-// closed already it returns nil: it goes, and there is to be another of its name.
+// closeGracefully closes s without losing connections that have come. With RR its
+// workers get them, though they are out of rotation. Else the workers close their
+// copies of the socket when nothing waits in it; nodeinit's must be closed before.
+// (A filter that drops SYNs would lose none at all, but needs CAP_NET_ADMIN by now,
+// as seen with Linux 6.18; and clients would wait for seconds instead of being
+// refused.)
+func (s *server) closeGracefully() {
+	if s.closing || s.query.fd >= 0 { // an inherited socket may be used by others too
+		return
+	}
+	s.closing = true
+	s.listener.file.remove()
+	s.listener.file = nil
+	s.group.close()
+	if s.balance == RR {
+		s.closeAt = time.Now().Add(closeDelay)
+		s.primary.poller.tickIn(closeDelay)
+		s.acceptPending, s.primary.dispatchPending = true, true
+		return
+	}
+	s.closeListener()
+}
+
+// reopen undoes closeGracefully for a worker that asks for s. Where the socket is
+// closed already it returns nil: s goes on closing, and its id is free for another.
 func (p *Primary) reopen(s *server) *server {
 	if !s.closeAt.IsZero() && s.query.family != pipe { // the file of a pipe is gone
 		s.closing, s.closeAt = false, time.Time{}
 		return s
 	}
 	delete(p.servers, s.id)
-	s.id = "finishing " + s.key
+	s.id = "closing " + s.key
 	p.servers[s.id] = s
 	return nil
 }
 
-// continueClosing closes a socket of rr when its time is up and nothing waits in it:
-// nodeinit holds what its workers are too busy to take. Under load there is always
-// one that is.
+// continueClosing closes a socket of RR after closeDelay, when it has no connections
+// left: the primary keeps those that its workers are too busy to take.
 func (s *server) continueClosing(now time.Time) {
 	switch {
 	case s.closeAt.IsZero():
 	case now.Before(s.closeAt):
 		s.primary.poller.tickIn(s.closeAt.Sub(now))
 	case s.acceptAll() || now.After(s.closeAt.Add(closeRetryLimit)):
-		s.closeSocket()
+		s.closeListener()
 	default:
 		s.primary.poller.tickIn(retryDelay)
 	}
 }
 
-// acceptAll accepts all that waits, for whoever can take it, and reports whether
-// nothing does any more.
+// acceptAll accepts all connections, also if no worker can take them now. It reports
+// false if some are left.
 func (s *server) acceptAll() bool {
 	for {
-		fd, err := s.acceptNext()
+		fd, err := s.listener.accept()
 		switch {
 		case err == nil:
 			s.undelivered = append(s.undelivered, handover{fd: fd, server: s})
@@ -129,30 +206,4 @@ func (s *server) acceptAll() bool {
 			return false
 		}
 	}
-}
-
-// lastAcceptor reports whether w has a socket that nobody else will accept from.
-func (w *Worker) lastAcceptor() bool {
-	if w.forkMode {
-		return true
-	}
-	for _, s := range w.servers {
-		if s.closing || slices.ContainsFunc(s.group, func(m groupSocket) bool { return m.closingOwner == w }) {
-			return true
-		}
-	}
-	return false
-}
-
-// expectsConnections reports whether w may still get connections though it is to leave.
-func (w *Worker) expectsConnections() bool {
-	if len(w.pending) > 0 {
-		return true
-	}
-	for _, s := range w.servers {
-		if !s.closeAt.IsZero() || s.closing && len(s.undelivered) > 0 {
-			return true
-		}
-	}
-	return false
 }

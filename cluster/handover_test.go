@@ -211,15 +211,12 @@ func TestWorkerThatDoesNotRead(t *testing.T) {
 	}
 }
 
-// ip-hash: each client address always reaches the same worker, and different
-// ones reach all of them.
-func TestIPHash(t *testing.T) {
-	t.Parallel()
-	const n = 4
-	p := run(t, IPHash)
-	var listeners []net.Listener
-	port := 0
-	for slot := range n {
+// newGroup opens a server for each slot, and sends the slot of each connection that a
+// listener accepts.
+func newGroup(t *testing.T, p *Primary, slots int) (port string, reached <-chan int) {
+	t.Helper()
+	accepted := make(chan int)
+	for slot := range slots {
 		m := newFakeWorker(t, p, slot)
 		m.send(`{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":null,"port":0,"addressType":6,"flags":0,"seq":1}`)
 		m.receive()
@@ -230,11 +227,7 @@ func TestIPHash(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { l.Close() })
-		listeners = append(listeners, l)
-		port = l.Addr().(*net.TCPAddr).Port
-	}
-	reached := make(chan int)
-	for slot, l := range listeners {
+		port = strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 		go func() {
 			for {
 				c, err := l.Accept()
@@ -242,17 +235,26 @@ func TestIPHash(t *testing.T) {
 					return
 				}
 				c.Close()
-				reached <- slot
+				accepted <- slot
 			}
 		}()
 	}
+	return port, accepted
+}
+
+// ip-hash: each client address always reaches the same worker, and different
+// ones reach all of them.
+func TestIPHash(t *testing.T) {
+	t.Parallel()
+	const n = 4
+	port, reached := newGroup(t, run(t, IPHash), n)
 	ask := func(from net.IP) int {
 		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: from}}
 		to := "127.0.0.1"
 		if from.To4() == nil {
 			to = "::1"
 		}
-		c, err := d.Dial("tcp", net.JoinHostPort(to, strconv.Itoa(port)))
+		c, err := d.Dial("tcp", net.JoinHostPort(to, port))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"runtime"
 	"slices"
@@ -12,15 +11,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An identity is whose rights decide what a worker can bind, and what is removed
-// for it. A nodeinit that runs as root has more than a program that gosu or
-// setpriv started; that program gets what it could do itself.
+// An identity is the process that sent a message. Its rights decide what it gets: a
+// nodeinit that runs as root may bind and remove more than a program that gosu or
+// setpriv started.
 type identity struct {
-	trusted  bool // nodeinit has no rights that it has not
+	trusted  bool // it has all rights that nodeinit has
 	pid      int
 	uid, gid int
 
-	// See look.
+	// Set by readProc.
 	groups          []int
 	bindsPrivileged bool // CAP_NET_BIND_SERVICE
 	umask           int  // -1: not known
@@ -34,18 +33,18 @@ func (i *identity) mask() int {
 	return i.umask
 }
 
-// unknownSender is the sender of what the kernel names no sender of.
+// unknownSender is the sender where the kernel names none: nobody.
 var unknownSender = unix.Ucred{Uid: 65534, Gid: 65534}
 
-// identityOf returns the identity of a sender, as the kernel tells it.
+// identityOf returns the identity of a sender that the kernel has named.
 func identityOf(sender unix.Ucred) *identity {
 	i := &identity{pid: int(sender.Pid), uid: int(sender.Uid), gid: int(sender.Gid), umask: -1}
 	i.trusted = i.uid == 0 || i.uid == os.Geteuid()
 	return i
 }
 
-// readProc reads the rest in /proc. If the process has ended, and its ID is another's
-// by now, that is one of the same user or it is not believed.
+// readProc reads the rest from /proc. If the process has exited and another one has its
+// ID, that one counts only if it is of the same user and group.
 func (i *identity) readProc() {
 	dir := "/proc/" + strconv.Itoa(i.pid)
 	status, err := os.ReadFile(dir + "/status")
@@ -62,8 +61,8 @@ func (i *identity) readProc() {
 	i.bindsPrivileged = field(status, "CapEff", 16)>>unix.CAP_NET_BIND_SERVICE&1 == 1 && sameUserNamespace(dir)
 }
 
-// sameUserNamespace reports whether the capabilities of a process are those of nodeinit's
-// own user namespace. The namespaces themselves may not be there to read.
+// sameUserNamespace reports whether the capabilities of a process are those in nodeinit's
+// user namespace. It compares the maps, as links to namespaces may not be readable.
 func sameUserNamespace(dir string) bool {
 	theirs, err1 := os.ReadFile(dir + "/uid_map")
 	own, err2 := os.ReadFile("/proc/self/uid_map")
@@ -77,7 +76,7 @@ func fields(status []byte, name string) []string {
 	return strings.Fields(string(line))
 }
 
-// field returns the first value as a number, -1 if there is none.
+// field returns the first value of a line as a number, -1 if there is none.
 func field(status []byte, name string, base int) int64 {
 	values := fields(status, name)
 	if len(values) == 0 {
@@ -91,11 +90,11 @@ func field(status []byte, name string, base int) int64 {
 }
 
 // listen is q.listen with the rights of the worker that asks.
-func (p *Primary) listen(q query, g reusePort) (fd int, file *socketFile, err error) {
-	if fd = p.takePrivileged(q); fd >= 0 {
+func (p *Primary) listen(q query, role reusePort) (fd int, file *socketFile, err error) {
+	if fd = p.privileged.take(q); fd >= 0 {
 		return fd, nil, nil
 	}
-	if refused := q.as.run(q.family == pipe, func() { fd, file, err = q.listen(g) }); refused != nil {
+	if refused := q.as.run(q.family == pipe, func() { fd, file, err = q.listen(role) }); refused != nil {
 		return -1, nil, refused
 	}
 	if err == nil && fd >= p.maxFD {
@@ -106,53 +105,39 @@ func (p *Primary) listen(q query, g reusePort) (fd int, file *socketFile, err er
 	return fd, file, err
 }
 
-// mayShare reports whether s is of the user that asks with q, or one that this
-// user could have made.
-func (s *server) mayShare(q query) bool {
-	switch {
-	case q.as.trusted, !s.query.as.trusted && s.query.as.uid == q.as.uid, q.fd >= 0:
-		return true
-	case q.family == pipe:
-		return false
-	}
-	fd, _, err := s.primary.listen(q, exclusive)
-	closeFD(fd)
-	return !errors.Is(err, unix.EACCES) // the kernel looks at the right before the port
-}
-
-// run calls f with the rights of i: to low ports, and to files if that is asked
-// for. The IDs for files, the groups and the capabilities are those of one thread,
-// which no other goroutine uses meanwhile.
+// run calls f with i's rights to low ports, and with files to files too. It changes the
+// IDs for files, the groups and the capabilities of one thread, which no other goroutine
+// uses meanwhile. An error means that f was not called.
 func (i *identity) run(files bool, f func()) error {
 	if i == nil || i.trusted {
 		f()
 		return nil
 	}
 	runtime.LockOSThread()
-	defer runtime.UnlockOSThread() // after all is as before
+	defer runtime.UnlockOSThread() // deferred first, so called after each restore
 	if files {
-		back, err := i.setFSIDs()
+		restore, err := i.setFSIDs()
 		if err != nil {
 			return unix.EACCES
 		}
-		defer back()
+		defer restore()
 	}
 	if !i.bindsPrivileged {
-		back, err := lowerCapability(unix.CAP_NET_BIND_SERVICE)
+		restore, err := lowerCapability(unix.CAP_NET_BIND_SERVICE)
 		if err != nil {
 			return unix.EACCES
 		}
-		defer back()
+		defer restore()
 	}
 	f()
 	return nil
 }
 
-// setFSIDs has this thread use files as i does: with another fsuid than root's, the
-// capabilities that concern files are gone too (capabilities(7)). back undoes it.
-func (i *identity) setFSIDs() (back func(), err error) {
-	// A change of the fsuid makes the process undumpable: nobody without
-	// CAP_SYS_PTRACE could look at it any more (commit_creds, kernel/cred.c).
+// setFSIDs gives this thread i's rights to files: an fsuid other than root's takes away
+// the capabilities for files too (capabilities(7)).
+func (i *identity) setFSIDs() (restore func(), err error) {
+	// A change of the fsuid makes the process undumpable: others could not read its
+	// /proc without CAP_SYS_PTRACE (commit_creds, kernel/cred.c).
 	dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
 	if err != nil {
 		return nil, err
@@ -161,7 +146,7 @@ func (i *identity) setFSIDs() (back func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	back = func() {
+	restore = func() {
 		_ = unix.Setfsuid(os.Geteuid())
 		_ = unix.Setfsgid(os.Getegid())
 		_ = unix.Setgroups(groups)
@@ -174,19 +159,19 @@ func (i *identity) setFSIDs() (back func(), err error) {
 			return nil, err
 		}
 	}
-	_ = unix.Setfsgid(i.gid) // says nothing of whether it did
+	_ = unix.Setfsgid(i.gid) // reports no failure
 	_ = unix.Setfsuid(i.uid)
 	gid, _ := unix.SetfsgidRetGid(-1)
 	uid, _ := unix.SetfsuidRetUid(-1)
 	if uid != i.uid || gid != i.gid {
-		back()
+		restore()
 		return nil, unix.EPERM
 	}
-	return back, nil
+	return restore, nil
 }
 
-// lowerCapability takes a capability from this thread. back undoes it.
-func lowerCapability(capability uint) (back func(), err error) {
+// lowerCapability takes a capability from this thread until restore is called.
+func lowerCapability(capability uint) (restore func(), err error) {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var before [2]unix.CapUserData
 	if err := unix.Capget(&header, &before[0]); err != nil {
@@ -198,13 +183,4 @@ func lowerCapability(capability uint) (back func(), err error) {
 		return nil, err
 	}
 	return func() { _ = unix.Capset(&header, &before[0]) }, nil
-}
-
-// remove removes f with the rights of the worker that it was made for.
-func (f *socketFile) remove() {
-	if f == nil {
-		return
-	}
-	_ = f.as.run(true, f.unlink)
-	f.close()
 }

@@ -9,19 +9,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A reusePort is whether a socket has its port alone (SO_REUSEPORT).
+// A reusePort is how a socket uses SO_REUSEPORT.
 type reusePort int
 
 const (
 	exclusive   reusePort = iota
-	groupFirst            // others will join it
-	groupMember           // it joins the first
+	groupFirst            // others may be added to its group
+	groupMember           // it is added to the group of the first
 )
 
-// listen returns a socket for q that listens, or that is bound where there are
-// datagrams, and its file. Raw calls, because Go's net would make it MPTCP, set
-// options on each connection, and take O_NONBLOCK away from a descriptor that is
-// shared.
+// listen returns a socket for q that listens, or is bound in case of UDP, and its file.
+// It does without package net, which would make the socket MPTCP, set options on each
+// connection, and take O_NONBLOCK away from a file that processes share.
 func (q query) listen(g reusePort) (fd int, file *socketFile, err error) {
 	switch {
 	case q.fd >= 0:
@@ -36,8 +35,8 @@ func (q query) listen(g reusePort) (fd int, file *socketFile, err error) {
 	return fd, nil, err
 }
 
-// listenTCP binds as Node does: no address is any of both versions, and any of
-// IPv4 where there is no IPv6 (lib/net.js, setupListenHandle).
+// listenTCP binds as Node does: without an address to :: for IPv6 and IPv4, or to 0.0.0.0
+// where there is no IPv6 (lib/net.js, setupListenHandle).
 func (q query) listenTCP(g reusePort) (int, error) {
 	addr, err := q.sockaddr(netip.IPv6Unspecified())
 	if err != nil {
@@ -62,9 +61,9 @@ func (q query) tryTCP(addr unix.Sockaddr, g reusePort) (int, error) {
 	return fd, nil
 }
 
-// bindUDP binds a socket for datagrams. Those of a group must have SO_REUSEPORT
-// when they are bound (kernel: reuseport_attach_prog), so whether the port is
-// free, the first of a group finds out with another socket.
+// bindUDP binds a UDP socket. In a group it must have SO_REUSEPORT when it is bound
+// (kernel: reuseport_attach_prog), so the first one of a group binds another socket
+// before, to fail if the port is in use.
 func (q query) bindUDP(g reusePort) (int, error) {
 	anyAddress := netip.IPv4Unspecified()
 	if q.family == udp6 {
@@ -94,9 +93,9 @@ func (q query) bindUDP(g reusePort) (int, error) {
 	return q.bindSocket(addr, unix.SOCK_DGRAM, reuse, g)
 }
 
-// bindSocket returns a socket that is bindSocket to addr. The first of a group binds
-// without SO_REUSEPORT and has it only then: the port could be that of another
-// group, a second nodeinit's for example, which the kernel would let it join.
+// bindSocket returns a socket that is bound to addr. The first of a group sets
+// SO_REUSEPORT after it is bound: the kernel would let it join another group with the
+// port, such as one of a second nodeinit.
 func (q query) bindSocket(addr unix.Sockaddr, kind int, reuseAddr bool, g reusePort) (int, error) {
 	domain := unix.AF_INET
 	_, is6 := addr.(*unix.SockaddrInet6)
@@ -126,8 +125,7 @@ func (q query) bindSocket(addr unix.Sockaddr, kind int, reuseAddr bool, g reuseP
 	return fd, nil
 }
 
-// sockaddr returns the address to bind; host names have been resolved by the
-// worker.
+// sockaddr returns the address to bind. The worker has resolved host names.
 func (q query) sockaddr(otherwise netip.Addr) (unix.Sockaddr, error) {
 	addr := otherwise
 	if q.address != "" {
@@ -153,9 +151,9 @@ func (q query) sockaddr(otherwise netip.Addr) (unix.Sockaddr, error) {
 	return sa, nil
 }
 
-// dupInherited returns a copy of a descriptor that was passed to nodeinit, as a
-// socket that listens, or takes datagrams. Others, nodeinit's own, are not the
-// workers' to have. The errors are those of Node's primary.
+// dupInherited returns a copy of a socket that was passed to nodeinit; it listens, or is
+// a UDP socket. Workers do not get descriptors that nodeinit has opened itself. The
+// errors are those of Node's primary.
 func (q query) dupInherited() (int, error) {
 	flags, err := unix.FcntlInt(uintptr(q.fd), unix.F_GETFD, 0)
 	if err != nil || flags&unix.FD_CLOEXEC != 0 || q.fd > math.MaxInt32 {
@@ -178,7 +176,7 @@ func (q query) dupInherited() (int, error) {
 	return fd, nil
 }
 
-// checkType reports whether fd is of the kind that q asks for.
+// checkType returns an error if fd is not of the kind that q asks for.
 func (q query) checkType(fd int) error {
 	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
 	var stat unix.Stat_t
@@ -188,12 +186,12 @@ func (q query) checkType(fd int) error {
 	case err == nil && q.family != tcp && kind == unix.SOCK_DGRAM && nameOf(fd) != nil:
 		return nil
 	case q.family == tcp && unix.Fstat(fd, &stat) == nil && stat.Mode&unix.S_IFMT == unix.S_IFIFO:
-		return unix.ENOTSOCK // to libuv it is as a Unix socket until it is to listen
+		return unix.ENOTSOCK // libuv takes it for a Unix socket, and fails to listen
 	}
 	return unix.EINVAL
 }
 
-// nameOf returns what a TCP or UDP socket is bound to, nil for others.
+// nameOf returns the address of a TCP or UDP socket, nil for others.
 func nameOf(fd int) *sockname {
 	addr, err := unix.Getsockname(fd)
 	if err != nil {
@@ -209,8 +207,8 @@ func nameOf(fd int) *sockname {
 	}
 }
 
-// accept accepts a connection. Unlike unix.Accept4 it does not ask for the
-// peer's address, and it allocates nothing.
+// accept accepts a connection. Unlike unix.Accept4 it does not get the peer's address, and
+// allocates nothing.
 func accept(fd int) (int, error) {
 	for {
 		n, _, errno := unix.Syscall6(unix.SYS_ACCEPT4, uintptr(fd), 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)

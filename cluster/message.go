@@ -12,13 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A message is what a worker says to its primary. Fields that Node gives more
-// than one type are raw.
+// A message is one of the cluster protocol from a worker. Fields that have different
+// types in Node are raw.
 type message struct {
 	Act string `json:"act"`
 	Seq int64  `json:"seq"`
 
-	// The answer to a hand-over.
+	// The ack of a connection.
 	Ack      *int64 `json:"ack"`
 	Accepted bool   `json:"accepted"`
 
@@ -56,18 +56,18 @@ const (
 	maxData        = 4096 // bytes of a server's data; TLS ticket keys are 98
 )
 
-// A query asks for a server: what to bind and how.
+// A query is what a worker asks for with queryServer: what to bind and how.
 type query struct {
 	index                    int64
 	family                   family
 	address                  string // "" for any
 	port                     int64
-	fd                       int64 // in the primary, -1 for none
+	fd                       int64 // inherited by the primary, -1 for none
 	flags                    int64
 	backlog                  int
 	readableAll, writableAll bool
 	data                     json.RawMessage
-	copy                     int       // see Primary.find
+	copy                     int       // see request.find
 	as                       *identity // whose rights decide; nil: nodeinit's own
 }
 
@@ -81,7 +81,7 @@ const (
 	pipe // a Unix socket
 )
 
-// query returns what m asks for, or an error that Node would know.
+// query returns what m asks for, or an errno.
 func (m *message) query() (query, error) {
 	q := query{
 		index:       number(m.Index, 0),
@@ -99,7 +99,7 @@ func (m *message) query() (query, error) {
 	if len(m.Address) > maxAddress || len(m.Data) > maxData {
 		return q, unix.EINVAL
 	}
-	_ = json.Unmarshal(m.Address, &q.address) // null, and what is no string, is any
+	_ = json.Unmarshal(m.Address, &q.address) // null, or not a string: any
 	switch kind := string(m.AddressType); {
 	case kind == `"udp4"`:
 		q.family = udp4
@@ -114,9 +114,9 @@ func (m *message) query() (query, error) {
 	return q, nil
 }
 
-// id is the same for all queries of one server. Servers on port 0 are
-// told apart by the order in which a worker makes them; other ports are not, as
-// in Node since 22.22 and 24.15: workers need not listen in the same order.
+// id is the same for all queries of one server. Servers on port 0 differ by the order in
+// which a worker asks for them. For other ports the order does not count, as in Node since
+// 22.22 and 24.15.
 func (q query) id() string {
 	index := int64(-1)
 	if q.port == 0 && q.fd < 0 {
@@ -125,7 +125,7 @@ func (q query) id() string {
 	return fmt.Sprintf("%d %d %d %d %d %s", q.family, q.port, q.fd, index, q.copy, q.address)
 }
 
-// number reads what should be a whole number; anything else is the default.
+// number parses a whole number. It returns otherwise for anything else.
 func number(raw json.RawMessage, otherwise int64) int64 {
 	n, err := strconv.ParseInt(string(raw), 10, 64)
 	if err != nil {
@@ -134,7 +134,7 @@ func number(raw json.RawMessage, otherwise int64) int64 {
 	return n
 }
 
-// where is how a server that listens is called in a log.
+// where returns the address of a server that listens, for logs.
 func (m *message) where() string {
 	var address string
 	_ = json.Unmarshal(m.Address, &address)
@@ -142,7 +142,7 @@ func (m *message) where() string {
 	return where(address, number(m.Port, 0), kind == `"udp4"` || kind == `"udp6"`)
 }
 
-// where is the same before it listens.
+// where returns the same address before the server listens.
 func (q query) where() string {
 	if q.fd >= 0 {
 		return "fd:" + strconv.FormatInt(q.fd, 10)
@@ -168,8 +168,8 @@ func where(address string, port int64, datagrams bool) string {
 	return address + ":" + strconv.FormatInt(port, 10)
 }
 
-// parseAck reads the answer to a hand-over without a parser: as many of these
-// come as connections. It is for exactly what Node writes.
+// parseAck parses the ack of a connection, exactly as Node writes it: a JSON parser would
+// cost too much for one per connection. ok is false for other messages.
 func parseAck(frame []byte) (seq int64, accepted, ok bool) {
 	rest, ok := bytes.CutPrefix(frame, []byte(`{"cmd":"NODE_CLUSTER","ack":`))
 	if !ok {
@@ -190,7 +190,7 @@ func parseAck(frame []byte) (seq int64, accepted, ok bool) {
 	return seq, false, bytes.HasPrefix(rest, []byte("false,"))
 }
 
-// A reply answers a query.
+// A reply answers a message of a worker.
 type reply struct {
 	Cmd      string          `json:"cmd"`
 	Ack      int64           `json:"ack"`
@@ -207,10 +207,10 @@ type sockname struct {
 	Port    int    `json:"port"`
 }
 
-// encode returns v as a frame; with is set where a descriptor goes along.
+// encode returns v as a frame; passed says that a descriptor of the family goes with it.
 func encode(v any, with family, passed bool) []byte {
 	inner, err := json.Marshal(v)
-	if err != nil { // a RawMessage that came from a parser is valid
+	if err != nil { // does not happen: a RawMessage from a parser is valid
 		return nil
 	}
 	if !passed {
@@ -223,7 +223,7 @@ func encode(v any, with family, passed bool) []byte {
 	return fmt.Appendf(nil, `{"cmd":"NODE_HANDLE","type":%q,"msg":%s}`+"\n", kind, inner)
 }
 
-// errno is err as Node counts them: negative, -EIO for what is none.
+// errno returns err as a number of Node, which is negative: -EIO if it is no errno.
 func errno(err error) int {
 	if e, ok := err.(unix.Errno); ok {
 		return -int(e)

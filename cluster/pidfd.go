@@ -6,57 +6,58 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errTwoPrograms is why a channel is closed that two processes at once use.
+// errTwoPrograms closes a channel that two processes use at the same time.
 var errTwoPrograms = errors.New("two programs of one command listen (try --mode fork, or a container for each)")
 
-// A process is one that has joined late. Others have its channel open too, so
-// that its end is not that of the channel.
+// A process is one that joined late. Its parents have the channel open too, so its
+// exit does not close the channel: a pidfd reports it.
 type process struct {
 	worker *Worker
 	pid    int
-	fd     int // a pidfd
+	fd     int
 	token  int32
 }
 
-// watchProcess watches for the end of the process that says it has pid.
-func (w *Worker) watchProcess(pid int) {
-	w.unwatchProcess()
+// watchProcess returns the process with ID pid, nil if it cannot be watched: before
+// Linux 5.3, or if it has exited. Then the exit of its parents ends the worker.
+func watchProcess(w *Worker, pid int) *process {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
-		return // Linux < 5.3, or it has ended: then npm will, and with it the worker
+		return nil
 	}
 	p := &process{worker: w, pid: pid, fd: fd}
 	if p.token, err = w.primary.poller.add(fd, unix.EPOLLIN, p); err != nil {
 		_ = unix.Close(fd)
-		return
+		return nil
 	}
-	w.process = p
+	return p
 }
 
-func (w *Worker) unwatchProcess() {
-	if p := w.process; p != nil {
-		w.primary.poller.remove(p.fd, p.token)
+// close stops watching. It may be called on nil.
+func (p *process) close() {
+	if p != nil {
+		p.worker.primary.poller.remove(p.fd, p.token)
 		_ = unix.Close(p.fd)
-		w.process = nil
 	}
 }
 
-// exited reports whether the process has exited, also before that is an event.
+// exited reports whether the process has exited, also before onEvents is called.
 func (p *process) exited() bool {
 	fds := []unix.PollFd{{Fd: int32(p.fd), Events: unix.POLLIN}}
 	n, err := unix.Poll(fds, 0)
 	return err == nil && n > 0
 }
 
-// onEvents is called when the process has ended.
+// onEvents is called when the process has exited.
 func (p *process) onEvents(uint32) {
 	w := p.worker
-	w.readRemaining() // what it wrote before; a new one may have come online in it
+	w.channel.receiveRemaining() // maybe the online of a process after this one
 	if w.process != p {
 		return
 	}
-	w.unwatchProcess()
+	w.process = nil
+	p.close()
 	w.releaseServers()
 	w.state.Servers = 0
-	w.primary.publish(w)
+	w.publish()
 }

@@ -1,34 +1,51 @@
-// Package cluster is the primary of Node's cluster protocol: it owns the
-// channels of the workers and the sockets they listen on, and decides who gets
+// Package cluster is the primary of Node's cluster protocol. It has the channels
+// of the workers and the sockets that they listen on, and decides which worker gets
 // a connection. It starts no process.
 //
-// The protocol is not documented by Node; what is relied on here was read in
-// lib/internal/child_process.js and lib/internal/cluster of Node 18 to 26 and
-// did not change between them. Each message is a line of JSON on a Unix stream
-// socket; a descriptor travels with the first byte of its line (SCM_RIGHTS).
+// # Use
+//
+// Make a [Primary] with [New] and call [Primary.Run] on a goroutine of its own.
+// For each worker call [Primary.Open], start Node with the descriptor that it
+// returns as NODE_CHANNEL_FD and with NODE_UNIQUE_ID set, and close that descriptor.
+// Receive from [Primary.Reported] and call [Primary.Reports] to learn what workers
+// do. Call [Worker.Release] when the process has exited.
+//
+// # Protocol
+//
+// Node does not document it. What this package relies on was read in
+// lib/internal/child_process.js and lib/internal/cluster of Node 18 to 26, and is
+// the same in all of them. Each message, a frame, is a line of JSON on a Unix stream
+// socket; a descriptor travels with the first byte of its line (SCM_RIGHTS). A worker
+// asks for a server with queryServer and gets its key, and a socket unless the
+// balance is [RR]. With RR it then gets each connection with newconn, and
+// acknowledges it.
+//
+// # Slots
+//
+// A worker has a slot, and its replacement has the same. What the workers of a slot
+// listen on stays open between them, so that connections wait in the kernel and are
+// not refused.
 package cluster
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
-	"os"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// Balance is who gets a connection.
+// A Balance says which worker gets a connection.
 type Balance string
 
-// The ways to balance. What has no connections to hand over (UDP), or a socket
-// that was passed in, is shared where it cannot be as asked; Unix sockets are rr.
+// The ways to balance. Where one cannot be had, sockets are shared: UDP has no
+// connections to hand over, and of a socket that nodeinit inherited there is one.
+// Unix sockets are always RR.
 const (
-	// RR: the primary accepts, and passes connections to the workers in turn.
+	// RR: the primary accepts connections and passes them to the workers in turn.
 	RR Balance = "rr"
 	// Shared: all workers accept from one socket.
 	Shared Balance = "shared"
@@ -38,70 +55,61 @@ const (
 	IPHash Balance = "ip-hash"
 )
 
-// A Primary is the other end of all workers' channels. Make it with New; its
+// perSlot reports whether each slot has a socket of its own.
+func (b Balance) perSlot() bool { return b == ReusePort || b == IPHash }
+
+// A Primary is the parent of workers as Node sees it. Make it with [New]. Its
 // methods may be called by any goroutine.
 type Primary struct {
-	// ReopenTimeout is how long a worker may take, from its first server on, to ask for
-	// all that its predecessor in the slot had: 10 s, or this if it is more. Set it
-	// before Run.
+	// ReopenTimeout is how long a worker may take, from its first server on, to ask
+	// for all that its predecessor in the slot had; at least 10 s. Set it before Run.
 	ReopenTimeout time.Duration
-	// BindPrivileged, if set, returns a socket that listens on a port which nodeinit may not
-	// bind, or an errno. It is called by a goroutine of its own. Set it before Run.
+	// BindPrivileged, if set, returns a socket that listens on a port which nodeinit
+	// may not bind, or an errno. It is called on a goroutine of its own. Set it before
+	// Run.
 	BindPrivileged func(PrivilegedPort) (fd int, err error)
 
 	balance Balance
+	maxFD   int          // descriptors from here on are for connections and channels, not for servers
 	lastID  atomic.Int64 // of a Worker
-	poller  poller
-	closer  *closer
-	maxFD   int // what is for servers; the rest is for connections and channels
-
-	mu       sync.Mutex
-	posted   []func() // for the goroutine of Run to make
-	changed  []*Worker
-	closed   bool // no more calls are made
-	reported chan struct{}
+	inbox   inbox
+	reports reports
 
 	// What follows belongs to the goroutine of Run.
+	poller     poller
+	closer     *closer
+	io         *messageIO
+	frame      []byte // buffer for the frame of a hand-over
 	workers    map[*Worker]struct{}
-	servers    map[string]*server         // by identity; see query.identity
-	privileged map[string]*privilegedBind // the same
-	lastKey    int
+	servers    map[string]*server // by query.id
+	privileged privilegedBinds
+	lastKey    int // of a server
 
 	dispatchPending bool  // there may be connections to hand over
-	round           int64 // of distribute
-
-	read  []byte // where a channel is read into
-	oob   []byte // and its descriptors
-	frame []byte // where a hand-over is built
-
-	msg    unix.Msghdr // for sendmsg and recvmsg
-	iov    unix.Iovec
-	rights []byte // a control message with one descriptor
+	round           int64 // of dispatch
 }
 
-// New returns a Primary that balances so. Call Run to make it work.
+// New returns a Primary. It does nothing before [Primary.Run] is called.
 func New(balance Balance) (*Primary, error) {
 	p := &Primary{
 		balance:    balance,
-		reported:   make(chan struct{}, 1),
-		closer:     newCloser(),
 		maxFD:      maxServerFD(),
+		reports:    reports{signal: make(chan struct{}, 1)},
+		closer:     newCloser(),
+		io:         newMessageIO(),
 		workers:    make(map[*Worker]struct{}),
 		servers:    make(map[string]*server),
-		privileged: make(map[string]*privilegedBind),
-		read:       make([]byte, readSize),
-		oob:        make([]byte, unix.CmsgSpace(unix.SizeofUcred)+unix.CmsgSpace(4*maxPassedFDs)),
-		rights:     unix.UnixRights(0),
+		privileged: make(privilegedBinds),
 	}
-	p.poller.tick = p.onTick
+	p.inbox.wake, p.poller.tick = p.poller.wake, p.onTick
 	if err := p.poller.open(); err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
 	return p, nil
 }
 
-// Run serves the workers until ctx ends, then closes every socket and channel.
-// A panic in it is an error too: in PID 1 it would end all without a word.
+// Run serves the workers until ctx ends, then closes all sockets and channels. A
+// panic becomes an error: in PID 1 it would end all processes without a log.
 func (p *Primary) Run(ctx context.Context) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -112,9 +120,9 @@ func (p *Primary) Run(ctx context.Context) (err error) {
 	go p.closer.run()
 	defer p.shutdown()
 	for ctx.Err() == nil {
-		p.runPosted()
+		p.inbox.run()
 		p.dispatch()
-		runtime.Gosched() // the rest of the process has its turn
+		runtime.Gosched() // wait blocks the thread, so other goroutines run first
 		if err := p.poller.wait(); err != nil {
 			return fmt.Errorf("cluster: %w", err)
 		}
@@ -122,7 +130,7 @@ func (p *Primary) Run(ctx context.Context) (err error) {
 	return nil
 }
 
-// dispatch hands over what there is, once for all that has happened since.
+// dispatch hands connections over, once for all events of a turn of Run.
 func (p *Primary) dispatch() {
 	if !p.dispatchPending {
 		return
@@ -136,20 +144,33 @@ func (p *Primary) dispatch() {
 	}
 }
 
-func (p *Primary) shutdown() {
-	p.mu.Lock()
-	p.closed = true
-	p.mu.Unlock()
-	p.runPosted()
+// onTick does what was to be done by now; see poller.tickIn.
+func (p *Primary) onTick() {
 	for w := range p.workers {
-		w.release(false)
+		w.channel.onTick()
+	}
+	for w := range p.workers {
+		w.acks.onTick()
+	}
+	now := time.Now()
+	p.expire(now)
+	for _, s := range p.servers {
+		s.continueClosing(now)
+	}
+	p.dispatchPending = true
+}
+
+func (p *Primary) shutdown() {
+	p.inbox.close()
+	for w := range p.workers {
+		p.removeWorker(w, false)
 	}
 	p.poller.close()
 	p.closer.shutdown(closeTimeout)
 }
 
-// maxServerFD leaves an eighth of the descriptors that nodeinit may have: what
-// fails without one is an application's listen, and not all the rest.
+// maxServerFD leaves an eighth of the descriptors that nodeinit may have to other
+// things: without one, an application's listen fails, and connections do not.
 func maxServerFD() int {
 	limit := unix.Rlimit{Cur: 1024}
 	_ = unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
@@ -157,91 +178,53 @@ func maxServerFD() int {
 	return n - min(n/8, 1024)
 }
 
-// post has the goroutine of Run call f.
-func (p *Primary) post(f func()) {
-	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
-		return
-	}
-	p.posted = append(p.posted, f)
-	p.mu.Unlock()
-	p.poller.wake()
-}
-
-func (p *Primary) runPosted() {
-	p.mu.Lock()
-	calls := p.posted
-	p.posted = nil
-	p.mu.Unlock()
-	for _, f := range calls {
-		f()
-	}
-}
-
-// Open makes a channel for a worker that is about to be started in slot. The
-// worker's end of it is returned too: pass it to the process and close it.
+// Open makes the channel of a worker that is about to be started in slot, from 0 on.
+// Pass end, the worker's end of it, to the process and close it.
 func (p *Primary) Open(slot int) (w *Worker, end int, err error) { return p.open(&Worker{Slot: slot}) }
 
 // OpenFork is Open for a program that runs as one process and is no worker of
-// Node's cluster. It has a channel for its agent, and for process.send.
+// Node's cluster. Its channel is for the agent and for process.send.
 func (p *Primary) OpenFork() (w *Worker, end int, err error) { return p.open(&Worker{forkMode: true}) }
 
 func (p *Primary) open(w *Worker) (_ *Worker, end int, err error) {
-	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	fd, end, err := socketpair()
 	if err != nil {
-		return nil, -1, os.NewSyscallError("socketpair", err)
+		return nil, -1, err
 	}
-	err = unix.SetNonblock(ends[0], true)
-	if err == nil {
-		err = unix.SetsockoptInt(ends[0], unix.SOL_SOCKET, unix.SO_PASSCRED, 1) // see identity
+	w.id, w.primary, w.servers = p.lastID.Add(1), p, make(map[string]*server)
+	w.channel = channel{
+		poller: &p.poller, closer: p.closer, io: p.io, fd: fd,
+		onFrame: w.onFrame, onClosed: w.onChannelClosed, onWritable: func() { p.dispatchPending = true },
 	}
-	if err != nil {
-		return nil, -1, errors.Join(os.NewSyscallError("fcntl", err), unix.Close(ends[0]), unix.Close(ends[1]))
-	}
-	w.id = p.lastID.Add(1)
-	w.primary, w.fd, w.servers = p, ends[0], make(map[string]*server)
-	w.frames = w.onFrame
-	p.post(func() { w.register() })
-	return w, ends[1], nil
+	w.acks.channel = &w.channel
+	p.inbox.post(func() { p.addWorker(w) })
+	return w, end, nil
 }
 
-// A Report is what a worker has reported so far.
-type Report struct {
-	ID    int64 // of the worker, see [Worker.ID]
-	State State
-}
-
-// Reported gets a value when Changes has something to return.
-func (p *Primary) Reported() <-chan struct{} { return p.reported }
-
-// Reports returns the workers whose State is another than at the last call, in
-// the order in which they changed. However much a worker says, it is there
-// once: nobody can make this list long.
-func (p *Primary) Reports() []Report {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	list := make([]Report, 0, len(p.changed))
-	for _, w := range p.changed {
-		w.changed = false
-		list = append(list, Report{w.id, w.public})
-	}
-	p.changed = nil
-	return list
-}
-
-// publish makes the state of w visible.
-func (p *Primary) publish(w *Worker) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	w.public = w.state.clone()
-	if w.changed {
+func (p *Primary) addWorker(w *Worker) {
+	if w.channel.start() != nil {
 		return
 	}
-	w.changed = true
-	p.changed = append(p.changed, w)
-	select {
-	case p.reported <- struct{}{}:
-	default: // it has not been looked at since the last one
-	}
+	p.workers[w] = struct{}{}
+	p.updateAwaited(w.Slot)
 }
+
+// removeWorker removes a worker that has exited; kept as for Worker.Release.
+func (p *Primary) removeWorker(w *Worker, kept bool) {
+	w.channel.receiveRemaining()
+	w.channel.close(nil)
+	for _, s := range p.servers {
+		s.removeExited(w, kept)
+		s.group.ownerExited(w.id)
+	}
+	clear(w.servers)
+	delete(p.workers, w)
+	p.updateAwaited(w.Slot)
+}
+
+// Reported gets a value when Reports has something to return.
+func (p *Primary) Reported() <-chan struct{} { return p.reports.signal }
+
+// Reports returns the workers whose State has changed since the last call, each
+// once, in the order in which they changed first.
+func (p *Primary) Reports() []Report { return p.reports.take() }

@@ -3,21 +3,20 @@ package cluster
 import (
 	"encoding/json"
 	"fmt"
+
+	"golang.org/x/sys/unix"
 )
 
 // onFrame handles one frame.
 func (w *Worker) onFrame(frame []byte, whole bool) {
-	if w.fd < 0 {
-		return // given up in the middle of what it wrote
-	}
 	if len(frame) > 0 && frame[0] == bunMark {
-		frame, w.state.bunMarked = frame[1:], true
+		frame, w.bunMarked = frame[1:], true
 	}
 	switch kindOf(frame) {
 	case readyMessage:
 		if !w.state.Ready {
 			w.state.Ready = true
-			w.primary.publish(w)
+			w.publish()
 		}
 	case clusterMessage:
 		if seq, accepted, ok := parseAck(frame); ok {
@@ -26,7 +25,7 @@ func (w *Worker) onFrame(frame []byte, whole bool) {
 			w.onMessage(frame)
 		}
 	case handleMessage:
-		w.onHandle()
+		w.send(handleReply(w.channel.takePassed()), -1)
 	case handleAck:
 		w.onHandleAck(false)
 	case handleNack:
@@ -37,13 +36,18 @@ func (w *Worker) onFrame(frame []byte, whole bool) {
 		}
 	case socketListMessage:
 		if whole {
-			w.onSocketList(frame)
+			if r := socketListReply(frame); r != nil {
+				w.send(r, -1)
+			}
 		}
 	case appMessage:
-		w.recordSender(frame)
+		if w.state.addSender(frame) {
+			w.publish()
+		}
 	}
 }
 
+// onMessage handles a message of the cluster protocol.
 func (w *Worker) onMessage(frame []byte) {
 	var m message
 	if json.Unmarshal(frame, &m) != nil {
@@ -53,18 +57,19 @@ func (w *Worker) onMessage(frame []byte) {
 	case "online":
 		w.onOnline(m.PID, m.Command)
 	case "queryServer":
-		w.primary.onQueryServer(w, &m)
+		r := request{worker: w, message: &m, sender: w.channel.sender}
+		r.answer()
 	case "listening":
 		if w.state.addListening(m.where()) {
-			w.primary.publish(w)
+			w.publish()
 		}
 	case "close":
 		w.onClose(m.Key)
-	case "disconnected": // said by exec's join.js: wrappers hold the channel too
-		w.closeChannel(nil)
+	case "disconnected": // sent by node/preload/join.js: wrappers have the channel open too
+		w.channel.close(nil)
 	case "exitedAfterDisconnect":
 		w.state.Leaving, w.outOfRotation = true, true
-		w.primary.publish(w)
+		w.publish()
 		w.reply(reply{Ack: m.Seq}, tcp, -1)
 	default:
 		if m.Ack != nil {
@@ -73,38 +78,40 @@ func (w *Worker) onMessage(frame []byte) {
 	}
 }
 
-// onOnline is said by a process when it starts. A second one on the same channel,
-// as in sh -c "node a.js && node b.js", comes after the first.
+// onOnline handles the first message of a process. On one channel there may be
+// several, one after the other: sh -c "node a.js && node b.js".
 func (w *Worker) onOnline(pid int, command *Command) {
-	if pid != 0 && w.sender.Pid > 0 {
-		pid = int(w.sender.Pid) // as the kernel has it: what is known by that number gets signals
+	if sender := w.channel.sender; pid != 0 && sender.Pid > 0 {
+		pid = int(sender.Pid) // as the kernel has it: the process with this ID will get signals
 	}
 	if pid != 0 && w.process != nil && w.process.pid != pid && !w.process.exited() {
-		w.closeChannel(errTwoPrograms)
+		w.channel.close(errTwoPrograms)
 		return
 	}
 	w.releaseServers()
-	w.state = State{Online: true, PID: pid, Command: command, Awaited: w.state.Awaited, bunMarked: w.state.bunMarked}
-	w.primary.publish(w)
+	w.state = State{Online: true, PID: pid, Command: command, Awaited: w.state.Awaited}
+	w.publish()
 	if pid != 0 {
-		w.watchProcess(pid)
+		w.process.close()
+		w.process = watchProcess(w, pid)
 	}
 	if w.draining && !w.forkMode {
-		w.sendDisconnect() // who was asked before was another
+		w.sendDisconnect() // another process was asked before
 	}
 }
 
-// releaseServers forgets what the process had that was the worker so far. The next one
-// on the channel, or in the slot, may want it again.
+// releaseServers takes away what the process had that was the worker so far. The next
+// one on the channel, or in the slot, may ask for it again.
 func (w *Worker) releaseServers() {
 	for key, s := range w.servers {
 		delete(w.servers, key)
 		s.removeExited(w, true)
 	}
-	w.reclaim()
+	w.acks.reclaim()
 	w.primary.updateAwaited(w.Slot)
 }
 
+// onClose handles that the worker has closed a server.
 func (w *Worker) onClose(key string) {
 	s, ok := w.servers[key]
 	if !ok {
@@ -114,35 +121,65 @@ func (w *Worker) onClose(key string) {
 	s.removeWorker(w)
 	w.state.Servers = len(w.servers)
 	w.primary.updateAwaited(w.Slot)
-	w.primary.publish(w)
+	w.publish()
 }
 
-// onSocketList answers a server of the worker that has passed connections to its
-// parent, and cannot count them or close without (lib/internal/socket_list.js).
-// None is open: see closePassed.
-func (w *Worker) onSocketList(frame []byte) {
+// onAck handles that the worker has accepted connection seq, or refused it: its
+// server is closed, or has as many connections as it may.
+func (w *Worker) onAck(seq int64, accepted bool) {
+	h, ok := w.acks.take(seq)
+	if !ok {
+		return
+	}
+	if accepted {
+		closeConnection(h.fd)
+	} else {
+		h.refusedBy = append(h.refusedBy, w)
+		h.server.redeliver(h)
+	}
+	w.primary.dispatchPending = true
+}
+
+// onHandleAck handles that a descriptor has arrived, or was lost because the worker
+// has as many as it may (MSG_CTRUNC).
+func (w *Worker) onHandleAck(lost bool) {
+	number, ok := w.acks.takeHandle()
+	switch {
+	case !ok || !lost:
+	case number >= 0:
+		w.onAck(number, false)
+	default:
+		code := errno(unix.EMFILE)
+		w.reply(reply{Ack: -1 - number, Errno: &code}, tcp, -1)
+	}
+}
+
+// handleReply acknowledges a frame with a descriptor. Node sends nothing more before
+// it gets one (lib/internal/child_process.js, target._handleQueue).
+func handleReply(arrived bool) []byte {
+	if arrived {
+		return []byte(`{"cmd":"NODE_HANDLE_ACK"}` + "\n")
+	}
+	return []byte(`{"cmd":"NODE_HANDLE_NACK"}` + "\n")
+}
+
+// socketListReply answers a server of the worker that has passed connections to its
+// parent, and can neither count them nor close before it is answered
+// (lib/internal/socket_list.js). None is open: see channel.closePassed. It returns nil
+// if there is nothing to answer.
+func socketListReply(frame []byte) []byte {
 	var m struct {
 		Cmd string          `json:"cmd"`
 		Key json.RawMessage `json:"key"`
 	}
 	if json.Unmarshal(frame, &m) != nil || len(m.Key) == 0 || len(m.Key) > maxAddress {
-		return
+		return nil
 	}
 	switch m.Cmd {
 	case "NODE_SOCKET_GET_COUNT":
-		w.sendMessage(fmt.Appendf(nil, `{"cmd":"NODE_SOCKET_COUNT","key":%s,"count":0}`+"\n", m.Key))
+		return fmt.Appendf(nil, `{"cmd":"NODE_SOCKET_COUNT","key":%s,"count":0}`+"\n", m.Key)
 	case "NODE_SOCKET_NOTIFY_CLOSE":
-		w.sendMessage(fmt.Appendf(nil, `{"cmd":"NODE_SOCKET_ALL_CLOSED","key":%s}`+"\n", m.Key))
+		return fmt.Appendf(nil, `{"cmd":"NODE_SOCKET_ALL_CLOSED","key":%s}`+"\n", m.Key)
 	}
-}
-
-// onHandle answers a descriptor that the worker has sent: until then Node
-// sends nothing more (lib/internal/child_process.js, target._handleQueue).
-func (w *Worker) onHandle() {
-	if w.passedFDs == 0 {
-		w.sendMessage([]byte(`{"cmd":"NODE_HANDLE_NACK"}` + "\n"))
-		return
-	}
-	w.passedFDs--
-	w.sendMessage([]byte(`{"cmd":"NODE_HANDLE_ACK"}` + "\n"))
+	return nil
 }

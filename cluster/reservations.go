@@ -5,35 +5,35 @@ import (
 	"time"
 )
 
-// minReopenTimeout is how long a worker may take at least, from its first server
-// on, to ask for all that its predecessor had.
+// minReopenTimeout is the least for Primary.ReopenTimeout.
 const minReopenTimeout = 10 * time.Second
 
-// Reservations keep what slots have of a server open while no worker of theirs
-// has it, for the next one: by slot, until when, or without a time as long as no
-// worker has come that listens at all. Who closes a server that is reserved for
-// its slot, as one that drains does, changes nothing of that.
+// Reservations keep what slots have of a server open while none of their workers has
+// it, for the next one. The value is when the reservation ends; it is zero, for never,
+// until a worker of the slot listens at all. That a worker closes a server, as one that
+// drains does, leaves the reservations for its slot alone.
 type reservations map[int]time.Time
 
-// add makes one. Where there is one that has a time, it counts no more.
+// add makes a reservation, in place of the one that exists.
 func (r reservations) add(slot int) { r[slot] = time.Time{} }
 
-// remove ends one: the next worker has come, or none will.
+// remove ends a reservation: the next worker has the server, or there will be none.
 func (r reservations) remove(slot int) { delete(r, slot) }
 
 func (r reservations) has(slot int) bool { _, ok := r[slot]; return ok }
 
-// setDeadline gives one a time, if it has none. It reports whether it did.
+// setDeadline sets when a reservation ends, if it exists and has no deadline. It
+// reports whether it did.
 func (r reservations) setDeadline(slot int, until time.Time) bool {
-	if has, ok := r[slot]; !ok || !has.IsZero() {
+	if deadline, ok := r[slot]; !ok || !deadline.IsZero() {
 		return false
 	}
 	r[slot] = until
 	return true
 }
 
-// expired returns the slots whose time is up, and in how long the next one's is;
-// 0: never.
+// expired returns the slots whose deadline is over, and how long it is until the next
+// one; 0: never.
 func (r reservations) expired(now time.Time) (slots []int, next time.Duration) {
 	for slot, until := range r {
 		switch left := until.Sub(now); {
@@ -47,54 +47,48 @@ func (r reservations) expired(now time.Time) (slots []int, next time.Duration) {
 	return slots, next
 }
 
-// reserve reserves s for the next worker of slot; at once says that it is there
-// and listens, so that its time runs.
-func (s *server) reserve(slot int, atOnce bool) {
-	s.reservedSlots.add(slot)
-	if atOnce {
-		s.limitReservation(slot)
-	}
-}
-
+// limitReservation starts the time of a reservation: a worker of slot listens.
 func (s *server) limitReservation(slot int) {
-	patience := max(s.primary.ReopenTimeout, minReopenTimeout)
-	if s.reservedSlots.setDeadline(slot, time.Now().Add(patience)) {
-		s.primary.poller.tickIn(patience)
+	timeout := max(s.primary.ReopenTimeout, minReopenTimeout)
+	if s.reservedSlots.setDeadline(slot, time.Now().Add(timeout)) {
+		s.primary.poller.tickIn(timeout)
 	}
 }
 
-// removeExited takes w out, which has ended; kept says that its slot has or is to get
-// another worker. What w had, and what it was still to ask for, is that one's to
-// claim. One that was retired has left what it has before.
+// removeExited removes a worker whose process has exited. With kept, its slot has or
+// gets another worker, and what this one had, or was still to ask for, is reserved for
+// that. For a worker that was replaced this was done before.
 func (s *server) removeExited(w *Worker, kept bool) {
 	switch {
 	case !kept:
 		s.reservedSlots.remove(w.Slot)
 	case !w.replaced && (s.reservedSlots.has(w.Slot) || slices.Contains(s.workers, w)):
-		s.reserve(w.Slot, s.primary.otherListens(w.Slot, w))
+		s.reservedSlots.add(w.Slot)
+		if s.primary.otherListens(w) {
+			s.limitReservation(w.Slot)
+		}
 	}
 	s.removeWorker(w)
 }
 
-// otherListens reports whether a worker of slot other than w has asked for a server.
-func (p *Primary) otherListens(slot int, w *Worker) bool {
+// otherListens reports whether another worker of w's slot has a server.
+func (p *Primary) otherListens(w *Worker) bool {
 	for other := range p.workers {
-		if other != w && other.Slot == slot && !other.outOfRotation && len(other.servers) > 0 {
+		if other != w && other.Slot == w.Slot && !other.outOfRotation && len(other.servers) > 0 {
 			return true
 		}
 	}
 	return false
 }
 
-// limitReservations is called when a worker of slot has come to listen: what its
-// predecessor had and it does not ask for soon is of the past.
+// limitReservations starts the time of all reservations for slot.
 func (p *Primary) limitReservations(slot int) {
 	for _, s := range p.servers {
 		s.limitReservation(slot)
 	}
 }
 
-// expire ends the reservations whose time is up.
+// expire ends the reservations whose time is over.
 func (p *Primary) expire(now time.Time) {
 	for _, s := range p.servers {
 		slots, next := s.reservedSlots.expired(now)
@@ -108,24 +102,24 @@ func (p *Primary) expire(now time.Time) {
 	}
 }
 
-// expireReservation ends a reservation that nobody has claimed. Those who were retired may
-// have been left out of the end of s until now.
+// expireReservation ends a reservation. Because of it, workers out of rotation may have
+// kept s open until now.
 func (s *server) expireReservation(slot int) {
 	s.reservedSlots.remove(slot)
-	if !s.hasWorker(slot) {
+	if !s.workers.has(slot) {
 		s.releaseSlot(slot)
 	}
-	for _, h := range s.workers {
-		if h.outOfRotation {
-			s.removeFromRotation(h)
+	for _, w := range s.workers {
+		if w.outOfRotation {
+			s.removeFromRotation(w)
 		}
 	}
 }
 
-// maxAwaited is how many servers State.Awaited names.
+// maxAwaited is how many servers State.Awaited has.
 const maxAwaited = 8
 
-// updateAwaited publishes what the workers of slot are still to ask for.
+// updateAwaited updates and publishes State.Awaited of the workers of slot.
 func (p *Primary) updateAwaited(slot int) {
 	for w := range p.workers {
 		if w.Slot != slot || w.forkMode {
@@ -133,14 +127,14 @@ func (p *Primary) updateAwaited(slot int) {
 		}
 		if awaited := p.awaited(w); !slices.Equal(awaited, w.state.Awaited) {
 			w.state.Awaited = awaited
-			p.publish(w)
+			w.publish()
 		}
 	}
 }
 
-// awaited returns what w is still to ask for: what is reserved for its slot, and
-// what an earlier worker there has open. Of servers on port 0 nobody can know the
-// port before, so nobody waits for them.
+// awaited returns what w is still to ask for: what is reserved for its slot, and what
+// an earlier worker there has open. Servers on port 0 are left out: their port is not
+// known before.
 func (p *Primary) awaited(w *Worker) (names []string) {
 	if w.outOfRotation {
 		return nil
@@ -156,6 +150,6 @@ func (p *Primary) awaited(w *Worker) (names []string) {
 }
 
 func (s *server) awaits(w *Worker) bool {
-	earlier := func(h *Worker) bool { return h.Slot == w.Slot && !h.outOfRotation && h.id < w.id }
+	earlier := func(other *Worker) bool { return other.Slot == w.Slot && !other.outOfRotation && other.id < w.id }
 	return w.servers[s.key] != s && (s.reservedSlots.has(w.Slot) || slices.ContainsFunc(s.workers, earlier))
 }

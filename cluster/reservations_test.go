@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/internal/testproc"
 )
 
 func TestReservations(t *testing.T) {
@@ -38,12 +40,12 @@ func TestReservations(t *testing.T) {
 // done waits until p has done what it was told before.
 func done(p *Primary) {
 	all := make(chan struct{})
-	p.post(func() { close(all) })
+	p.inbox.post(func() { close(all) })
 	<-all
 }
 
 // expireAll has all reservations expire whose time runs.
-func expireAll(p *Primary) { p.post(func() { p.expire(time.Now().Add(time.Hour)) }) }
+func expireAll(p *Primary) { p.inbox.post(func() { p.expire(time.Now().Add(time.Hour)) }) }
 
 // awaits waits until m is awaited to ask for exactly these.
 func (m *fakeWorker) awaits(names ...map[string]any) {
@@ -59,10 +61,10 @@ func (m *fakeWorker) awaits(names ...map[string]any) {
 // waitKnown waits until what is known of m is so, whether that is news or not.
 func (m *fakeWorker) waitKnown(what string, is func(State) bool) {
 	m.t.Helper()
-	for end := time.Now().Add(10 * time.Minute); ; time.Sleep(time.Millisecond) {
-		m.w.primary.mu.Lock()
-		state := m.w.public.clone()
-		m.w.primary.mu.Unlock()
+	states := make(chan State)
+	for end := time.Now().Add(testproc.HangLimit); ; {
+		m.w.primary.inbox.post(func() { states <- m.w.state.clone() })
+		state := <-states
 		if is(state) {
 			return
 		}

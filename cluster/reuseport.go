@@ -6,35 +6,120 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A groupSocket is a socket of a server's SO_REUSEPORT group. The kernel knows it by
-// its index: in the order in which they came, and when one goes, the last takes
-// its place (net/core/sock_reuseport.c).
-type groupSocket struct {
-	slot         int
-	closingOwner *Worker // who still has it, though its slot is to have it no more; nil: it stays
+// A group is the sockets of a server with SO_REUSEPORT, one for each slot. The kernel
+// chooses among them: by the client's address with byAddress, else at random or by a
+// hash of the connection.
+type group struct {
+	byAddress   bool
+	fds         map[int]int   // by slot
+	sockets     []groupSocket // in the order of the kernel
+	bpfAttached bool
 }
 
-// updateSelector has the kernel choose among the sockets that stay: by the client's
-// address with ip-hash; else by itself, or at random while some of them leave.
-func (s *server) updateSelector() error {
+// A groupSocket is known to the kernel by its index: in the order in which they were
+// added, and when one is closed, the last takes its place
+// (net/core/sock_reuseport.c).
+type groupSocket struct {
+	slot  int
+	owner int64 // ID of the worker that still has it, while the slot is to have it no more; 0: none
+}
+
+// next returns how the next socket of the group is to be bound.
+func (g *group) next() reusePort {
+	if len(g.fds) == 0 {
+		return groupFirst
+	}
+	return groupMember
+}
+
+// add adds the socket of a slot.
+func (g *group) add(slot, fd int) error {
+	g.fds[slot] = fd
+	g.sockets = append(g.sockets, groupSocket{slot: slot})
+	return g.updateSelector()
+}
+
+// remove closes the socket of a slot, if it has one.
+func (g *group) remove(slot int) {
+	fd, exists := g.fds[slot]
+	if !exists {
+		return
+	}
+	delete(g.fds, slot)
+	_ = unix.Close(fd)
+	if i := slices.IndexFunc(g.sockets, func(s groupSocket) bool { return s.slot == slot && s.owner == 0 }); i >= 0 {
+		g.removeAt(i)
+		_ = g.updateSelector()
+	}
+}
+
+// close closes the primary's copies of all sockets.
+func (g *group) close() {
+	for _, fd := range g.fds {
+		_ = unix.Close(fd)
+	}
+	clear(g.fds)
+}
+
+// exclude has no more connections come to the socket of a slot, which the worker with
+// the ID owner is to close.
+func (g *group) exclude(slot int, owner int64) {
+	for i := range g.sockets {
+		if s := &g.sockets[i]; s.slot == slot && s.owner == 0 {
+			s.owner, g.bpfAttached = owner, true
+		}
+	}
+	_ = g.updateSelector()
+}
+
+// hasOwner reports whether a worker has a socket that was excluded.
+func (g *group) hasOwner(owner int64) bool {
+	return slices.ContainsFunc(g.sockets, func(s groupSocket) bool { return s.owner == owner })
+}
+
+// ownerExited is called when a worker has exited, so that its sockets are closed.
+func (g *group) ownerExited(owner int64) {
+	before := len(g.sockets)
+	for i := 0; i < len(g.sockets); i++ {
+		if g.sockets[i].owner == owner {
+			g.removeAt(i)
+			i--
+		}
+	}
+	if len(g.sockets) < before {
+		_ = g.updateSelector()
+	}
+}
+
+func (g *group) removeAt(i int) {
+	last := len(g.sockets) - 1
+	g.sockets[i] = g.sockets[last]
+	g.sockets = g.sockets[:last]
+}
+
+// updateSelector has the kernel choose among the sockets that are not excluded.
+func (g *group) updateSelector() error {
 	fd, stay := -1, 0
 	var leaving []uint32
-	for i, m := range s.group {
-		if m.closingOwner != nil {
+	for i, s := range g.sockets {
+		if s.owner != 0 {
 			leaving = append(leaving, uint32(i))
 			continue
 		}
-		fd, stay = s.slots[m.slot], stay+1
+		stay++
+		if own, exists := g.fds[s.slot]; exists {
+			fd = own
+		}
 	}
 	switch {
-	case stay == 0:
+	case fd < 0: // all are closed here
 		return nil
-	case s.balance == IPHash:
+	case g.byAddress:
 		return attachSelector(fd, addressHash(), uint32(stay), leaving)
 	case len(leaving) > 0:
 		return attachSelector(fd, random(), uint32(stay), leaving)
-	case s.bpfAttached:
-		s.bpfAttached = false
+	case g.bpfAttached:
+		g.bpfAttached = false
 		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_REUSEPORT_BPF, 0) == nil {
 			return nil
 		}
@@ -43,46 +128,9 @@ func (s *server) updateSelector() error {
 	return nil
 }
 
-// removeFromGroup has no more connections come to the socket of a slot, which leaver is to
-// close.
-func (s *server) removeFromGroup(slot int, leaver *Worker) {
-	for i := range s.group {
-		if m := &s.group[i]; m.slot == slot && m.closingOwner == nil {
-			m.closingOwner, s.bpfAttached = leaver, true
-		}
-	}
-	_ = s.updateSelector()
-}
-
-// ownerExited is called when leaver has ended, and so what it had is closed.
-func (s *server) ownerExited(leaver *Worker) {
-	before := len(s.group)
-	for i := 0; i < len(s.group); i++ {
-		if s.group[i].closingOwner == leaver {
-			s.removeGroupSocket(i)
-			i--
-		}
-	}
-	if len(s.group) < before {
-		_ = s.updateSelector()
-	}
-}
-
-func (s *server) removeGroupSocket(i int) {
-	last := len(s.group) - 1
-	s.group[i] = s.group[last]
-	s.group = s.group[:last]
-}
-
-// groupIndex returns the index of the socket that a slot has, -1 if it has none.
-func (s *server) groupIndex(slot int) int {
-	return slices.IndexFunc(s.group, func(m groupSocket) bool { return m.slot == slot && m.closingOwner == nil })
-}
-
-// attachSelector has the kernel attachSelector among the sockets of fd's group: the stay ones
-// that are not leaving, by a number. The program is classic BPF, which needs no
-// privilege (SO_ATTACH_REUSEPORT_CBPF, socket(7), Linux 4.6); its result is the
-// index.
+// attachSelector has the kernel choose a socket of fd's group by number modulo stay: that
+// is its place among those not leaving. The program is classic BPF, which needs no
+// privilege (SO_ATTACH_REUSEPORT_CBPF, socket(7), Linux 4.6), and returns an index.
 func attachSelector(fd int, number []unix.SockFilter, stay uint32, leaving []uint32) error {
 	filter := append(number, bpf(unix.BPF_ALU|unix.BPF_MOD|unix.BPF_K, stay))
 	for _, i := range leaving { // in ascending order
@@ -97,17 +145,15 @@ func attachSelector(fd int, number []unix.SockFilter, stay uint32, leaving []uin
 
 func bpf(code uint16, k uint32) unix.SockFilter { return unix.SockFilter{Code: code, K: k} }
 
-// random is a program for a random number (SKF_AD_RANDOM,
-// include/uapi/linux/filter.h, Linux 3.16).
+// random loads a random number (SKF_AD_RANDOM, include/uapi/linux/filter.h, Linux 3.16).
 func random() []unix.SockFilter {
 	const skfADRandom = 0xfffff000 + 56
 	return []unix.SockFilter{bpf(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, skfADRandom)}
 }
 
-// addressHash is a program for a number that depends on the client's address
-// alone. A socket for IPv6 gets the packets of IPv4 as they came, so the version
-// is looked at. The address is multiplied by the golden ratio (Knuth), whose
-// upper bits depend on all of it.
+// addressHash loads a number that depends on the client's address only. The IP version
+// is read from the packet, as an IPv6 socket gets packets of IPv4 unchanged. The address
+// is multiplied by the golden ratio (Knuth), so that the upper bits depend on all of it.
 func addressHash() []unix.SockFilter {
 	const (
 		netOff = 0xfff00000 // SKF_NET_OFF, include/uapi/linux/filter.h: from the IP header on

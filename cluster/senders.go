@@ -5,9 +5,8 @@ import (
 	"slices"
 )
 
-// What an application, or a library in it, says to a primary of its own is
-// thrown away. Of these libraries it is known what is lost by it; the words are
-// near the beginning of each of their messages.
+// libraries are known to send messages to a primary with code of their own, which
+// is not there. The words are near the beginning of each of their messages.
 var libraries = []struct{ word, name string }{
 	{`"log4js:message"`, "log4js"},
 	{`"rate_limiter_flexible"`, "rate-limiter-flexible"},
@@ -16,16 +15,17 @@ var libraries = []struct{ word, name string }{
 	{`"prom-client:`, "prom-client"},
 }
 
-// OtherSender is what is not one of the libraries that are known.
+// OtherSender stands in State.Senders for senders other than the known libraries.
 const OtherSender = "the application"
 
-// maxSearched is how much of a message is looked through for a library's word.
+// maxSearched is how much of a message is searched for a library's word.
 const maxSearched = 512
 
-// recordSender takes note, once for each, of what sends messages that nobody reads.
-func (w *Worker) recordSender(frame []byte) {
+// addSender records the sender of a message that nobody reads, and reports whether
+// it is a new one.
+func (s *State) addSender(frame []byte) bool {
 	if len(frame) == 0 || bytes.HasPrefix(frame, []byte(`{"cmd":"NODE_`)) {
-		return
+		return false
 	}
 	frame = frame[:min(len(frame), maxSearched)]
 	sender := OtherSender
@@ -35,8 +35,9 @@ func (w *Worker) recordSender(frame []byte) {
 			break
 		}
 	}
-	if !slices.Contains(w.state.Senders, sender) {
-		w.state.Senders = append(w.state.Senders, sender)
-		w.primary.publish(w)
+	if slices.Contains(s.Senders, sender) {
+		return false
 	}
+	s.Senders = append(s.Senders, sender)
+	return true
 }

@@ -3,35 +3,32 @@ package cluster
 import "bytes"
 
 const (
-	// readSize is how much of a channel is read at once. One worker's chatter
-	// holds up the others no longer than it takes to look through this much.
+	// readSize is how much is read from a channel at once. A worker that writes a lot
+	// delays the others for no longer than it takes to parse this much.
 	readSize = 32 << 10
-	// maxFrame is the longest message that is kept. Those that concern a primary
-	// are a few hundred bytes, except that a late join tells its environment; an
-	// application may send any length to nobody, and none of that is stored.
+	// maxFrame is the longest frame that is kept. Those for a primary have a few hundred
+	// bytes, or with the environment of a late join some thousands; an application may
+	// send frames of any length, which nobody reads.
 	maxFrame = 256 << 10
-	// maxPassedFDs is how many descriptors may come with one read (SCM_MAX_FD,
-	// include/net/scm.h).
-	maxPassedFDs = 253
 )
 
 // A kind is what a frame is for.
 type kind int
 
 const (
-	appMessage        kind = iota // the application's business, or rubbish
-	readyMessage                  // process.send('ready'): the word of PM2
-	clusterMessage                // a cluster message
-	handleMessage                 // something with a descriptor
+	appMessage        kind = iota // the application's own, or not valid
+	readyMessage                  // process.send('ready'), as for PM2
+	clusterMessage                // of the cluster protocol
+	handleMessage                 // a descriptor goes with it
 	handleAck                     // a descriptor has arrived
 	handleNack                    // a descriptor has not arrived
-	agentMessage                  // what exec's agent.js tells
+	agentMessage                  // of node/preload/agent.js
 	socketListMessage             // a server asks for the connections that it has passed
 )
 
-// kindOf tells from the first bytes of a frame what it is. Node always writes
-// cmd first (sendHelper in lib/internal/cluster/utils.js, setupChannel in
-// lib/internal/child_process.js), so that nothing else need be parsed.
+// kindOf returns the kind of a frame by its first bytes. Node always writes cmd first
+// (sendHelper in lib/internal/cluster/utils.js, setupChannel in
+// lib/internal/child_process.js), so most frames need no JSON parser.
 func kindOf(frame []byte) kind {
 	rest, internal := bytes.CutPrefix(frame, []byte(`{"cmd":"NODE_`))
 	switch {
@@ -56,18 +53,19 @@ func kindOf(frame []byte) kind {
 	}
 }
 
-// A splitter cuts what comes in pieces into frames, which end with a newline.
-// It keeps at most maxFrame bytes. The zero value is ready to use.
+// A splitter cuts a stream into frames, which end with a newline. It keeps at most
+// maxFrame bytes. The zero value is ready to use.
 type splitter struct {
-	partial   []byte // of a frame whose end has not come
-	truncated bool   // begun is all that is kept of it
+	partial   []byte // the beginning of a frame whose end has not come
+	truncated bool   // the frame is longer than maxFrame
+	stopped   bool
 }
 
-// split calls each for every frame that ends in data, without its newline; the
-// frame is good until each returns. Of a frame longer than maxFrame it passes
-// the beginning, with whole unset.
+// split calls each for every frame that ends in data, without its newline. The frame is
+// valid until each returns. Of a frame longer than maxFrame it passes the beginning,
+// and whole is false.
 func (s *splitter) split(data []byte, each func(frame []byte, whole bool)) {
-	for {
+	for !s.stopped {
 		end := bytes.IndexByte(data, '\n')
 		if end < 0 {
 			s.append(data)
@@ -92,7 +90,10 @@ func (s *splitter) append(data []byte) {
 	s.partial = append(s.partial, data...)
 }
 
-// reset is for the next frame; a buffer that one long frame made is not kept.
+// stop makes split call each no more. It may be called by each.
+func (s *splitter) stop() { s.partial, s.stopped = nil, true }
+
+// reset prepares for the next frame. It does not keep a buffer that has become large.
 func (s *splitter) reset() {
 	s.partial, s.truncated = s.partial[:0], false
 	if cap(s.partial) > 4096 {

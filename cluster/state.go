@@ -5,35 +5,33 @@ import (
 	"time"
 )
 
-// A State is what a worker has told so far.
+// A State is what a worker has reported so far. When another process comes online on
+// its channel, or it exits, most of it is reset.
 type State struct {
-	Online    bool     // its Node has come up
-	Servers   int      // servers that it has asked for and not closed again
-	Listening []string // what it has come to listen on, in that order; at most 64
-	Awaited   []string // what its predecessor had and it has not asked for yet; the first few
+	Online    bool     // Node has started
+	Servers   int      // that it has asked for and not closed
+	Listening []string // addresses in the order in which it listened on them; at most 64
+	Awaited   []string // addresses of its predecessor that it has not asked for yet; at most 8
 	Ready     bool     // the application sent 'ready'
-	Leaving   bool     // it asked to disconnect: the end of the channel is no surprise
+	Leaving   bool     // it disconnects, so that Ended is expected
 	Ended     bool     // the channel is closed
-	Fault     error    // why nodeinit closed it; nil: the worker did
-	Senders   []string // of messages to a primary that is not there: libraries, OtherSender
-	PID       int      // of the process that joined late (node's join.js), else 0
-	Command   *Command // how that process was started; nil: it did not tell. It never changes
-	Refused   Refusal  // the first server that nodeinit could not make, though the worker might have
+	Fault     error    // why nodeinit closed the channel; nil: it did not
+	Senders   []string // of messages that nobody reads: names of libraries, or OtherSender
+	PID       int      // of a process that joined late (node/preload/join.js), else 0
+	Command   *Command // how that process was started; nil: not known. It is not modified later
+	Refused   Refusal  // the first server that nodeinit could not make, and the worker might
 
-	// What follows comes from the agent, the few lines that nodeinit runs inside
-	// the worker. Where there is none, it stays zero.
+	// What follows comes from the agent, a script that nodeinit preloads into Node. It
+	// is zero where there is none.
 	Agent     bool      // it has reported
-	Handles   []string  // stop signals that the application handles itself, such as "SIGTERM"
-	Finished  bool      // no request was in hand, after Finish
-	Serving   bool      // it had closed no server when the time for that was up, after Watch
-	Heartbeat time.Time // of its last report: the event loop turned then
-	Loop      Loop      // the figures of that report
-
-	bunMarked bool // its internal messages begin with bunMark
+	Handles   []string  // stop signals that the application has handlers for, such as "SIGTERM"
+	Finished  bool      // see Worker.Finish
+	Serving   bool      // see Worker.Watch
+	Heartbeat time.Time // time of the last one: the event loop was running then
+	Loop      Loop      // figures of that heartbeat
 }
 
-// A Command is how a process that joined late says that it was started. It comes
-// from the worker: check it before anything is done with it.
+// A Command is how a process that joined late was started, as it says: do not trust it.
 type Command struct {
 	Path  string            `json:"path"`  // process.execPath
 	Argv  []string          `json:"argv"`  // argv0, execArgv and argv from 1 on
@@ -51,26 +49,26 @@ type Refusal struct {
 	Try   string // what to do about it
 }
 
-// A Loop is how a worker's event loop fared between two reports of its agent.
+// A Loop is the load of a worker's event loop between two heartbeats of its agent.
 type Loop struct {
 	Utilisation        float64 // 0 to 1
 	DelayP50, DelayP99 time.Duration
 	Heap               int64 // bytes used
 }
 
-// bunMark is the byte before each of Bun's internal messages, in both
-// directions (seen in Bun 1.4).
+// bunMark is the byte before each of Bun's internal messages, in both directions (seen
+// in Bun 1.4).
 const bunMark = 2
 
+// maxListening is how many addresses State.Listening has.
 const maxListening = 64
 
 func (s State) clone() State {
 	s.Listening, s.Handles, s.Senders = slices.Clone(s.Listening), slices.Clone(s.Handles), slices.Clone(s.Senders)
-	return s // nobody changes what Awaited has
+	return s // Awaited is replaced and never modified
 }
 
-// addListening adds what the worker addListening on, once, and reports whether that is
-// news.
+// addListening adds an address and reports whether it is a new one.
 func (s *State) addListening(where string) bool {
 	if len(s.Listening) >= maxListening || slices.Contains(s.Listening, where) {
 		return false

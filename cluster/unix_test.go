@@ -215,10 +215,10 @@ func TestPassedSocketThatLingers(t *testing.T) {
 			p := run(t, RR)
 			bad, good := newFakeWorker(t, p, 0), newFakeWorker(t, p, 1)
 			gate := make(chan struct{})
-			p.post(func() {
+			p.inbox.post(func() {
 				<-gate
 				if way != "passed" {
-					bad.w.closeChannel(nil)
+					bad.w.channel.close(nil)
 				}
 			})
 			fd := lingering(t)

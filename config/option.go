@@ -180,3 +180,18 @@ func (c *Config) Given(needs string) (list []string) {
 	}
 	return list
 }
+
+// Variables returns flags and their values in args, as far as that is what they are,
+// as variables: NODEINIT_WORKERS=4.
+func Variables(args []string) (list []string) {
+	var c Config
+	if _, _, err := c.Parse(args, nil); err != nil {
+		return nil
+	}
+	for _, o := range options(&c) {
+		if given, ok := c.given[o.flag]; ok {
+			list = append(list, o.env+"="+given.text)
+		}
+	}
+	return list
+}

@@ -20,7 +20,7 @@ const (
 	exitNotFound      = 127
 )
 
-// An Error tells why a command did not start.
+// An Error is the reason why a command did not start.
 type Error struct {
 	Name string // the command as given
 	Path string // its file, "" if none was found

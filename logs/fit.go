@@ -5,32 +5,32 @@ import (
 	"unicode/utf8"
 )
 
-// more stands for what was left out of a value or a line.
-const more = "..."
+// ellipsis stands for what was cut off a value or a line.
+const ellipsis = "..."
 
-// fit returns a copy of line that has at most maxLine bytes. In an object of JSON
-// the longest strings are shortened until it has; a line of text loses its end.
+// fit returns a copy of line with at most maxLine bytes. In a JSON object the longest
+// strings are shortened; a line of text loses its end.
 func fit(line []byte) []byte {
 	if len(line) <= maxLine {
 		return bytes.Clone(line)
 	}
 	if bytes.HasPrefix(line, []byte("{")) {
-		for most := maxLine / 2; most >= 16; most /= 2 {
-			if short := shorten(line, most); len(short) <= maxLine {
+		for limit := maxLine / 2; limit >= 16; limit /= 2 {
+			if short := shorten(line, limit); len(short) <= maxLine {
 				return short
 			}
 		}
 	}
-	end := maxLine - len(more) - 1
+	end := maxLine - len(ellipsis) - 1
 	for end > 0 && !utf8.RuneStart(line[end]) {
 		end--
 	}
-	return append(bytes.Clone(line[:end]), more+"\n"...)
+	return append(bytes.Clone(line[:end]), ellipsis+"\n"...)
 }
 
-// shorten returns a copy of an object of JSON whose strings have at most so many
-// bytes, escapes as they are written, and a mark where that is not all.
-func shorten(line []byte, most int) []byte {
+// shorten returns a copy of a JSON object in which strings with more than limit bytes,
+// as they are written, are cut off.
+func shorten(line []byte, limit int) []byte {
 	var short []byte
 	for i := 0; i < len(line); i++ {
 		short = append(short, line[i])
@@ -39,8 +39,8 @@ func shorten(line []byte, most int) []byte {
 		}
 		text := line[i+1 : i+1+stringLength(line[i+1:])]
 		i += len(text)
-		if len(text) > most {
-			text = append(bytes.Clone(text[:wholeCharacters(text, most)]), more...)
+		if len(text) > limit {
+			text = append(bytes.Clone(text[:wholeCharacters(text, limit)]), ellipsis...)
 		}
 		short = append(short, text...)
 		if i++; i < len(line) {
@@ -50,7 +50,7 @@ func shorten(line []byte, most int) []byte {
 	return short
 }
 
-// stringLength returns the length of a string of JSON up to the quote at its end.
+// stringLength returns the length of a JSON string up to the quote at its end.
 func stringLength(text []byte) int {
 	for i := 0; i < len(text); i++ {
 		switch text[i] {
@@ -63,9 +63,9 @@ func stringLength(text []byte) int {
 	return len(text)
 }
 
-// wholeCharacters returns the length of the longest beginning of a string of JSON
-// that has at most so many bytes and ends within no character or escape.
-func wholeCharacters(text []byte, most int) int {
+// wholeCharacters returns the length of the longest prefix of a JSON string that has at
+// most limit bytes and does not end inside a character or escape.
+func wholeCharacters(text []byte, limit int) int {
 	whole := 0
 	for {
 		size := 0
@@ -77,7 +77,7 @@ func wholeCharacters(text []byte, most int) int {
 		default:
 			size = len(`\n`)
 		}
-		if whole+size > most {
+		if whole+size > limit {
 			return whole
 		}
 		whole += size

@@ -1,5 +1,15 @@
-// Package logs writes nodeinit's own lines, one JSON object or one line of text
-// for each thing that happens, without ever holding up the caller.
+// Package logs writes nodeinit's own log lines, one JSON object or one line of text for
+// each event, and never blocks the caller.
+//
+// [Open] returns a [Logger] for a descriptor. A line begins with a method for its level
+// and the message, a constant, and ends with Send:
+//
+//	log.Info("worker ready").Int("worker", 1).Send()
+//
+// The lines go through a [Writer], which drops and counts them where the output is
+// stalled. Call [Logger.Flush] before the process exits. Pass strings from outside
+// through [Truncate], so that a line stays below the size that a pipe writes in one
+// piece.
 package logs
 
 import (
@@ -11,28 +21,26 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// A Logger starts log lines. Its keys come in a fixed order, time, level,
-// logger, msg and then the facts, which zerolog's own Msg would not give: it
-// puts the message last. So the message opens a line and Send ends it:
-//
-//	log.Info("worker ready").Int("worker", 1).Send()
+// A Logger starts log lines. Their keys are in a fixed order: time, level, logger, msg,
+// and then the facts. (zerolog's Msg puts the message last, so the message begins a
+// line here and Send ends it.)
 type Logger struct {
 	out    zerolog.Logger
-	least  zerolog.Level
-	writer *Writer // nil for a Logger to anything but a descriptor
+	min    zerolog.Level
+	writer *Writer // nil if the output is no descriptor
 }
 
-// Format is how lines look.
+// A Format is the form of lines.
 type Format int
 
-// The formats: JSON, and text for people at a terminal.
+// The formats: JSON, and text for a terminal.
 const (
 	JSON Format = iota
 	Text
 )
 
-// Open returns a Logger of lines of at least level to the descriptor fd. It
-// never blocks its callers and counts what it had to drop; see [Writer].
+// Open returns a Logger that writes lines of at least that level to the descriptor fd,
+// through a [Writer].
 func Open(fd int, format Format, level zerolog.Level) *Logger {
 	writer := NewWriter(fd)
 	writer.OnDrop = func(n uint64) []byte {
@@ -45,25 +53,27 @@ func Open(fd int, format Format, level zerolog.Level) *Logger {
 	return l
 }
 
-// New returns a Logger of lines of at least level to out, each in one Write.
+// New returns a Logger that writes lines of at least that level to out, each by one
+// Write.
 func New(out io.Writer, format Format, level zerolog.Level) *Logger {
 	if format == Text {
 		out = textWriter(out)
 	}
-	return &Logger{out: zerolog.New(out), least: level}
+	return &Logger{out: zerolog.New(out), min: level}
 }
 
-// Flush waits until the lines so far are out, or patience ends.
-func (l *Logger) Flush(patience time.Duration) {
+// Flush waits until the lines so far are written, but no longer than timeout if the
+// output is stalled.
+func (l *Logger) Flush(timeout time.Duration) {
 	if l.writer != nil {
-		l.writer.Flush(patience)
+		l.writer.Flush(timeout)
 	}
 }
 
-// Error starts a line about something that went wrong.
+// Error starts a line about a failure.
 func (l *Logger) Error(msg string) *zerolog.Event { return l.start(zerolog.ErrorLevel, msg) }
 
-// Warn starts a line about something that is not as it should be.
+// Warn starts a line about something that needs attention.
 func (l *Logger) Warn(msg string) *zerolog.Event { return l.start(zerolog.WarnLevel, msg) }
 
 // Info starts a line about a change of state.
@@ -72,12 +82,12 @@ func (l *Logger) Info(msg string) *zerolog.Event { return l.start(zerolog.InfoLe
 // Debug starts a line about a single signal or process.
 func (l *Logger) Debug(msg string) *zerolog.Event { return l.start(zerolog.DebugLevel, msg) }
 
-// Trace starts a line about how a change of state came about.
+// Trace starts a line about the reason of a change of state.
 func (l *Logger) Trace(msg string) *zerolog.Event { return l.start(zerolog.TraceLevel, msg) }
 
 func (l *Logger) start(level zerolog.Level, msg string) *zerolog.Event {
-	if level < l.least {
-		return nil // zerolog: the methods of a nil Event do nothing
+	if level < l.min {
+		return nil // the methods of a nil Event do nothing
 	}
 	return l.out.Log().
 		Str("time", time.Now().UTC().Format("2006-01-02T15:04:05.000Z07:00")).
@@ -86,24 +96,25 @@ func (l *Logger) start(level zerolog.Level, msg string) *zerolog.Event {
 		Str("msg", msg)
 }
 
-// Clip shortens s, which somebody else chose, so that a line that holds up to
-// five such strings stays below 4096 bytes however much of them is escaped.
-func Clip(s string) string {
-	const most = 600
+// Truncate returns s, or its beginning if it is so long that a line with five such
+// strings could exceed 4096 bytes when they are escaped.
+func Truncate(s string) string {
+	const maxLength = 600
 	length := 0
 	for i := range len(s) {
 		length++
 		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
 			length += 5 // as \u001b, at most
 		}
-		if length > most {
-			return s[:i] + "..."
+		if length > maxLength {
+			return s[:i] + ellipsis
 		}
 	}
 	return s
 }
 
-// textWriter turns JSON lines into text: time, level, message, key=value.
+// textWriter returns a Writer that turns JSON lines into text: time, level, logger,
+// message, key=value.
 func textWriter(out io.Writer) io.Writer {
 	asIs := func(v any) string { return fmt.Sprint(v) }
 	return zerolog.ConsoleWriter{

@@ -15,7 +15,7 @@ import (
 	"github.com/nodeinit/nodeinit/logs"
 )
 
-// hostile are strings that others choose: names, paths, arguments.
+// hostile are strings that come from outside: names, paths, arguments.
 var hostile = []string{
 	"", " ", "plain", "two\nlines", "cr\r\n", "tab\t", `"quoted" and \`, "nul\x00nul", "\x1b[31mred", "\x7f",
 	"\xff\xfe invalid", "half \xe2\x82", "☃ and 𝄞", "\u2028\u2029", "<script>&", "{\"level\":\"fatal\"}", "a=b c=d",
@@ -107,7 +107,7 @@ func TestLevels(t *testing.T) {
 	}
 }
 
-func TestClip(t *testing.T) {
+func TestTruncate(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		s    string
@@ -122,19 +122,19 @@ func TestClip(t *testing.T) {
 		{strings.Repeat(`"`, 1000), 103},
 		{strings.Repeat("\xff", 1000), 103},
 	} {
-		got := logs.Clip(c.s)
+		got := logs.Truncate(c.s)
 		if len(got) != c.want || !strings.HasPrefix(c.s, strings.TrimSuffix(got, "...")) {
-			t.Errorf("Clip of %d times %.1q is %d long, want %d", len(c.s), c.s, len(got), c.want)
+			t.Errorf("Truncate of %d times %.1q is %d long, want %d", len(c.s), c.s, len(got), c.want)
 		}
 	}
 }
 
-// Five clipped fields fit in a line that no pipe tears, whatever they hold.
-func TestClippedLinesFit(t *testing.T) {
+// Five truncated fields fit in a line that a pipe writes in one piece.
+func TestTruncatedLinesFit(t *testing.T) {
 	t.Parallel()
 	for _, format := range []logs.Format{logs.JSON, logs.Text} {
 		for _, unit := range append([]string{"a", `"`, `\`, "\n", "\xff", "\xe2\x82", "\U0010ffff", "\u2028"}, hostile[3:]...) {
-			s := logs.Clip(strings.Repeat(unit, 1000))
+			s := logs.Truncate(strings.Repeat(unit, 1000))
 			var out bytes.Buffer
 			logs.New(&out, format, zerolog.InfoLevel).Warn("starting a program that has a long name").
 				Str("first_field", s).Str("second_field", s).Str("third_field", s).Str("fourth_field", s).Str("fifth_field", s).

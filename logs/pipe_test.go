@@ -11,8 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A pipe is what a Writer writes to. It blocks, or as one that Node has touched
-// it does not.
+// A pipe is the output of a Writer. It is blocking, or non-blocking as Node makes it.
 type pipe struct {
 	t    *testing.T
 	r    *os.File
@@ -58,8 +57,8 @@ func (p *pipe) setBlocking(blocking bool) {
 	}
 }
 
-// lines starts to read and returns a function that, when all who wrote are done
-// and the pipe is closed, returns every line.
+// lines starts to read and returns a function that returns all lines, when all writers
+// are done and the pipe is closed.
 func (p *pipe) lines() (closed func() []string) {
 	all := make(chan string, 1)
 	go func() {

@@ -17,8 +17,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// A write to a closed stdout brings SIGPIPE, which is fatal to a Go program that
-// uses os.Stdout for it.
+// A write to a closed stdout raises SIGPIPE, which ends a Go program that uses
+// os.Stdout for it.
 func TestClosedStdoutIsSurvived(t *testing.T) {
 	t.Parallel()
 	r, w, err := os.Pipe()

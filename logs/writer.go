@@ -10,26 +10,26 @@ import (
 )
 
 const (
-	// maxLine is PIPE_BUF: a write of up to that much to a pipe is not torn
-	// apart by what the children write (pipe(7)).
+	// maxLine is PIPE_BUF: writes up to that size to a pipe are not interleaved with
+	// those of children (pipe(7)).
 	maxLine = 4096
-	// maxQueue bounds the memory that a stalled output costs, to 1 MiB.
+	// maxQueue limits the memory for a stalled output to 1 MiB.
 	maxQueue = 256
 
-	// flushLimit ends a Flush to an output that says it would take more but
-	// does not, such as a file on a network file system that is gone.
-	flushLimit = 5 * time.Second
-	look       = 10 * time.Millisecond // from one look at a full output to the next
+	// maxFlush ends a Flush to an output that is writable by poll(2) but blocks, such
+	// as a file on a network file system that is gone.
+	maxFlush  = 5 * time.Second
+	pollEvery = 10 * time.Millisecond // interval at which a full output is polled
 )
 
-// A Writer writes lines to a descriptor from a goroutine of its own, so that
-// nobody waits for a reader that does not read. It copes with what an output
-// shared with children does: it may be full, closed, on a full disk or, since
-// Node does that to its pipes for all who share them, non-blocking. Lines that
-// find the queue full, or that cannot be written, are dropped and counted.
+// A Writer writes lines to a descriptor in a goroutine of its own, so that its callers
+// never wait for a reader. The output may be full, closed, on a full disk or
+// non-blocking: Node sets that on its pipes, also for the processes that share them.
+// Lines for which the queue has no room, or that cannot be written, are dropped and
+// counted.
 type Writer struct {
-	// OnDrop, if set, makes the line that tells of n lines dropped, once there
-	// is room for it. Set it before the first Write.
+	// OnDrop, if set, returns the line that reports n dropped lines. It is written
+	// when there is room. Set it before the first Write.
 	OnDrop func(n uint64) []byte
 
 	fd      int
@@ -38,13 +38,13 @@ type Writer struct {
 	dropped atomic.Uint64
 }
 
-// An entry is a line, or a request to close done when all before it is written.
+// An entry is a line, or a request to close done when all lines before it are written.
 type entry struct {
 	line []byte
 	done chan<- struct{}
 }
 
-// NewWriter returns a Writer to fd for the rest of the process's life.
+// NewWriter returns a Writer to fd. It runs until the process exits.
 func NewWriter(fd int) *Writer {
 	var stat unix.Stat_t
 	pipe := unix.Fstat(fd, &stat) == nil && stat.Mode&unix.S_IFMT == unix.S_IFIFO
@@ -53,8 +53,7 @@ func NewWriter(fd int) *Writer {
 	return w
 }
 
-// Write queues a copy of line and never blocks or fails. What is too long of a
-// line is left out.
+// Write queues a copy of line, shortened if it is too long. It never blocks or fails.
 func (w *Writer) Write(line []byte) (int, error) {
 	select {
 	case w.queue <- entry{line: fit(line)}:
@@ -64,37 +63,36 @@ func (w *Writer) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// Flush waits until all that was written before is out. When patience has ended
-// it goes on only as long as the output would take more: then it is not the
-// output that stalls but this process, held back by its CPU quota or a busy
-// machine, and the lines would be lost for nothing.
-func (w *Writer) Flush(patience time.Duration) {
-	limit := time.After(max(patience, flushLimit))
-	timeout := time.After(patience)
+// Flush waits until the lines before it are written. After timeout it waits only as
+// long as the output is writable: then not the output stalls but this process, slowed
+// down by its CPU quota or a busy machine, and the lines need not be lost.
+func (w *Writer) Flush(timeout time.Duration) {
+	limit := time.After(max(timeout, maxFlush))
+	next := time.After(timeout)
 	done := make(chan struct{})
-	ask := w.queue // nil once it has been asked
+	queue := w.queue // nil once the request is queued
 	for {
 		select {
-		case ask <- entry{done: done}:
-			ask = nil
+		case queue <- entry{done: done}:
+			queue = nil
 		case <-done:
 			return
-		case <-timeout:
-			if !w.takesMore() {
+		case <-next:
+			if !w.writable() {
 				return
 			}
-			timeout = time.After(look)
+			next = time.After(pollEvery)
 		case <-limit:
 			return
 		}
 	}
 }
 
-// takesMore reports whether the output would take a line now.
-func (w *Writer) takesMore() bool { return w.poll() == unix.POLLOUT }
+// writable reports whether the output has room for a line.
+func (w *Writer) writable() bool { return w.poll() == unix.POLLOUT }
 
-// poll returns the state of the output (poll(2)), 0 if it is full. A pipe with
-// room takes a whole line.
+// poll returns the state of the output (poll(2)), 0 if it is full. A pipe is writable
+// only if it has room for a whole line.
 func (w *Writer) poll() int16 {
 	fds := []unix.PollFd{{Fd: int32(w.fd), Events: unix.POLLOUT}}
 	if _, err := unix.Poll(fds, 0); err != nil {
@@ -106,7 +104,7 @@ func (w *Writer) poll() int16 {
 func (w *Writer) run() {
 	for e := range w.queue {
 		if e.done != nil {
-			w.tellDropped() // no other line may come
+			w.reportDropped() // there may be no other line
 			close(e.done)
 			continue
 		}
@@ -114,11 +112,11 @@ func (w *Writer) run() {
 			w.dropped.Add(1)
 			continue
 		}
-		w.tellDropped()
+		w.reportDropped()
 	}
 }
 
-func (w *Writer) tellDropped() {
+func (w *Writer) reportDropped() {
 	n := w.dropped.Load()
 	if n == 0 || w.OnDrop == nil {
 		return
@@ -128,14 +126,14 @@ func (w *Writer) tellDropped() {
 	}
 }
 
-// write waits where the output is full, now and then looking at it: in poll(2)
-// or write(2) it would keep a thread for as long as nobody reads, and these are
-// counted (see package threads). Only if a child fills it between the look and
-// the write does that happen, and to a pipe not even then.
+// write writes line, and polls at intervals while the output is full: waiting in
+// poll(2) or write(2) would occupy a thread, and their number is limited (see package
+// threads). write(2) can block only if a child fills the output after the poll, and on
+// a pipe not even then.
 func (w *Writer) write(line []byte) error {
 	for len(line) > 0 {
 		if w.poll() == 0 {
-			<-time.After(look)
+			<-time.After(pollEvery)
 			continue
 		}
 		n, err := w.writeSome(line)
@@ -143,7 +141,7 @@ func (w *Writer) write(line []byte) error {
 		case err == nil:
 			line = line[n:]
 		case errors.Is(err, unix.EAGAIN):
-			<-time.After(look)
+			<-time.After(pollEvery)
 		case errors.Is(err, unix.EINTR):
 		default:
 			return err
@@ -152,16 +150,16 @@ func (w *Writer) write(line []byte) error {
 	return nil
 }
 
-// writeSome is write(2). A pipe is not waited for (pwritev2(2), RWF_NOWAIT) and
-// Go's runtime not told of the call, unless the kernel is too old for that.
+// writeSome is write(2). On a pipe it does not block (pwritev2(2), RWF_NOWAIT), so that
+// Go's runtime need not know about the call, unless the kernel is too old.
 func (w *Writer) writeSome(line []byte) (int, error) {
 	if !w.pipe {
 		return unix.Write(w.fd, line)
 	}
-	const asWrite = ^uintptr(0) // the offset
+	const noOffset = ^uintptr(0)
 	iov := unix.Iovec{Base: &line[0]}
 	iov.SetLen(len(line))
-	n, _, errno := unix.RawSyscall6(unix.SYS_PWRITEV2, uintptr(w.fd), uintptr(unsafe.Pointer(&iov)), 1, asWrite, asWrite, unix.RWF_NOWAIT)
+	n, _, errno := unix.RawSyscall6(unix.SYS_PWRITEV2, uintptr(w.fd), uintptr(unsafe.Pointer(&iov)), 1, noOffset, noOffset, unix.RWF_NOWAIT)
 	switch errno {
 	case 0:
 		return int(n), nil

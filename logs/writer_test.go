@@ -19,8 +19,8 @@ import (
 
 func told(n uint64) []byte { return fmt.Appendf(nil, "dropped %d\n", n) }
 
-// sum checks that lines are "line 0", "line 1", ... with gaps, and returns how
-// many they are and how many more were told to be dropped.
+// sum checks that lines are "line 0", "line 1", ... with gaps, and returns their number
+// and that of the lines reported as dropped.
 func sum(t *testing.T, lines []string) (came, dropped int) {
 	t.Helper()
 	last := -1
@@ -49,8 +49,8 @@ func eachPipe(t *testing.T, test func(t *testing.T, blocking bool)) {
 	}
 }
 
-// Nobody reads, so that each Write must come back without: the 2,000th does.
-// Later each line is there or counted.
+// Write returns although nothing reads the output, also the 2,000th time. Later each
+// line is written or counted.
 func TestWriteNeverBlocks(t *testing.T) {
 	eachPipe(t, func(t *testing.T, blocking bool) {
 		p := newFullPipe(t, blocking)
@@ -73,7 +73,7 @@ func TestWriteNeverBlocks(t *testing.T) {
 	})
 }
 
-// A stalled output holds up Flush no longer than asked, also with a full queue.
+// Flush to a stalled output returns after its timeout, also with a full queue.
 func TestFlushGivesUp(t *testing.T) {
 	eachPipe(t, func(t *testing.T, blocking bool) {
 		p := newFullPipe(t, blocking)
@@ -91,7 +91,7 @@ func TestFlushGivesUp(t *testing.T) {
 	})
 }
 
-// When Flush returns, all is out, even out of patience: this output takes all.
+// Flush to a writable output returns when all is written, even with no timeout left.
 func TestFlushWaits(t *testing.T) {
 	eachPipe(t, func(t *testing.T, blocking bool) {
 		p := newPipe(t, blocking)
@@ -109,8 +109,8 @@ func TestFlushWaits(t *testing.T) {
 	})
 }
 
-// A line that is too long for one write loses its end, or the ends of what is
-// long in it, and is not lost.
+// A line that is too long for one write loses its end, or the ends of its long values,
+// but is written.
 func TestLongLines(t *testing.T) {
 	t.Parallel()
 	p := newPipe(t, true)
@@ -130,9 +130,8 @@ func TestLongLines(t *testing.T) {
 	}
 }
 
-// Whatever is in it and however many strings there are, an object that is too
-// long is one of at most 4096 bytes, with all keys, and the end of no value is
-// half a character.
+// An object that is too long becomes one of at most 4096 bytes with all keys, whatever
+// its values, and no value ends inside a character.
 func TestLongObjects(t *testing.T) {
 	t.Parallel()
 	p := newPipe(t, true)
@@ -167,7 +166,8 @@ func TestLongObjects(t *testing.T) {
 	}
 }
 
-// What cannot be written is dropped, and told when it can again.
+// Lines that cannot be written are dropped, and that is reported when writing works
+// again.
 func TestBrokenOutputs(t *testing.T) {
 	t.Parallel()
 	broken := map[string]func(t *testing.T) int{
@@ -216,8 +216,8 @@ func TestBrokenOutputs(t *testing.T) {
 	}
 }
 
-// Lines of the longest kind are not mixed with those of a child on the same
-// pipe, or of several callers.
+// Lines of the maximum length are not interleaved with those of a child on the same
+// pipe, or of other callers.
 func TestLinesAreNotTorn(t *testing.T) {
 	eachPipe(t, func(t *testing.T, blocking bool) {
 		const n = 200

@@ -47,7 +47,9 @@ func (c commandLine) identify() Program {
 	case slices.Contains(fetcherNames, name):
 		return c.fetcher()
 	case slices.Contains(daemonNames, name):
-		return c.none(RuntimeNode, "%s starts and watches processes itself, as nodeinit does (name the script instead: node server.js)", name)
+		p := c.none(RuntimeNode, "%s starts and watches processes itself, as nodeinit does (name the script instead: node server.js)", name)
+		p.Daemon = true
+		return p
 	case slices.Contains(initNames, name):
 		return c.otherInit(name)
 	case slices.Contains(shellNames, name):
@@ -107,14 +109,14 @@ func (c commandLine) late(text ...string) Program {
 // around returns p, which runs inner: what can be no worker cannot below p either.
 func (p Program) around(inner Program) Program {
 	if inner.Join == JoinNone {
-		p.Join, p.Why = JoinNone, inner.Why
+		p.Join, p.Why, p.Daemon = JoinNone, inner.Why, inner.Daemon
 	}
 	return p
 }
 
-// unwrap returns the program of c, which runs inner; text is the shell code for
-// that. If inner joins directly it is run instead of c, called name: then note
-// tells what c runs.
+// unwrap returns the program of c, a command name that runs inner; text is the shell
+// code for that. If inner joins directly it is run instead of c, and its Note begins
+// with note, which says what c runs.
 func (c commandLine) unwrap(inner Program, name, note string, text ...string) Program {
 	if inner.Join == JoinDirect {
 		inner.Note = notes(note+", "+name+" is not started", inner.Note)

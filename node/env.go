@@ -18,8 +18,8 @@ func AddNodeOption(env []string, option string) []string {
 // ownVariables give a process its channel. Each is for one process only.
 var ownVariables = []string{"NODE_UNIQUE_ID", "NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODEINIT_CHANNEL", "NODEINIT_MODULES"}
 
-// WorkerEnv returns the environment for argv in a slot: env with what tells the
-// process about its slot, its channel, open as fd and with that inode, and the
+// WorkerEnv returns the environment for argv in a slot: env with the variables for
+// the slot, for the channel, which is open as fd and has that inode, and for the
 // modules to load.
 func WorkerEnv(argv, env []string, slot Slot, join Join, fd int, inode uint64) []string {
 	kept := slices.DeleteFunc(slices.Clone(env), func(kv string) bool {

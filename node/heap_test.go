@@ -52,8 +52,8 @@ func TestHeapSize(t *testing.T) {
 	}
 }
 
-// However many workers the limits are good for, their heaps fit, and one that is
-// alone does with the others idle.
+// The heaps of all workers fit into the limit, and that of HeapAlone fits with the others
+// idle.
 func TestHeapsFit(t *testing.T) {
 	t.Parallel()
 	for limit := int64(64); limit <= 1<<16; limit += 7 {

@@ -20,8 +20,8 @@ import (
 	"github.com/nodeinit/nodeinit/reaper"
 )
 
-// Nothing of nodeinit's reaches the children of an application, before it joins
-// either; only what was installed may be a wrapper.
+// Children of an application have none of nodeinit's variables, not even before it
+// joins; only installed packages may be wrappers.
 func TestLateJoinLeavesChildrenAlone(t *testing.T) {
 	t.Parallel()
 	p := lateWorker(t, "sh", "-c", "node parent.js && node ready.js")
@@ -32,8 +32,8 @@ func TestLateJoinLeavesChildrenAlone(t *testing.T) {
 	p.WaitCode(0)
 }
 
-// The first Node process that listens becomes the worker, and its children are
-// none. What a process has left unread in the channel is not its successor's.
+// The first Node process that listens becomes the worker, its children do not. It does
+// not get what an earlier process has left unread in the channel.
 func TestLateJoin(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -52,7 +52,7 @@ func TestLateJoin(t *testing.T) {
 			t.Parallel()
 			p := lateWorker(t, c.argv...)
 			var pid string
-			// The application hears that it listens before the primary does.
+			// The application has the event before the primary has the message.
 			for _, want := range []string{"online PID", "queryServer", "said PID true 7 --no-warnings undefined undefined false undefined --no-warnings", "listening"} {
 				got := p.Line()
 				if words := strings.Fields(got); pid == "" && len(words) == 2 {
@@ -69,8 +69,8 @@ func TestLateJoin(t *testing.T) {
 	}
 }
 
-// A process that ends gives way to the next, on the same channel; and a channel
-// keeps no process from ending.
+// When a process exits the next one joins on the same channel, and the channel keeps no
+// process alive.
 func TestLateJoinOneAfterTheOther(t *testing.T) {
 	t.Parallel()
 	p := lateWorker(t, "sh", "-c", "node once.js && node once.js && node ready.js")
@@ -91,8 +91,8 @@ func TestLateJoinOneAfterTheOther(t *testing.T) {
 	}
 }
 
-// A tool's own Unix socket is not the program's, and it finds no channel that it
-// would pass on.
+// A tool that listens on a Unix socket does not join, and has no process.send that
+// would make it relay messages.
 func TestLateJoinBelowATool(t *testing.T) {
 	t.Parallel()
 	p := lateWorker(t, "node", "node_modules/tool.js", filepath.Join(t.TempDir(), "socket"), "server.js")
@@ -106,8 +106,7 @@ func TestLateJoinBelowATool(t *testing.T) {
 	p.Expect("close", "disconnected", "status 0")
 }
 
-// What has been taught to require still counts for the script, although
-// --import has Node load it otherwise.
+// require.extensions have their effect on the script in spite of --import.
 func TestLateJoinKeepsCompilers(t *testing.T) {
 	t.Parallel()
 	for _, argv := range [][]string{
@@ -122,8 +121,8 @@ func TestLateJoinKeepsCompilers(t *testing.T) {
 	}
 }
 
-// A wrapper that closes all descriptors takes the channel away, and perhaps
-// opens another under its number.
+// A wrapper that closes all descriptors closes the channel, and may open another file
+// under its number.
 func TestLateJoinWithoutItsChannel(t *testing.T) {
 	t.Parallel()
 	for _, what := range []string{"closed", "another"} {
@@ -136,8 +135,8 @@ func TestLateJoinWithoutItsChannel(t *testing.T) {
 	}
 }
 
-// Where cluster has been loaded before the late join there is no way to be a
-// worker, and that is said.
+// If cluster has been loaded before the late join, the process cannot become a worker,
+// and warns.
 func TestLateJoinTooLate(t *testing.T) {
 	t.Parallel()
 	p := testproc.Command{
@@ -151,7 +150,7 @@ func TestLateJoinTooLate(t *testing.T) {
 	}
 }
 
-// closer becomes args[1:] without the channel, or with another in its place.
+// closer becomes args[1:] without the channel, or with another file in its place.
 func closer(args []string) {
 	fd := node.ChannelFD(node.JoinLate, nil)
 	if args[0] == "another" {
@@ -182,8 +181,8 @@ func lateWorker(t *testing.T, argv ...string) *testproc.Process {
 	return p
 }
 
-// primary starts args as a worker that joins late, and reports what it says. It
-// asks it to leave when stdin closes.
+// primary starts args as a worker that joins late, and reports its messages. It sends
+// disconnect when stdin closes.
 func primary(args []string) {
 	runtime.LockOSThread()
 	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -191,7 +190,7 @@ func primary(args []string) {
 		fail(err)
 	}
 	channel := os.NewFile(uintptr(ends[0]), "channel")
-	say := func(line string) { // to a worker that has ended there is nothing to say
+	say := func(line string) { // fails if the worker has exited
 		_, _ = channel.WriteString(line)
 	}
 	say(`{"cmd":"NODE_CLUSTER","act":"disconnect","seq":0}` + "\n" + `{"half":`)
@@ -228,8 +227,7 @@ func primary(args []string) {
 	testproc.Say("status %d", child.Status().ExitStatus())
 }
 
-// answerWorker reports a line of a worker's, and gives it the servers that it
-// asks for.
+// answerWorker reports a message of a worker, and answers those that ask for a server.
 func answerWorker(line []byte, say func(string)) {
 	var said string
 	if json.Unmarshal(line, &said) == nil {

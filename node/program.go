@@ -38,6 +38,7 @@ type Program struct {
 
 	Runtime Runtime
 	Join    Join
+	Daemon  bool // it starts and watches processes itself, as PM2 does
 	Single  bool // a single executable application; see sea.go
 	// Wrapped tells that a process which does not pass signals on stands before
 	// the program. Signals then go to the process group, and the program has

@@ -65,7 +65,7 @@ func TestNote(t *testing.T) {
 		{"app", "npm run and", `npm is kept because "node migrate.js && node server.js" needs a shell`},
 		{"app", "sh -c «npm run and»", `npm is kept because "node migrate.js && node server.js" needs a shell`},
 		{"app", "npm run tsx", `npm is kept because "tsx server.ts" is no plain node command`},
-		{"app", "npm run daemon", ""}, // Why tells it
+		{"app", "npm run daemon", ""}, // Why has the reason
 		{"app", "npm exec tool", ""},
 		{"app", "node --title x --run start", "node --run is kept because of --title"},
 		{"app", "node --run start x", "node --run is kept because of x"},
@@ -108,7 +108,7 @@ func TestAssignmentsAreInTheEnvironment(t *testing.T) {
 	}
 }
 
-// A script that is resolved finds what it would find under npm.
+// A script that is run without npm has the environment that it has under npm.
 func TestResolvedScriptRunsAsUnderNPM(t *testing.T) {
 	t.Parallel()
 	top := makeWorld(t)
@@ -148,7 +148,7 @@ func TestResolvedScriptRunsAsUnderNPM(t *testing.T) {
 	}
 }
 
-// A program is found from where it will run, not from where we are.
+// A program is found from its own directory, not from that of this process.
 func TestFindFromTheDirectory(t *testing.T) {
 	t.Parallel()
 	top := makeWorld(t)
@@ -199,8 +199,8 @@ func TestLateNeedsNode18(t *testing.T) {
 	}
 }
 
-// Which options of node take a value is Node's to say. Those that are for its
-// test runner come with --test.
+// The options that take a value are those that Node itself lists. Options of its test
+// runner are used with --test only.
 func TestNodeOptionsAreNodes(t *testing.T) {
 	t.Parallel()
 	const list = `const { internalBinding } = require('internal/test/binding');

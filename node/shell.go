@@ -31,8 +31,8 @@ func (c commandLine) shell() Program {
 	return c.undetermined()
 }
 
-// shellCommand is sh -c command. only tells that no other option changes what the
-// shell does, as -l would, which reads a profile.
+// shellCommand is sh -c command. only is false if another option changes
+// what the shell does, as -l does, which reads a profile.
 func (c commandLine) shellCommand(command string, only bool) Program {
 	simple, ok := parseSimple(command)
 	if !ok {

@@ -88,8 +88,8 @@ func TestWorkerEnv(t *testing.T) {
 	}
 }
 
-// NODE_APP_INSTANCE is set unless that changes what the user has set, or ends
-// node-config, which in strict mode wants a file for each instance.
+// NODE_APP_INSTANCE is set unless the user has set it, or node-config is in strict mode,
+// in which it exits where it has no file for an instance.
 func TestWorkerInstance(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -165,7 +165,7 @@ func modulesIn(t *testing.T, variable string) string {
 	return strings.Join(names, " ")
 }
 
-// Each worker has an inspector of its own, from the port that was asked for.
+// Each worker has an inspector port of its own, from the configured one on.
 func TestWorkerInspector(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -16,10 +16,13 @@ func (p *Plan) Log(log *logs.Logger, version string) {
 		logWarning(log, warning)
 	}
 	for _, warning := range p.Unused {
-		log.Warn("settings without effect").Str("warning", logs.Clip(warning)).Send()
+		log.Warn("settings without effect").Str("warning", logs.Truncate(warning)).Send()
+	}
+	if p.Program.Daemon {
+		log.Warn("another process manager").Str("warning", logs.Truncate(p.Program.Why)).Send()
 	}
 	if p.NoAgentReason != "" {
-		log.Warn("no agent").Str("why", logs.Clip(p.NoAgentReason)).Send()
+		log.Warn("no agent").Str("why", logs.Truncate(p.NoAgentReason)).Send()
 	}
 	if p.Caveat != "" {
 		log.Warn("not all works as workers").Str("warning", p.Caveat).Send()
@@ -47,19 +50,19 @@ func (p *Plan) Log(log *logs.Logger, version string) {
 		line = line.Int64("max_memory_bytes", p.MaxMemory)
 	}
 	if p.Program.Note != "" {
-		line = line.Str("resolved", logs.Clip(p.Program.Note))
+		line = line.Str("resolved", logs.Truncate(p.Program.Note))
 	}
-	line.Str("argv", logs.Clip(strings.Join(p.Program.Argv, " "))).Send()
+	line.Str("argv", logs.Truncate(strings.Join(p.Program.Argv, " "))).Send()
 }
 
 // addLimits adds l to line.
 func addLimits(line *zerolog.Event, l cgroup.Limits) *zerolog.Event {
 	line = line.Int("affinity", l.Affinity)
 	if l.CPU > 0 {
-		line = line.Float64("cpus", l.CPU).Str("cpus_from", logs.Clip(l.CPUFrom))
+		line = line.Float64("cpus", l.CPU).Str("cpus_from", logs.Truncate(l.CPUFrom))
 	}
 	if l.Memory > 0 {
-		line = line.Int64("memory_bytes", l.Memory).Str("memory_from", logs.Clip(l.MemoryFrom))
+		line = line.Int64("memory_bytes", l.Memory).Str("memory_from", logs.Truncate(l.MemoryFrom))
 	}
 	if l.MemoryHigh > 0 {
 		line = line.Int64("memory_high_bytes", l.MemoryHigh)
@@ -68,5 +71,5 @@ func addLimits(line *zerolog.Event, l cgroup.Limits) *zerolog.Event {
 }
 
 func logWarning(log *logs.Logger, warning string) {
-	log.Warn("check the limits").Str("warning", logs.Clip(warning)).Send()
+	log.Warn("check the limits").Str("warning", logs.Truncate(warning)).Send()
 }

@@ -24,6 +24,7 @@ const (
 
 // A Plan is what will run.
 type Plan struct {
+	Of      string       // whose plan it is, for WriteText; "" for this process's own
 	Pre     [][]string   // what is run before, each to its end
 	Program node.Program // what is run; its environment is what it gets
 	// Environ is that environment without EnvAdded, which nodeinit added.

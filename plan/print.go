@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/nodeinit/nodeinit/config"
 )
 
 // An Explanation is what [Plan.WriteJSON] writes. Limits that are not there are
@@ -77,6 +79,9 @@ func (p *Plan) WriteText(w io.Writer) error {
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "%-12s %s\n", name, fmt.Sprintf(format, args...))
 	}
+	if p.Of != "" {
+		row("of", "%s", p.Of)
+	}
 	limit := func(name, value, from string) {
 		if from == "" {
 			value, from = "no limit", "no file sets one"
@@ -100,6 +105,9 @@ func (p *Plan) WriteText(w io.Writer) error {
 	if p.Balance != "" {
 		row("balance", "%s", p.Balance)
 	}
+	for _, argv := range p.Pre {
+		row("before it", "%q", argv)
+	}
 	if len(p.Program.Argv) > 0 {
 		row("would start", "%q", p.Program.Argv)
 	}
@@ -115,6 +123,7 @@ func (p *Plan) WriteText(w io.Writer) error {
 	for _, kv := range p.EnvAdded {
 		row("with", "%s", kv)
 	}
+	p.writeLife(row)
 	for _, warning := range p.allWarnings() {
 		row("warning", "%s", warning)
 	}
@@ -122,11 +131,44 @@ func (p *Plan) WriteText(w io.Writer) error {
 	return err
 }
 
+// writeLife prints when what runs is stopped and replaced.
+func (p *Plan) writeLife(row func(name, format string, args ...any)) {
+	c := &p.config
+	or := func(value, zero string) string {
+		if value == "" || value == "0s" {
+			return zero
+		}
+		return value
+	}
+	row("stop signal", "%s", or(c.StopSignal.String(), "the one that nodeinit gets"))
+	row("grace", "%s", or(c.Grace.String(), "no limit"))
+	if p.Mode == Fork {
+		return
+	}
+	row("reload", "%s", or(c.ReloadSignal.String(), "no signal is set (--reload-signal HUP)"))
+	row("ready", "%s, within %s", or(string(c.Ready), "listen"), or(c.ReadyTimeout.String(), "any time"))
+	row("crashes", "%s", crashes(c))
+}
+
+func crashes(c *config.Config) string {
+	switch {
+	case c.MaxCrashes == 0:
+		return "the first ends the container (--max-crashes 0)"
+	case c.CrashWindow == 0:
+		return fmt.Sprintf("%d are replaced", c.MaxCrashes)
+	default:
+		return fmt.Sprintf("%d are replaced within %s", c.MaxCrashes, c.CrashWindow)
+	}
+}
+
 // allWarnings returns what the log would warn of, as lines.
 func (p *Plan) allWarnings() []string {
 	all := slices.Concat(p.Warnings, p.Unused)
 	if p.Caveat != "" {
 		all = slices.Insert(all, len(p.Warnings), p.Caveat)
+	}
+	if p.Program.Daemon {
+		all = append(all, p.Program.Why)
 	}
 	if p.NoAgentReason != "" {
 		all = append(all, "no agent: "+p.NoAgentReason)

@@ -80,6 +80,11 @@ balance      rr
 would start  ["node" "server.js" "a b"]
 heap         406 MiB in worker 0, which may stay alone, 201 MiB in the others
 with         NODE_OPTIONS=--max-old-space-size=406
+stop signal  the one that nodeinit gets
+grace        9s
+reload       no signal is set (--reload-signal HUP)
+ready        listen, within 30s
+crashes      the first ends the container (--max-crashes 0)
 `},
 		{"no limits", "v2-private-no-limits", nil, nil, `cpus         no limit  (no file sets one)
 memory       no limit  (no file sets one)
@@ -88,6 +93,11 @@ workers      4  (no CPU quota, 4 in the affinity mask, 4096 MiB / 256 MiB = 16)
 mode         per-core  (the program is Node, and there are to be 4 workers)
 start        1, then 4 when it listens
 balance      rr
+stop signal  the one that nodeinit gets
+grace        9s
+reload       no signal is set (--reload-signal HUP)
+ready        listen, within 30s
+crashes      the first ends the container (--max-crashes 0)
 `},
 		{"overridden", "v2-private-no-limits", []string{"NODEINIT_CPUS=1", "NODEINIT_MEMORY=1G"}, []string{"--memory", "512M", "node"}, `cpus         1  (--cpus)
 memory       512 MiB  (--memory)
@@ -97,6 +107,8 @@ mode         fork  (the limits allow one process)
 would start  ["node"]
 heap         406 MiB
 with         NODE_OPTIONS=--max-old-space-size=406
+stop signal  the one that nodeinit gets
+grace        9s
 `},
 		{"recycling", "v2-private-1.5cpu-512m", nil, []string{"--max-memory=50%", "--hang-timeout=9", "--no-agent", "node", "a.js"}, `cpus         1.5  (/sys/fs/cgroup/cpu.max)
 memory       512 MiB  (/sys/fs/cgroup/memory.max)
@@ -109,6 +121,11 @@ would start  ["node" "a.js"]
 max memory   128 MiB each
 heap         406 MiB in worker 0, which may stay alone, 201 MiB in the others
 with         NODE_OPTIONS=--max-old-space-size=406
+stop signal  the one that nodeinit gets
+grace        9s
+reload       no signal is set (--reload-signal HUP)
+ready        listen, within 30s
+crashes      the first ends the container (--max-crashes 0)
 warning      --hang-timeout 9: not with --no-agent
 `},
 		{"memory.high", "v2-memory-high-below-max", nil, []string{"--heap=off", "node"}, `cpus         no limit  (no file sets one)
@@ -118,6 +135,8 @@ affinity     4 CPUs
 workers      1  (no CPU quota, 4 in the affinity mask, 200 MiB / 256 MiB is at least 1)
 mode         fork  (the limits allow one process)
 would start  ["node"]
+stop signal  the one that nodeinit gets
+grace        9s
 `},
 		{"approximate", "v2-leaf-removed", nil, nil, `cpus         1.5  (/sys/fs/cgroup/app/cpu.max)
 memory       64 MiB  (/sys/fs/cgroup/app/memory.max)
@@ -127,6 +146,8 @@ workers      1  (1.5 CPUs rounds to 2, 4 in the affinity mask, 64 MiB / 256 MiB 
 mode         fork  (the limits allow one process)
 heap         40 MiB
 with         NODE_OPTIONS=--max-old-space-size=40
+stop signal  the one that nodeinit gets
+grace        9s
 warning      cgroup "/app/old (deleted)" is not visible, reading /sys/fs/cgroup/app instead
 `},
 	} {

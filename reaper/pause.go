@@ -6,9 +6,12 @@ import (
 	reap "github.com/hashicorp/go-reap"
 )
 
-// Pause reaps orphans until ctx ends and tells onReap, if set, of each. It is
-// for a process that starts none of its own, such as the first one of a pod
-// that shares its PID namespace; never run it beside a [Reaper].
+// Pause reaps orphans until ctx ends, and calls onReap for each if that is not nil. It
+// is for a process without children of its own, such as the first one of a pod that
+// shares its PID namespace; do not run it at the same time as a [Reaper].
+//
+// It uses hashicorp/go-reap, the library that the design card names for reaping. This
+// is its only use: it discards exit statuses, so a supervisor of children cannot use it.
 func Pause(ctx context.Context, onReap func(pid int)) {
 	pids, done := make(reap.PidCh), make(chan struct{})
 	stopped := make(chan struct{})

@@ -8,17 +8,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Catch takes over every signal that nodeinit can have and returns the channel
-// on which they come, for the life of the process. It belongs at the very start
-// of main: what arrives between the start of Go's runtime and this call ends
-// the process with status 2 or, a real-time signal, is lost.
+// Catch catches every [Catchable] signal until the process exits, and returns the
+// channel on which they arrive. Call it first in main: before it a signal ends the
+// process with status 2, and a real-time signal is lost.
 //
-// Each signal has room of its own, one deep, which is what a pending bit is to
-// the kernel: in a storm of one signal no other is lost. Several of one kind
-// may become one, real-time signals included, and their order is not kept.
+// Each signal is buffered once, like the pending bit in the kernel: many of one kind
+// do not displace another. Several of one kind may arrive as one, real-time signals
+// too, and their order is not kept.
 //
-// SIGHUP and SIGINT stay ignored where they were at the start, so that nohup
-// works. SIGPIPE, SIGTTIN and SIGTTOU are made harmless to nodeinit itself.
+// SIGHUP and SIGINT stay ignored if they were at the start, as nohup expects. SIGPIPE,
+// SIGTTIN and SIGTTOU do not affect this process after Catch.
 func Catch() <-chan unix.Signal {
 	var slots []reflect.SelectCase
 	for sig := unix.Signal(1); sig <= rtMax; sig++ {
@@ -29,9 +28,9 @@ func Catch() <-chan unix.Signal {
 		signal.Notify(slot, sig)
 		slots = append(slots, reflect.SelectCase{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(slot)})
 	}
-	// For the reaper: to be told of one more later costs Go's runtime no thread.
+	// For the reaper: a later Notify for the same signal needs no thread of the runtime.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGCHLD)
-	// Taken and thrown away: the write itself still fails with EPIPE.
+	// Not read: the write fails with EPIPE.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 	ignoreTerminalStops()
 
@@ -45,11 +44,10 @@ func Catch() <-chan unix.Signal {
 	return caught
 }
 
-// Ignored reports whether sig was ignored when this process was started, as by
-// nohup, and stays so: Catch does not take it.
+// Ignored reports whether sig was ignored when this process was started, as by nohup.
+// Catch does not catch it then.
 func Ignored(sig unix.Signal) bool { return Catchable(sig) && signal.Ignored(sig) }
 
-// ignoreTerminalStops ignores SIGTTIN and SIGTTOU. They must not be caught: a
-// background process whose write to the terminal is interrupted by a handler
-// for SIGTTOU restarts that write for ever.
+// ignoreTerminalStops ignores SIGTTIN and SIGTTOU. With a handler for SIGTTOU a
+// background process would restart an interrupted write to the terminal for ever.
 func ignoreTerminalStops() { signal.Ignore(unix.SIGTTIN, unix.SIGTTOU) }

@@ -24,9 +24,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// catcher catches, and takes nothing until its stdin closes, so that all that
-// was sent until then waits. Then it reports each kind of signal it gets, and
-// ends after as many kinds as args say.
+// catcher calls Catch, and receives nothing until its stdin closes, so that all signals
+// until then are pending. Then it reports each kind of signal, and exits after as many
+// kinds as args say.
 func catcher(args []string) {
 	kinds, _ := strconv.Atoi(args[0])
 	caught := signals.Catch()
@@ -61,8 +61,8 @@ func ignored() []string {
 	return names
 }
 
-// catchable returns the names of those that can wait side by side: SIGTSTP is
-// not one of them, it makes the kernel forget a SIGCONT that waits.
+// catchable returns the names of the signals that can be pending at the same time. Not
+// SIGTSTP: it makes the kernel drop a pending SIGCONT.
 func catchable() []string {
 	var names []string
 	for sig := unix.Signal(1); sig <= 64; sig++ {
@@ -73,7 +73,7 @@ func catchable() []string {
 	return names
 }
 
-// expectKinds wants these kinds of signals and no other, in any order.
+// expectKinds checks that these kinds of signals and no others arrive, in any order.
 func expectKinds(t *testing.T, p *testproc.Process, want []string) {
 	t.Helper()
 	var got []string
@@ -110,8 +110,8 @@ func TestCatchGetsEachKindInAStorm(t *testing.T) {
 	p.WaitCode(0)
 }
 
-// ignoring ignores args but the first, as nohup does, and becomes a catcher of
-// so many kinds. Nothing else is ignored, though the tests may run under nohup.
+// ignoring becomes a catcher of args[0] kinds that ignores the other args, as under
+// nohup. It ignores nothing else, even if the tests run under nohup.
 func ignoring(args []string) {
 	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT)
 	for _, name := range args[1:] {
@@ -126,7 +126,7 @@ func ignoring(args []string) {
 	os.Exit(97)
 }
 
-// SIGHUP and SIGINT stay ignored where they were; others are caught all the same.
+// SIGHUP and SIGINT stay ignored if they were; other ignored signals are caught.
 func TestCatchLeavesIgnoredHangups(t *testing.T) {
 	t.Parallel()
 	for _, kept := range [][]string{{"SIGHUP"}, {"SIGINT"}, {"SIGHUP", "SIGINT"}} {

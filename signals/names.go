@@ -1,5 +1,10 @@
-// Package signals names signals, catches those that a Go program can have, and
-// rewrites them on their way to the program.
+// Package signals names signals, catches all that a Go program can catch, and decides
+// what to forward for each.
+//
+// [Parse] and [Name] convert between signals and the names that users write. [Catch],
+// called at the start of main, returns a channel of all signals to this process.
+// [Rules.Apply] returns what to send to the program for one of them, and whether it is
+// a request to stop.
 package signals
 
 import (
@@ -10,15 +15,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Real-time signals as the C library counts them, which is what kill -l and
-// users do: the kernel's own range starts at 32, but glibc keeps 32 and 33 for
-// its threads (signal(7)).
+// Real-time signals as the C library and kill -l number them. The kernel's range begins
+// at 32, but glibc uses 32 and 33 for its threads (signal(7)).
 const (
 	rtMin = unix.Signal(34)
 	rtMax = unix.Signal(64)
 )
 
-// Parse reads a signal given as 15, TERM, SIGTERM or, for the real-time ones,
+// Parse returns the signal written as 15, TERM, SIGTERM or, for real-time signals,
 // RTMIN+1 or RTMAX-1; case does not matter.
 func Parse(s string) (unix.Signal, error) {
 	if n, err := strconv.Atoi(s); err == nil {
@@ -54,7 +58,7 @@ func parseRealTime(name string) (unix.Signal, bool) {
 	return sig, err == nil && (offset[0] == '+' || offset[0] == '-') && n*sign > 0 && sig >= rtMin && sig <= rtMax
 }
 
-// Name returns the name of sig: SIGTERM, SIGRTMIN+1; its number if it has none.
+// Name returns the name of sig, SIGTERM or SIGRTMIN+1, or its number if it has none.
 func Name(sig unix.Signal) string {
 	if name := unix.SignalName(sig); name != "" {
 		return name
@@ -69,11 +73,10 @@ func Name(sig unix.Signal) string {
 	}
 }
 
-// Catchable reports whether nodeinit can get sig in order to forward it. The
-// rest never comes: SIGKILL and SIGSTOP are the kernel's; Go's runtime keeps
-// SIGURG, SIGPROF and 32 to 34 for itself (runtime/sigtab_linux_generic.go,
-// runtime/signal_unix.go); SIGCHLD, SIGPIPE, SIGTTIN and SIGTTOU tell nodeinit
-// about its own children, output and terminal.
+// Catchable reports whether nodeinit can catch sig to forward it. It cannot catch
+// SIGKILL and SIGSTOP; Go's runtime uses SIGURG, SIGPROF and 32 to 34
+// (runtime/sigtab_linux_generic.go, runtime/signal_unix.go); SIGCHLD, SIGPIPE, SIGTTIN
+// and SIGTTOU are about nodeinit's own children, output and terminal.
 func Catchable(sig unix.Signal) bool {
 	switch sig {
 	case unix.SIGKILL, unix.SIGSTOP, unix.SIGURG, unix.SIGPROF, 32, 33, 34,

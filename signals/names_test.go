@@ -42,7 +42,7 @@ func TestParseNonsense(t *testing.T) {
 	}
 }
 
-// checkHint wants one line that has the value, and an example.
+// checkHint checks that an error is one line with the value and an example.
 func checkHint(t *testing.T, err error, value string) {
 	t.Helper()
 	message := err.Error()

@@ -7,10 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Rewrite says that To is forwarded when From arrives; To = 0 drops it.
+// A Rewrite forwards To when From arrives, and nothing if To is 0.
 type Rewrite struct{ From, To unix.Signal }
 
-// UnmarshalText reads FROM:TO, for example TERM:INT or HUP:0.
+// UnmarshalText parses FROM:TO, such as TERM:INT or HUP:0.
 func (r *Rewrite) UnmarshalText(text []byte) error {
 	from, to, ok := strings.Cut(strings.TrimLeft(string(text), " "), ":") // a space after a comma
 	if !ok {
@@ -44,16 +44,15 @@ func (r Rewrite) String() string {
 	return Name(r.From) + ":" + Name(r.To)
 }
 
-// Rules decide what becomes of a signal that arrives. The zero value forwards
-// each as it is.
+// Rules decide what to forward for a signal. The zero value forwards each unchanged.
 type Rules struct {
-	Rewrites []Rewrite   // the first that matches counts
-	Stop     unix.Signal // sent for every stop request; 0: what arrived
+	Rewrites []Rewrite   // the first that matches applies
+	Stop     unix.Signal // sent for every request to stop; 0 is the signal that arrived
 }
 
-// Apply returns what to send when sig arrives (0: nothing) and whether that is
-// a request to stop. SIGTERM, SIGINT and SIGQUIT are, and so is whatever the
-// program is told to take for one; a signal that is dropped is not.
+// Apply returns the signal to send when sig arrives, 0 for none, and whether that is a
+// request to stop. SIGTERM, SIGINT, SIGQUIT and Stop are requests to stop; a signal
+// that is dropped is not.
 func (r Rules) Apply(sig unix.Signal) (send unix.Signal, stop bool) {
 	stop = r.isStop(sig)
 	for _, rewrite := range r.Rewrites {

@@ -41,7 +41,7 @@ func TestStatus(t *testing.T) {
 2s running: 2 ready of 2, , 2 starts 0 crashes, 0 101 ready 0s, 1 201 ready 0s
 5500ms running: 2 ready of 2, reload, 3 starts 0 crashes, 0 101 ready 0s, 0 102 starting 5s, 1 201 ready 0s
 6500ms running: 2 ready of 2, reload, 3 starts 0 crashes, 0 101 stopping 0s, 0 102 ready 5s, 1 201 ready 0s
-7500ms lingering: 0 ready of 2, , 3 starts 0 crashes, 0 101 stopping 0s, 0 102 ready 5s, 1 201 ready 0s
+7500ms drainDelay: 0 ready of 2, , 3 starts 0 crashes, 0 101 stopping 0s, 0 102 ready 5s, 1 201 ready 0s
 10100ms stopping: 0 ready of 2, , 3 starts 0 crashes, 0 102 stopping 5s, 1 201 stopping 0s
 end ended: 0 ready of 2, , 3 starts 0 crashes`
 		if all := strings.Join(got, "\n"); all != want {

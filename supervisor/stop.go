@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -9,175 +10,224 @@ import (
 	"github.com/nodeinit/nodeinit/signals"
 )
 
-// A StopOrder is what a worker is told first when it is to end: the stop signal,
-// or over its channel to finish what it has and leave.
-type StopOrder string
+// A StopPolicy is how workers are stopped.
+type StopPolicy struct {
+	// Delay is how long they serve on after a stop signal, while Status says that
+	// none is ready any more.
+	Delay time.Duration
+	// Grace is from then on to SIGKILL; 0: for ever.
+	Grace time.Duration
+	// Order is what a worker gets first.
+	Order StopOrder
+}
 
-const (
-	// AutoOrder: the drain first if others serve on, or if the application does not
-	// handle the signal itself, as its agent tells; else FinishFirst. Without an
-	// agent, SignalFirst.
-	AutoOrder StopOrder = ""
-	// SignalFirst: the drain only when the worker has no server any more, as it
-	// costs nobody anything then.
-	SignalFirst StopOrder = "signal"
-	// DrainFirst: the signal when the channel has ended, or a last call before
-	// the end of the grace.
-	DrainFirst StopOrder = "drain"
-	// FinishFirst: the signal when no request is in hand, or soon; and the drain
-	// after it, if the application then closes no server by itself.
-	FinishFirst StopOrder = "finish"
-)
+// A shutdown is the end of the container, from the first stop signal, or from a
+// crash that is one too many, until nothing is left.
+type shutdown struct {
+	env     *env
+	fleet   *fleet
+	rollout *rollout // is cancelled
 
-// A stopSignal is one as it came, and as it is sent on.
-type stopSignal struct{ arrived, send unix.Signal }
+	state      state
+	deadline   time.Time       // of the state; zero: none
+	signals    int             // stop signals so far
+	requested  bool            // it began with one
+	signal     stopSignal      // what workers get, or got, to stop
+	killAt     time.Time       // end of the grace; zero: none
+	noChildren <-chan struct{} // nil until all workers have ended
+}
+
+// enter changes the state; limit, if not 0, is how long it may last.
+func (d *shutdown) enter(next state, limit time.Duration) { d.state, d.deadline = next, in(limit) }
+
+// onSignal handles a signal for the workers; stop says that it is a stop signal.
+func (d *shutdown) onSignal(sig stopSignal, stop bool) {
+	if stop && (sig.arrived != d.env.ParentDeathSignal || d.signals == 0) {
+		d.count()
+	}
+	switch d.state {
+	case running, drainDelay, stopping:
+		if stop {
+			d.stop(sig)
+		} else {
+			d.forwardAll(sig)
+		}
+	case finalTerm:
+		if stop {
+			d.signalLeftovers(sig.send)
+		}
+		if d.signals >= 3 {
+			d.killLeftovers()
+		}
+	case killing, finalKill, ended: // SIGKILL is on its way
+	default:
+		d.env.unknownState(int(d.state))
+	}
+}
+
+// count counts a stop signal.
+func (d *shutdown) count() {
+	d.signals++
+	d.env.toGroup = d.env.Group || d.env.Wrapped && d.signals >= 2
+}
 
 // stop answers a stop signal. The first begins the stop, the second ends the
 // drain delay or goes to the workers as well, the third kills.
-func (s *Supervisor) stop(sig stopSignal) {
-	if s.stops >= 3 {
-		s.forwardAll(sig)
-		s.killAll(StopRepeated)
+func (d *shutdown) stop(sig stopSignal) {
+	if d.signals >= 3 {
+		d.forwardAll(sig)
+		d.killAll(StopRepeated)
 		return
 	}
-	switch s.state {
+	switch d.state {
 	case running:
-		s.beginStop(sig)
-	case lingering:
-		if s.stops >= 2 { // the parent's death, told again, is no second one
-			s.stopWith = sig
-			s.endLinger()
+		d.begin(sig)
+	case drainDelay:
+		if d.signals >= 2 { // the parent's death, signalled again, is no second one
+			d.signal = sig
+			d.endDrainDelay()
 		}
 	case stopping:
-		s.stopWith = sig
-		for _, l := range s.lives() {
-			s.sendStop(l, sig)
+		d.signal = sig
+		for _, w := range d.fleet.workers() {
+			w.sendStop(sig)
 		}
-		for _, l := range s.lives() {
-			s.ask(l)
+		for _, w := range d.fleet.workers() {
+			w.markStopping()
 		}
-	case killing, sweeping, purging, ended: // arrived has seen to them
+	case killing, finalTerm, finalKill, ended: // onSignal has handled it
 	default:
-		s.unknownState(int(s.state))
+		d.env.unknownState(int(d.state))
 	}
 }
 
-func (s *Supervisor) beginStop(sig stopSignal) {
-	line := s.Log.Info("stopping").Str("signal", signals.Name(sig.send)).Int64("grace_ms", s.Stop.Grace.Milliseconds())
-	if s.Stop.Delay > 0 {
-		line = line.Int64("drain_delay_ms", s.Stop.Delay.Milliseconds())
+// interrupt begins the stop as if SIGINT had come: ^C has ended the worker that has
+// the terminal.
+func (d *shutdown) interrupt() {
+	send, _ := d.env.Rules.Apply(unix.SIGINT)
+	if send == 0 {
+		send = unix.SIGINT
+	}
+	d.count()
+	d.begin(stopSignal{unix.SIGINT, send})
+}
+
+func (d *shutdown) begin(sig stopSignal) {
+	policy := d.env.Stop
+	line := d.env.Log.Info("stopping").Str("signal", signals.Name(sig.send)).Int64("grace_ms", policy.Grace.Milliseconds())
+	if policy.Delay > 0 {
+		line = line.Int64("drain_delay_ms", policy.Delay.Milliseconds())
 	}
 	line.Send()
-	s.end.Requested = true
-	s.stopWith = sig
-	s.noMoreStarts()
-	if s.Stop.Delay > 0 {
-		s.enter(lingering, s.Stop.Delay)
+	d.warnUnhandled(sig)
+	d.requested, d.signal = true, sig
+	d.cancelStarts()
+	if policy.Delay > 0 {
+		d.enter(drainDelay, policy.Delay)
 		return
 	}
-	s.halt(s.Stop.Grace)
+	d.stopWorkers(policy.Grace)
 }
 
-func (s *Supervisor) endLinger() {
-	s.Log.Info("drain delay over").Str("signal", signals.Name(s.stopWith.send)).Send()
-	s.halt(s.Stop.Grace)
-}
-
-// abort stops all workers, unasked, because of what became of the one of a slot.
-func (s *Supervisor) abort(culprit *slot, reason string) {
-	s.noMoreStarts()
-	if len(s.lives()) == 0 { // what they left behind gets a grace of its own
+// warnUnhandled warns of an application that handles another stop signal than that
+// which it gets. It is called at the start of the stop: applications install
+// handlers at any time, so before that a warning could be wrong. ^C is no
+// deployment's stop signal.
+func (d *shutdown) warnUnhandled(sig stopSignal) {
+	if sig.arrived == unix.SIGINT {
 		return
 	}
-	s.stopWith = s.ownStop()
-	s.Log.Info("stopping").Str("reason", reason).Int("worker", culprit.number).
-		Str("signal", signals.Name(s.stopWith.send)).Int64("grace_ms", s.leastGrace().Milliseconds()).Send()
-	s.halt(s.leastGrace())
-}
-
-// ownStop is the signal for a worker whom nobody but us wants to end.
-func (s *Supervisor) ownStop() stopSignal {
-	send, _ := s.Rules.Apply(unix.SIGTERM)
-	if send == 0 { // SIGTERM is not to be forwarded, but this one is our own
-		send = unix.SIGTERM
-	}
-	return stopSignal{unix.SIGTERM, send}
-}
-
-// noMoreStarts gives up what would start a worker. Changes end where they are.
-func (s *Supervisor) noMoreStarts() {
-	s.change, s.reload = nil, nil
-	for _, slot := range s.slots {
-		slot.retryAt = time.Time{}
+	for _, w := range d.fleet.workers() {
+		handles := slices.DeleteFunc(slices.Clone(w.reported.Handles), func(name string) bool {
+			return name != "SIGTERM" && name != "SIGINT" && name != "SIGQUIT"
+		})
+		if len(handles) == 0 || slices.Contains(handles, signals.Name(sig.send)) {
+			continue
+		}
+		w.withWorker(d.env.Log.Warn("the application does not handle the stop signal")).
+			Strs("handles", handles).Str("signal", signals.Name(sig.send)).
+			Str("try", "--stop-signal "+strings.TrimPrefix(handles[0], "SIG")).Send()
+		return
 	}
 }
 
-// halt asks all workers to end within grace, 0 for ever.
-func (s *Supervisor) halt(grace time.Duration) {
-	s.killAt = time.Time{}
-	if grace > 0 {
-		s.killAt = time.Now().Add(grace)
+func (d *shutdown) endDrainDelay() {
+	d.env.Log.Info("drain delay over").Str("signal", signals.Name(d.signal.send)).Send()
+	d.stopWorkers(d.env.Stop.Grace)
+}
+
+// abort stops all workers, though no stop was requested, because of what became of
+// the one of a slot.
+func (d *shutdown) abort(slot *slot, reason string) {
+	d.cancelStarts()
+	if len(d.fleet.workers()) == 0 { // leftovers get a grace of their own
+		return
 	}
-	s.enter(stopping, grace)
-	all := slices.DeleteFunc(s.lives(), func(l *life) bool { return !l.atWork() })
-	for _, l := range all { // they are to hear of it all at once
-		if s.orderFor(l, s.stopWith.send) == SignalFirst {
-			l.worker.channel().DisableKeepAlives()
-			s.sendStop(l, s.stopWith)
+	d.signal = d.env.ownStop()
+	grace := d.env.ownGrace()
+	d.env.Log.Info("stopping").Str("reason", reason).Int("worker", slot.number).
+		Str("signal", signals.Name(d.signal.send)).Int64("grace_ms", grace.Milliseconds()).Send()
+	d.stopWorkers(grace)
+}
+
+// cancelStarts gives up what would start a worker. Changes end where they are.
+func (d *shutdown) cancelStarts() {
+	d.rollout.cancel()
+	d.fleet.cancelRetries()
+}
+
+// stopWorkers asks all workers to end within grace, 0 for ever.
+func (d *shutdown) stopWorkers(grace time.Duration) {
+	d.killAt = in(grace)
+	d.enter(stopping, grace)
+	all := slices.DeleteFunc(d.fleet.workers(), func(w *worker) bool { return !w.working() })
+	for _, w := range all { // they are to get it all at once
+		if w.order(d.signal) == SignalFirst {
+			w.channel().DisableKeepAlives()
+			w.sendStop(d.signal)
 		}
 	}
-	for _, l := range all {
-		switch s.orderFor(l, s.stopWith.send) {
+	for _, w := range all {
+		switch w.order(d.signal) {
 		case SignalFirst:
-			s.ask(l)
+			w.markStopping()
 		case FinishFirst:
-			s.finish(l, s.stopWith, grace)
+			w.finish(d.signal, d.killAt, grace)
 		default:
-			s.about(s.Log.Info(s.called("draining the program", "worker draining")), l).Send()
-			l.worker.channel().StopConnections(false)
-			s.drain(l, s.stopWith, lastCall(s.killAt, grace))
+			w.withWorker(d.env.Log.Info(d.env.modeMsg("draining the program", "worker draining"))).Send()
+			w.channel().StopConnections(false)
+			w.drain(d.signal, drainDeadline(d.killAt, grace))
 		}
 	}
 }
 
-// orderFor returns in which order l is to be stopped, with sig, if nobody else serves.
-func (s *Supervisor) orderFor(l *life, sig unix.Signal) StopOrder {
-	switch {
-	case l.told.Ended, s.Stop.Order == SignalFirst:
-		return SignalFirst
-	case !s.PerCore && !l.told.Agent: // there is nobody to hear it
-		return SignalFirst
-	case s.Stop.Order == DrainFirst:
-		return DrainFirst
-	case !l.told.Agent:
-		return SignalFirst
-	case slices.Contains(l.told.Handles, signals.Name(sig)):
-		return FinishFirst
-	}
-	return DrainFirst
-}
-
-// lastCall is when a worker that drains gets the signal at last: at killAt, the
-// end of the grace, it is too late to end well. Zero is never.
-func lastCall(killAt time.Time, grace time.Duration) time.Time {
-	if killAt.IsZero() {
-		return killAt
-	}
-	return killAt.Add(-min(grace/4, 2*time.Second))
-}
-
-func (s *Supervisor) killAll(why KillReason) {
-	s.enter(killing, 0)
-	for _, l := range s.lives() {
-		s.kill(l, why)
+func (d *shutdown) forwardAll(sig stopSignal) {
+	for _, w := range d.fleet.workers() {
+		w.forward(sig)
 	}
 }
 
-// leastGrace is the grace of what nobody asked for. That is never for ever: a
-// container whose worker has crashed must end.
-func (s *Supervisor) leastGrace() time.Duration {
-	if s.Stop.Grace > 0 {
-		return s.Stop.Grace
+func (d *shutdown) killAll(reason KillReason) {
+	d.enter(killing, 0)
+	for _, w := range d.fleet.workers() {
+		w.kill(reason)
 	}
-	return DefaultGrace
+}
+
+// timedOut handles the deadline of the state.
+func (d *shutdown) timedOut() {
+	switch d.state {
+	case drainDelay:
+		d.endDrainDelay()
+	case stopping:
+		d.killAll(GraceExceeded)
+	case finalTerm:
+		d.killLeftovers()
+	case finalKill:
+		d.env.Log.Error("processes survived SIGKILL").Send()
+		d.enter(ended, 0)
+	case running, killing, ended: // have none: each worker that is killed has its own
+	default:
+		d.env.unknownState(int(d.state))
+	}
 }

@@ -1,114 +1,96 @@
 package supervisor
 
 import (
+	"slices"
 	"time"
 
+	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/cluster"
 )
 
-// A Process is what [Supervisor.Start] started: *reaper.Child is one.
-type Process interface {
-	// Signal sends sig to the process, or to its group. Once the process has been
-	// reaped it returns [os.ErrProcessDone].
-	Signal(sig unix.Signal, group bool) error
-	// Stopped reports whether the process, or one of those that get SIGCONT with it,
-	// is stopped (^Z, SIGSTOP, a debugger); an error, that this cannot be told. One
-	// that is not, after it was signalled, gets the signal. It must not take long.
-	Stopped(group bool) (bool, error)
-	// Exited is closed when the process has ended; Status and MaxRSS, in bytes,
-	// may be called then.
-	Exited() <-chan struct{}
-	Status() unix.WaitStatus
-	MaxRSS() int64
+// A worker is one that was started, until it is seen to end.
+type worker struct {
+	*Worker
+	env         *env
+	slot        *slot
+	state       workerState
+	deadline    time.Time // of the state; zero: none
+	reported    cluster.State
+	started     time.Time
+	startSeq    int           // of all that were started
+	startReason ChangeReason  // why it was started; "": it had to be
+	waited      time.Duration // so long its slot was empty before it
+	readyAt     time.Time     // since when it is ready; zero: it never was
+	killed      KillReason
+
+	drained       bool       // it was asked over its channel to leave
+	leaving       bool       // we want it to end while the others go on
+	stopWith      stopSignal // what it gets when it has finished or drained
+	drainDeadline time.Time  // when it should have closed its servers; zero: never
+	killAt        time.Time  // when it is to be killed; zero: when all are
+
+	stoppedAt     time.Time    // when it was last seen to be stopped (^Z): silence before proves nothing
+	recycleAt     time.Time    // when it is too old; zero: never, or recycleReason is set
+	overLimit     int          // so many samples of its memory in a row were over the limit
+	recycleReason ChangeReason // why it is to be replaced; "": it is not
 }
 
-// A Channel is the primary's end of a worker's channel: *cluster.Worker is one.
-type Channel interface {
-	// Drain has the worker finish what it has and end its channel; it gets signal then.
-	Drain(signal string)
-	// Finish has it report when no request is in hand, or limit is over.
-	Finish(limit time.Duration)
-	// Watch has a worker that got signal report if it goes on serving: after soon,
-	// or late if it looks as if it wanted to wait; 0 is never.
-	Watch(signal string, soon, late time.Duration)
-	// StopConnections gives it no more connections. If it was replaced, the next
-	// worker in its slot gets them.
-	StopConnections(replaced bool)
-	// DisableKeepAlives has its clients go elsewhere.
-	DisableKeepAlives()
-	// Disconnect has it end its channel.
-	Disconnect()
-	// Release gives the channel up. With kept, connections wait for the next worker
-	// of the slot.
-	Release(kept bool)
-}
-
-// A Worker is a started process: the only one in fork mode, one of several in
-// per-core mode.
-type Worker struct {
-	PID     int
-	Process Process
-	// Channel is nil where it has none: then nothing is sent over it.
-	Channel Channel
-	// ID is that of its reports ([cluster.Report]); 0 without a channel.
-	ID int64
-	// OldSpace is the heap limit it was started with, in bytes; 0 if not known.
-	OldSpace int64
-	// HasTerminal reports whether it was started in the foreground of a terminal.
-	HasTerminal bool
-	// RSS returns the resident set in bytes. It must not take long. It is needed
-	// only for [RecyclePolicy.MaxMemory].
-	RSS func() (int64, error)
-
-	// What follows may be nil. Run calls it on its own goroutine.
-
-	// OnReport is called with each report, before anything is done about it.
-	OnReport func(cluster.State)
-	// OnStop is called before a stop signal or SIGKILL is sent, each time: from now
-	// on the worker's end is that of all that it started.
-	OnStop func()
-	// OnRelease is called once, when the process was seen to end or outlived
-	// SIGKILL, before the channel is released. kept says that the slot has or is to
-	// get another worker.
-	OnRelease func(kept bool)
-}
-
-func (w *Worker) onReport(state cluster.State) {
-	if w.OnReport != nil {
-		w.OnReport(state)
+// withWorker says in line which worker it is about, where there are several.
+func (w *worker) withWorker(line *zerolog.Event) *zerolog.Event {
+	if !w.env.PerCore {
+		return line
 	}
+	return line.Int("worker", w.slot.number).Int("pid", w.PID)
 }
 
-func (w *Worker) onStop() {
-	if w.OnStop != nil {
-		w.OnStop()
+// working reports whether it is not to end, so far.
+func (w *worker) working() bool {
+	return w.state == workerStarting || w.state == workerReady || w.state == workerClosed
+}
+
+// serves reports whether it is ready and will be, by what it has reported.
+func (w *worker) serves() bool {
+	return w.state == workerReady && !w.reported.Leaving && !w.reported.Ended
+}
+
+// wasReady reports whether it has ever been ready.
+func (w *worker) wasReady() bool { return !w.readyAt.IsZero() }
+
+// useful reports whether it was ready for as long as its slot had been empty before
+// it. A worker that crashes as soon as it is ready serves nobody, and where ready
+// means started it was not even that.
+func (w *worker) useful(now time.Time) bool { return w.wasReady() && now.Sub(w.readyAt) >= w.waited }
+
+// quits reports whether its end is a loss: it exited with 0 though it was not asked
+// to, and it had served. Programs recycle themselves so. One that never listened
+// has done its work.
+func (w *worker) quits(e Exit) bool {
+	served := w.reported.Servers > 0 || len(w.reported.Listening) > 0
+	return w.env.PerCore && !w.leaving && e.Code() == 0 && served && w == w.slot.current && w.slot.replacement == nil
+}
+
+// interrupted reports whether its end is that of ^C, which reaches only the worker
+// that has the terminal.
+func (w *worker) interrupted(e Exit) bool {
+	interrupt := slices.Contains([]int{0, 128 + int(unix.SIGINT), 128 + int(unix.SIGQUIT)}, e.Code())
+	return interrupt && !w.leaving && w.killed == "" && w.HasTerminal
+}
+
+// channelEnded reports whether a worker that needs its channel to serve has none
+// any more, and had not announced that; what follows is done. In fork mode only the
+// agent has one.
+func (w *worker) channelEnded() bool {
+	switch {
+	case !w.env.PerCore:
+		return false
+	case w.reported.Fault != nil:
+		w.kill(ChannelFault)
+		return true
+	case w.reported.Ended && !w.reported.Leaving: // if it has just exited, that is the next event
+		w.state, w.deadline = workerClosed, in(w.env.ownGrace())
+		return true
 	}
+	return false
 }
-
-func (w *Worker) release(kept bool) {
-	if w.OnRelease != nil {
-		w.OnRelease(kept)
-	}
-	w.channel().Release(kept)
-}
-
-// channel returns the Channel, or one that does nothing.
-func (w *Worker) channel() Channel {
-	if w.Channel == nil {
-		return noChannel{}
-	}
-	return w.Channel
-}
-
-// A noChannel does nothing.
-type noChannel struct{}
-
-func (noChannel) Drain(string)                       {}
-func (noChannel) Finish(time.Duration)               {}
-func (noChannel) Watch(_ string, _, _ time.Duration) {}
-func (noChannel) StopConnections(bool)               {}
-func (noChannel) DisableKeepAlives()                 {}
-func (noChannel) Disconnect()                        {}
-func (noChannel) Release(bool)                       {}

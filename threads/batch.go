@@ -2,10 +2,10 @@ package threads
 
 import "golang.org/x/sys/unix"
 
-// A policy is how threads are scheduled. A nil policy is one that is to stay.
+// A policy is a scheduling policy. A nil policy is one that must not be changed.
 type policy struct{ *unix.SchedAttr }
 
-// ownPolicy returns that of the calling thread, if it is the normal one.
+// ownPolicy returns the policy of the calling thread, nil if it is not SCHED_NORMAL.
 func ownPolicy() policy {
 	attr, err := unix.SchedGetAttr(0, 0)
 	if err != nil || attr.Policy != unix.SCHED_NORMAL {
@@ -14,17 +14,17 @@ func ownPolicy() policy {
 	return policy{attr}
 }
 
-// batch has the calling thread, and those that it makes, not interrupt another
-// one when it is woken, only take its turn (sched(7), SCHED_BATCH). Where that
+// batch sets SCHED_BATCH for the calling thread and those that it creates: when woken
+// such a thread waits for its turn and does not preempt another (sched(7)). Where that
 // is not allowed nothing changes. There are two reasons.
 //
-// A thread of Go's runtime that hands its work to another one first wakes that
-// and then counts as idle. Interrupted by the other it does not, and the runtime
-// makes a new one as soon as that hands on its work in turn: with all CPUs busy,
-// up to six while the signals are caught.
+// A thread of Go's runtime that hands its work to another thread wakes that and then
+// becomes idle. If the woken thread preempts it before it is idle, the runtime creates
+// a new thread for the next hand-over: with all CPUs busy, up to six while signals are
+// caught.
 //
-// The primary finds more to do each time and is woken less often, which costs a
-// third less of CPU while the workers have the CPUs.
+// The primary finds more work each time and is woken less often, which saves a third
+// of its CPU time while workers use all CPUs.
 func (p policy) batch() {
 	if p.SchedAttr == nil {
 		return
@@ -34,9 +34,9 @@ func (p policy) batch() {
 	_ = unix.SchedSetAttr(0, &attr, 0)
 }
 
-// AsStarted has the calling thread scheduled as it was at first, which is what a
-// child that it forks inherits; undo puts back what was. Call it from a goroutine
-// that is locked to its thread.
+// AsStarted gives the calling thread the policy that the process was started with, for
+// a child that it forks to inherit; undo restores the thread's. Call it from a
+// goroutine that is locked to its thread.
 func (s *Set) AsStarted() (undo func()) {
 	if s == nil || s.policy.SchedAttr == nil {
 		return func() {}

@@ -1,12 +1,15 @@
-// Package threads makes all threads of the process at its start: where a
-// container has used up its process limit later, Go's runtime could not make
-// one, and ends the process (runtime/os_linux.go, newosproc).
+// Package threads creates all threads of the process at its start. Later, when the
+// container has reached its process limit, Go's runtime could not create one and would
+// end the process (runtime/os_linux.go, newosproc).
 //
-// The runtime makes a thread when there is Go code to run and no thread idle.
-// It never ends one, but for that of a goroutine that ended while locked to it.
-// So what was made once is there for as long as the process lives, and is
-// enough if no more goroutines than were counted on are in system calls at the
-// same time. To Go code that runs belongs one of GOMAXPROCS.
+// Call [Make] first in main with the number of threads that the process needs at most:
+// one for Go code (Make sets GOMAXPROCS to 1), one for each goroutine that is in a
+// system call at the same time, and the runtime's own. [Set.Keep] ends some of them
+// when it turns out that fewer are needed.
+//
+// The runtime creates a thread when there is Go code to run and no thread is idle, and
+// ends none, except that of a goroutine that exits while locked to its thread. So the
+// threads made once stay.
 package threads
 
 import (
@@ -19,25 +22,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Set is the threads of the process. A nil Set is of one that made none.
+// A Set is the threads of the process. A nil Set is that of a process without [Make].
 type Set struct{ policy policy }
 
-// ErrLimit tells that there may be no more threads or processes.
+// ErrLimit is the error where the process limit allows no more threads.
 var ErrLimit = errors.New("the process limit is used up (raise docker run --pids-limit, or ulimit -u)")
 
-// others are the threads that cannot be held: sysmon, the template thread, which
-// the first LockOSThread brings with it, and the one that runs Make.
+// others is the number of threads that cannot be held: sysmon, the template thread that
+// the first LockOSThread creates, and the one that runs Make.
 const others = 3
 
-// Make makes threads until the process has total, those of Go's runtime for
-// itself among them, and has no more than one run Go code at a time. Call it
-// first in main. It fails where the kernel would refuse a thread, without Go's
-// runtime finding out.
+// Make creates threads until the process has total, the runtime's own included, and
+// sets GOMAXPROCS to 1. Call it first in main. It returns [ErrLimit] where the kernel
+// would refuse a thread, before the runtime tries to create it.
 func Make(total int) (*Set, error) {
 	m := maker{policy: ownPolicy(), release: make(chan struct{})}
 	m.policy.batch()
 	runtime.GOMAXPROCS(1)
-	defer m.finish()
+	defer m.releaseAll()
 	for m.held < total-others || count() < total {
 		if count() < total && !room() {
 			return nil, ErrLimit
@@ -48,10 +50,10 @@ func Make(total int) (*Set, error) {
 	return &Set{m.policy}, nil
 }
 
-// Keep ends threads until the process has total.
+// Keep ends threads until the process has total, if it has more.
 func (s *Set) Keep(total int) {
 	m := maker{policy: s.policy, release: make(chan struct{})}
-	defer m.finish()
+	defer m.releaseAll()
 	for range count() - total {
 		m.end()
 	}
@@ -63,14 +65,14 @@ func count() int {
 	return n
 }
 
-// room reports whether the kernel would make one thread more. It has it make a
-// process, which counts the same (fork(2), EAGAIN) and finds nothing to execute.
+// room reports whether the kernel would create one more thread. It forks a process,
+// which counts the same (fork(2), EAGAIN), with no file to execute.
 func room() bool {
 	_, err := syscall.ForkExec("", []string{""}, nil)
 	return !errors.Is(err, unix.EAGAIN)
 }
 
-// A maker keeps threads busy, so that the runtime has to make others.
+// A maker occupies threads, so that the runtime has to create others.
 type maker struct {
 	policy  policy
 	release chan struct{}
@@ -78,22 +80,23 @@ type maker struct {
 	held    int
 }
 
-// hold keeps the thread that runs next. A goroutine that waits while it is
-// locked to its thread keeps it, and has the runtime find another one at once.
+// hold occupies the next idle thread: a goroutine that waits while locked to its
+// thread keeps it, and the runtime has to use another.
 func (m *maker) hold() { m.take(func() bool { return true }) }
 
-// end ends the thread that runs next, unless that is the first one, which cannot
-// end (runtime/proc.go, mexit).
+// end ends the next idle thread, or holds it if it is the main thread, which cannot end
+// (runtime/proc.go, mexit).
 func (m *maker) end() { m.take(func() bool { return unix.Gettid() == os.Getpid() }) }
 
-// take locks a goroutine to the thread that runs next and asks keep about it.
+// take locks a goroutine to the next idle thread. keep, called on it, tells whether to
+// hold it until releaseAll or to end it.
 func (m *maker) take(keep func() bool) {
 	taken := make(chan struct{})
 	m.done.Go(func() {
 		runtime.LockOSThread()
 		if !keep() {
 			close(taken)
-			return // a goroutine that ends while locked takes the thread along
+			return // a goroutine that exits while locked ends its thread
 		}
 		m.policy.batch()
 		m.held++
@@ -104,8 +107,8 @@ func (m *maker) take(keep func() bool) {
 	<-taken
 }
 
-// finish gives back what was kept.
-func (m *maker) finish() {
+// releaseAll releases the threads that are held.
+func (m *maker) releaseAll() {
 	close(m.release)
 	m.done.Wait()
 }

@@ -16,6 +16,7 @@ import (
 // An app is one run of nodeinit, from its arguments to its exit status.
 type app struct {
 	config  config.Config
+	leading []string // the flags before the command or subcommand
 	environ []string
 	signals <-chan unix.Signal
 	threads *threads.Set
@@ -67,6 +68,7 @@ func (a *app) run(args []string) (code int) {
 	if err != nil {
 		return a.usageError(err)
 	}
+	a.leading = args[:len(args)-len(rest)]
 	switch {
 	case *help:
 		return a.help(nil)

@@ -29,7 +29,7 @@ func (r *run) report(end supervisor.Exit, pre string) int {
 	report(r.log, end.Crashed(), func(line *zerolog.Event) *zerolog.Event {
 		line = end.Report(line, r.before, after)
 		if pre != "" {
-			line = line.Str("pre", logs.Clip(pre))
+			line = line.Str("pre", logs.Truncate(pre))
 		}
 		return exitStatus(line, end.Code(), code)
 	})
@@ -43,7 +43,7 @@ func (a *app) notStarted(log *logs.Logger, err error) int {
 	code := a.config.Remapped(original)
 	a.printError(err)
 	report(log, true, func(line *zerolog.Event) *zerolog.Event {
-		line = line.Str("cause", "not_started").Int("status", original).Str("error", logs.Clip(err.Error()))
+		line = line.Str("cause", "not_started").Int("status", original).Str("error", logs.Truncate(err.Error()))
 		return exitStatus(line, original, code)
 	})
 	return code

@@ -2,11 +2,14 @@ package main
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/spf13/pflag"
 
 	"github.com/nodeinit/nodeinit/cgroup"
+	"github.com/nodeinit/nodeinit/config"
 	"github.com/nodeinit/nodeinit/exec"
 	"github.com/nodeinit/nodeinit/node"
 	"github.com/nodeinit/nodeinit/plan"
@@ -15,17 +18,25 @@ import (
 const explainHelp = `nodeinit explain [flags] [--json] [--root DIR] [-- command]
 
 Prints the limits, the file that set each, and what would be started with which
-environment; starts nothing. --root reads /proc and /sys below DIR, to look at what
-somebody else's container saw.`
+environment; starts nothing. Without a command it is that of the nodeinit which is
+PID 1, with its flags: docker exec CONTAINER /nodeinit explain. Flags given here win.
+--root reads /proc and /sys below DIR, to look at what somebody else's container saw.`
 
 // explain prints the limits, where each was read, and what would be started
 // with which environment. It starts nothing.
 func (a *app) explain(args []string) int {
 	var asJSON *bool
 	var root *string
-	argv, code, ok := a.parse("explain", args, func(set *pflag.FlagSet) {
+	own := func(set *pflag.FlagSet) {
 		asJSON, root = set.Bool("json", false, ""), set.String("root", "", "")
-	})
+	}
+	argv, code, ok := a.parse("explain", args, own)
+	note := ""
+	if ok && len(argv) == 0 && *root == "" {
+		if argv, note = a.likePID1(os.DirFS("/proc")); note != "" {
+			_, code, ok = a.parse("explain", args, own)
+		}
+	}
 	if !ok {
 		return code
 	}
@@ -37,6 +48,7 @@ func (a *app) explain(args []string) int {
 	if err != nil {
 		return a.usageError(err)
 	}
+	p.Of = note
 	write := p.WriteText
 	if *asJSON {
 		write = p.WriteJSON
@@ -46,6 +58,37 @@ func (a *app) explain(args []string) int {
 		return exitInternal
 	}
 	return 0
+}
+
+// likePID1 gives a the settings of the nodeinit that is PID 1, below those that
+// stand before the subcommand, and its environment. It returns the command that
+// PID 1 runs, and a note on where that comes from, "" if PID 1 is no nodeinit that
+// runs one. proc is /proc.
+func (a *app) likePID1(proc fs.FS) (argv []string, note string) {
+	args, err := commandOf(proc)
+	if err != nil || !isNodeinit(args[0]) {
+		return nil, ""
+	}
+	note = "PID 1: " + strings.Join(args, " ")
+	environ := a.environ
+	if text, err := fs.ReadFile(proc, "1/environ"); err != nil {
+		note += " (its environment cannot be read: this is that of explain)"
+	} else if environ, err = splitZeros(text); err != nil {
+		environ = nil // it is empty
+	}
+	c, err := config.FromEnviron(environ)
+	if err != nil {
+		return nil, ""
+	}
+	argv, dash, err := c.Parse(args[1:], nil)
+	if err != nil || len(argv) == 0 || !dash && findSubcommand(argv[0]) != nil {
+		return nil, ""
+	}
+	if _, _, err := c.Parse(a.leading, func(set *pflag.FlagSet) { ownFlags(set) }); err != nil {
+		return nil, ""
+	}
+	a.config, a.environ = c, environ
+	return argv, note
 }
 
 // limitsBelow returns the source of the limits that the /proc and /sys below root

@@ -63,7 +63,7 @@ func (s *starter) learn(p *process) error {
 		return errors.New("the process that listens was given no script (node -e, or standard input)")
 	}
 	if watcher := node.Watcher(pid, p.PID); watcher != "" {
-		return fmt.Errorf("%q starts the program again, or others beside it, and so has to live (name the program itself: node server.js)", logs.Clip(watcher))
+		return fmt.Errorf("%q starts the program again, or others beside it, and so has to live (name the program itself: node server.js)", logs.Truncate(watcher))
 	}
 	if err := sameFiles(command.Files); err != nil {
 		return err
@@ -84,8 +84,8 @@ func (s *starter) learn(p *process) error {
 		Argv: command.Argv, Env: node.WithoutAdded(env, p.env, s.plan.Environ), Dir: command.Dir,
 		File: command.Path, Credential: user, Runtime: node.RuntimeNode, Join: node.JoinDirect,
 	}
-	s.log.Info("command learned").Str("file", logs.Clip(command.Path)).
-		Str("argv", logs.Clip(fmt.Sprintf("%q", command.Argv))).Str("dir", logs.Clip(command.Dir)).Send()
+	s.log.Info("command learned").Str("file", logs.Truncate(command.Path)).
+		Str("argv", logs.Truncate(fmt.Sprintf("%q", command.Argv))).Str("dir", logs.Truncate(command.Dir)).Send()
 	return nil
 }
 

@@ -2,13 +2,16 @@ package main
 
 import (
 	"maps"
+	"os"
 	"slices"
+	"strings"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/config"
 	"github.com/nodeinit/nodeinit/logs"
+	"github.com/nodeinit/nodeinit/signals"
 )
 
 // openLog returns the Logger for nodeinit's own lines.
@@ -45,11 +48,26 @@ func level(c config.LogConfig) zerolog.Level {
 	}
 }
 
+// warnSettings warns of settings that do nothing, or not what was likely meant.
+func (a *app) warnSettings(log *logs.Logger) {
+	a.warnUnknown(log)
+	for _, line := range a.config.NeverComing(signals.Ignored) {
+		log.Warn("a signal will not come").Str("warning", line).Send()
+	}
+	if warning := a.config.LongGrace(); warning != "" {
+		log.Warn("a long grace").Str("warning", warning).Send()
+	}
+	if command, ok := shellAbove(os.DirFS("/proc"), os.Getppid()); ok {
+		log.Warn("not PID 1").Str("warning", "PID 1 is a shell, which passes no signals on: docker stop ends in SIGKILL (write ENTRYPOINT and CMD as JSON arrays: [\"/nodeinit\", \"--\", \"node\", \"server.js\"]; in a script write exec before nodeinit)").
+			Str("pid1", logs.Truncate(strings.Join(command, " "))).Send()
+	}
+}
+
 // warnUnknown names settings in the environment that do not exist.
 func (a *app) warnUnknown(log *logs.Logger) {
 	unknown := config.Unknown(a.environ)
 	for _, name := range slices.Sorted(maps.Keys(unknown)) {
-		line := log.Warn("unknown setting").Str("name", logs.Clip(name))
+		line := log.Warn("unknown setting").Str("name", logs.Truncate(name))
 		if near := unknown[name]; near != "" {
 			line = line.Str("did_you_mean", near)
 		}

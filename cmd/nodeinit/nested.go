@@ -73,7 +73,7 @@ func (a *app) become(argv []string, say func(*logs.Logger, string) *zerolog.Even
 		return
 	}
 	log := a.openLog()
-	say(log, "passing on").Str("reason", why).Str("argv", logs.Clip(strings.Join(argv, " "))).Send()
+	say(log, "passing on").Str("reason", why).Str("argv", logs.Truncate(strings.Join(argv, " "))).Send()
 	log.Flush(flushTimeout)
 	_ = syscall.Exec(file, argv, a.environ)
 }

@@ -19,7 +19,6 @@ import (
 	"github.com/nodeinit/nodeinit/node"
 	"github.com/nodeinit/nodeinit/plan"
 	"github.com/nodeinit/nodeinit/reaper"
-	"github.com/nodeinit/nodeinit/signals"
 	"github.com/nodeinit/nodeinit/supervisor"
 )
 
@@ -47,10 +46,7 @@ func (a *app) supervise(argv []string) int {
 	inherited := exec.Inherited()
 	log := a.openLog()
 	defer log.Flush(flushTimeout)
-	a.warnUnknown(log)
-	for _, line := range a.config.NeverComing(signals.Ignored) {
-		log.Warn("a signal will not come").Str("warning", line).Send()
-	}
+	a.warnSettings(log)
 	if err := a.becomeSubreaper(); err != nil {
 		log.Warn("not a subreaper").Err(err).Send()
 	}
@@ -102,7 +98,7 @@ func (r *run) pre(command []string) (code int, ok bool) {
 		if err != nil {
 			return nil, err
 		}
-		r.log.Info("running before the program").Int("pid", w.PID).Str("argv", logs.Clip(strings.Join(command, " "))).Send()
+		r.log.Info("running before the program").Int("pid", w.PID).Str("argv", logs.Truncate(strings.Join(command, " "))).Send()
 		r.reap()
 		return w, nil
 	}

@@ -94,9 +94,9 @@ func (s *starter) open(as node.Slot) (*cluster.Worker, int, error) {
 func (s *starter) command(p plan.Plan, as node.Slot, channel int) (exec.Command, error) {
 	file, err := p.Program.Find()
 	if err != nil {
-		return exec.Command{}, err
+		return exec.Command{}, withHint(err, p.Program.Argv)
 	}
-	s.log.Trace("program found").Str("file", logs.Clip(file)).Str("env_added", logs.Clip(strings.Join(p.EnvAdded, " "))).Send()
+	s.log.Trace("program found").Str("file", logs.Truncate(file)).Str("env_added", logs.Truncate(strings.Join(p.EnvAdded, " "))).Send()
 	if channel < 0 {
 		return exec.Command{Path: file, Argv: p.Program.Argv, Env: p.Program.Env, Dir: p.Program.Dir}, nil
 	}

@@ -67,7 +67,7 @@ func expectShortLines(t *testing.T, output string) {
 func TestLogsItsStartWhateverIsInIt(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("long", 1500)
-	c := harness.UnderInit("--workers 2", "node", "--run", long)
+	c := harness.WithEnv(harness.UnderInit("", "node", "--run", long), "WEB_CONCURRENCY=2")
 	c.Dir = t.TempDir()
 	harness.WriteFile(t, filepath.Join(c.Dir, "package.json"), "{}", 0o644)
 	p := c.Start(t)

@@ -1,2 +1,2 @@
-// Does its work and ends. Nobody is told.
+// Exits without listening or sending a message.
 console.log('worker:', require('cluster').isWorker);

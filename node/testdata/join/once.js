@@ -1,2 +1,2 @@
-// Listens, closes and ends by itself.
+// Listens, closes and exits.
 const server = require('net').createServer().listen(0, () => server.close());

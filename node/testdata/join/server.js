@@ -1,4 +1,4 @@
-// Listens, tells nodeinit what it finds, and leaves when it is asked to.
+// Listens, reports its environment, and exits on disconnect.
 const cluster = require('cluster');
 const { execFileSync } = require('child_process');
 

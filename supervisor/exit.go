@@ -13,15 +13,15 @@ import (
 // An Exit is how a worker ended, and with Run's the container.
 type Exit struct {
 	Status    unix.WaitStatus
-	Survived  bool       // it outlived SIGKILL: Status means nothing
-	Requested bool       // a stop had been asked for
+	Survived  bool       // it survived SIGKILL: Status means nothing
+	Requested bool       // a stop was requested
 	Killed    KillReason // whether, and why, nodeinit killed it
 	Cause     Cause
 	Uptime    time.Duration
 	MaxRSS    int64 // bytes, of the largest process
-	Crashes   int   // ends that nobody had asked for, with a bad status or answered as such
+	Crashes   int   // ends that were not requested, with a bad status or answered as such
 
-	PerCore bool // what follows is worth telling
+	PerCore bool // what follows is worth reporting
 	Worker  int  // the slot whose worker this is about
 	Starts  int  // workers started
 }
@@ -34,7 +34,7 @@ const (
 	GraceExceeded KillReason = "grace_exceeded"
 	StopRepeated  KillReason = "stop_repeated"  // a third stop signal came
 	ChannelClosed KillReason = "channel_closed" // it closed its channel, and lived on
-	ChannelFault  KillReason = "channel_fault"  // what came over its channel could not be right
+	ChannelFault  KillReason = "channel_fault"  // what came over its channel was invalid
 	NotReady      KillReason = "not_ready"      // it did not get ready in time
 	Hang          KillReason = "hang"           // its event loop did not turn; SIGABRT comes first
 )
@@ -76,17 +76,17 @@ func (e Exit) reason() string {
 	return "crash"
 }
 
-// Crashed reports whether it ended badly and nobody had asked it to.
+// Crashed reports whether it ended with a bad status and that was not requested.
 func (e Exit) Crashed() bool { return !e.Requested && e.Code() != 0 }
 
 // Diagnose returns why a worker ended. before and after are readings of the
 // counters; oldSpace is Node's heap limit in bytes, 0 if it is not known.
 //
 // nodeinit does not read the program's stderr, which has V8's message. So a
-// heap that was full is told by the two things that go with it: Node aborts,
+// heap that was full is recognised by the two things that go with it: Node aborts,
 // and its memory had grown to at least half of the limit. Not all of it: a map
 // that doubles fails to while the rest is still free (seen at 0.85 of it), and
-// strings can fill pages that nobody touches.
+// strings can fill pages that are never touched.
 func (e Exit) Diagnose(before, after cgroup.Stats, oldSpace int64) Cause {
 	killed := e.Survived || e.Status.Signaled() && e.Status.Signal() == unix.SIGKILL
 	aborted := e.Killed == Hang && e.Code() == 128+int(unix.SIGABRT)
@@ -113,22 +113,29 @@ func (e Exit) Diagnose(before, after cgroup.Stats, oldSpace int64) Cause {
 	return Exited
 }
 
-// diagnose returns why a worker ended that was reaped just now. The kernel may
-// have killed another one at the same time, so of the kills that it counts each
-// explains one end only.
-func (s *Supervisor) diagnose(l *life, e Exit) Cause {
-	var now cgroup.Stats
-	if s.Stats != nil {
-		now = s.Stats()
+// exitOf returns how w has ended, without the cause.
+func exitOf(w *worker, survived bool) Exit {
+	e := Exit{Worker: w.slot.number, Survived: survived, Killed: w.killed, Uptime: time.Since(w.started)}
+	if !survived {
+		e.Status, e.MaxRSS = w.Process.Status(), w.Process.MaxRSS()
 	}
-	cause := e.Diagnose(s.explained, now, l.worker.OldSpace)
-	if cause == OOMKilled || cause == OOMAbove {
-		s.explained.OOMKill.Value++
-		if s.explained.OOMKill.Value >= now.OOMKill.Value {
-			s.explained = now
-		}
+	return e
+}
+
+// log logs that w has ended: crash says that it is an error, quit that it is a loss.
+func (e Exit) log(w *worker, crash, quit bool) {
+	if !w.env.PerCore {
+		return // the exit report has it
 	}
-	return cause
+	start := w.env.Log.Info
+	switch {
+	case crash:
+		start = w.env.Log.Error
+	case quit:
+		start = w.env.Log.Warn
+	}
+	line := e.status(w.withWorker(start("worker ended")))
+	line.Int64("uptime_ms", e.Uptime.Milliseconds()).Int64("max_rss_bytes", e.MaxRSS).Send()
 }
 
 // status adds to line why and how it ended.
@@ -166,4 +173,22 @@ func (e Exit) Report(line *zerolog.Event, before, after cgroup.Stats) *zerolog.E
 		line = line.Uint64("oom_kills", kills.Value)
 	}
 	return line
+}
+
+// An oomAccount is the reading of the counters in which each OOM kill is one that
+// explains the end of a worker.
+type oomAccount struct{ accounted cgroup.Stats }
+
+// explain returns why a worker ended that was reaped just now. The kernel may have
+// killed another one at the same time, so of the kills that it counts each explains
+// one end only. now is a reading of the counters.
+func (a *oomAccount) explain(e Exit, now cgroup.Stats, oldSpace int64) Cause {
+	cause := e.Diagnose(a.accounted, now, oldSpace)
+	if cause == OOMKilled || cause == OOMAbove {
+		a.accounted.OOMKill.Value++
+		if a.accounted.OOMKill.Value >= now.OOMKill.Value {
+			a.accounted = now
+		}
+	}
+	return cause
 }

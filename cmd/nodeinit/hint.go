@@ -1,0 +1,76 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/nodeinit/nodeinit/config"
+)
+
+// withHint returns err, which kept argv from starting, with what was likely meant.
+func withHint(err error, argv []string) error {
+	if hint := likelyMeant(argv); hint != "" {
+		return fmt.Errorf("%w: %s", err, hint)
+	}
+	return err
+}
+
+// likelyMeant returns what to write instead of argv, which cannot be started.
+func likelyMeant(argv []string) string {
+	name := argv[0]
+	words := strings.Fields(name)
+	switch {
+	case strings.HasPrefix(name, "-"):
+		hint := "flags of nodeinit stand before --"
+		if variables := config.Variables(argv); len(variables) > 0 {
+			hint += fmt.Sprintf(" (or set %s)", strings.Join(variables, ", "))
+		}
+		return hint
+	case len(words) > 1:
+		quoted := make([]string, len(words))
+		for i, word := range words {
+			quoted[i] = strconv.Quote(word)
+		}
+		return fmt.Sprintf("it is one word (write %s)", strings.Join(quoted, ", "))
+	case slices.Contains([]string{".js", ".mjs", ".cjs", ".ts", ".mts"}, filepath.Ext(name)):
+		return "did you mean node " + name + "?"
+	default:
+		return ""
+	}
+}
+
+// shellAbove returns the command of PID 1 if that is a shell, and the parent of this
+// process: it does not pass signals on. proc is /proc.
+func shellAbove(proc fs.FS, parent int) (command []string, ok bool) {
+	if parent != 1 {
+		return nil, false
+	}
+	argv, err := commandOf(proc)
+	return argv, err == nil && slices.Contains([]string{"sh", "bash", "dash", "ash", "busybox"}, filepath.Base(argv[0]))
+}
+
+// commandOf returns the command line of PID 1.
+func commandOf(proc fs.FS) ([]string, error) {
+	text, err := fs.ReadFile(proc, "1/cmdline")
+	if err != nil {
+		return nil, err
+	}
+	return splitZeros(text)
+}
+
+// splitZeros splits a file of /proc in which each value ends with a zero byte.
+func splitZeros(text []byte) (list []string, err error) {
+	if len(text) == 0 {
+		return nil, errors.New("nothing to see")
+	}
+	for value := range bytes.SplitSeq(bytes.TrimSuffix(text, []byte{0}), []byte{0}) {
+		list = append(list, string(value))
+	}
+	return list, nil
+}

@@ -1,0 +1,21 @@
+package logs_test
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/rs/zerolog"
+
+	"github.com/nodeinit/nodeinit/logs"
+)
+
+func Example() {
+	var lines strings.Builder // a program uses logs.Open(1, logs.JSON, zerolog.InfoLevel)
+	log := logs.New(&lines, logs.Text, zerolog.InfoLevel)
+	log.Info("worker ready").Int("worker", 1).Str("file", logs.Truncate("/app/server.js")).Send()
+	log.Debug("signal").Str("signal", "SIGCHLD").Send() // below the level
+
+	_, line, _ := strings.Cut(lines.String(), " ") // without the time
+	fmt.Print(line)
+	// Output: INF nodeinit worker ready file=/app/server.js worker=1
+}

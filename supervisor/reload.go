@@ -1,0 +1,78 @@
+package supervisor
+
+import (
+	"slices"
+	"time"
+)
+
+// A reload replaces each worker that was there when it began.
+type reload struct {
+	began         time.Time
+	startsAtBegin int     // so many workers had been started
+	todo          []*slot // not looked at so far
+	replaced      int     // workers
+	again         bool    // another reload was requested meanwhile
+}
+
+// next returns the next slot whose worker is to be replaced; nil: there is none.
+// It skips workers started after the reload began, and those exited or stopping:
+// their replacements are new anyway.
+func (r *reload) next() *slot {
+	for len(r.todo) > 0 {
+		slot := r.todo[0]
+		r.todo = r.todo[1:]
+		if w := slot.current; w != nil && w.startSeq <= r.startsAtBegin && w.working() {
+			return slot
+		}
+	}
+	return nil
+}
+
+// requestReload begins a reload, or has another one follow.
+func (o *rollout) requestReload(running bool) {
+	refused := ""
+	switch {
+	case !o.env.PerCore:
+		refused = "one process cannot share its port with the next one"
+	case !running:
+		refused = "stopping"
+	case o.scale.waiting:
+		refused = "the program has asked for no server yet: it may be a job, which is to run once (--mode per-core for one that never listens)"
+	case o.reload == nil:
+		o.beginReload()
+	case !o.reload.again: // two in a row are enough for all
+		o.reload.again = true
+		o.env.Log.Info("another reload will follow").Send()
+	}
+	if refused != "" {
+		o.env.Log.Warn("reload refused").Str("why", refused).Send()
+	}
+}
+
+func (o *rollout) beginReload() {
+	o.reload = &reload{began: time.Now(), startsAtBegin: o.fleet.starts, todo: slices.Clone(o.fleet.slots)}
+	o.env.Log.Info("reloading").Int("workers", len(o.fleet.slots)).Send()
+}
+
+// reloadNext goes on with the reload. It reports whether there was something to do.
+func (o *rollout) reloadNext() bool {
+	if o.reload == nil {
+		return false
+	}
+	if slot := o.reload.next(); slot != nil {
+		o.startReplacement(slot, ForReload)
+		return true
+	}
+	o.env.Log.Info("reload done").Int("workers", o.reload.replaced).
+		Int64("took_ms", time.Since(o.reload.began).Milliseconds()).Send()
+	o.endReload()
+	return true
+}
+
+func (o *rollout) endReload() {
+	again := o.reload.again
+	o.reload = nil
+	if again {
+		o.beginReload()
+	}
+}

@@ -1,0 +1,169 @@
+package supervisor
+
+import "time"
+
+// A ChangeReason is why a worker is started or ended that need not be.
+type ChangeReason string
+
+// The reasons, as the log gives them.
+const (
+	ForReload ChangeReason = "reload"
+	ForMemory ChangeReason = "max_memory"
+	ForAge    ChangeReason = "max_age"
+	ForScale  ChangeReason = "scale"
+)
+
+// A change is what nodeinit does to a slot of its own accord: a replacement takes
+// the place of its worker, a first one is added, or the last slot goes. It takes
+// nothing away before there is something better.
+type change struct {
+	reason ChangeReason
+	slot   *slot
+	state  changeState
+}
+
+// A changeState is what a change waits for.
+type changeState int
+
+const (
+	replacementStarting changeState = iota // the replacement is to get ready
+	outgoingRetiring                       // the outgoing worker is to end
+)
+
+// changePause is how long no change is made, unless it is requested, after a
+// replacement has failed.
+const changePause = time.Minute
+
+// A rollout makes changes, one at a time: it scales, reloads and recycles.
+type rollout struct {
+	env   *env
+	fleet *fleet
+	start func(slot *slot, place **worker) error
+
+	change     *change   // nil: none
+	reload     *reload   // nil: none
+	scale      scale     // how many workers there are to be
+	pauseUntil time.Time // no recycling and no growing until then; zero: no pause
+}
+
+// cancel gives up the change and the reload. They end where they are.
+func (o *rollout) cancel() { o.change, o.reload = nil, nil }
+
+// next begins the next change, if there is one to make.
+func (o *rollout) next() {
+	for o.change == nil {
+		if !o.resize() && !o.reloadNext() && !o.recycle() {
+			return
+		}
+	}
+}
+
+// startReplacement begins a change with another worker for slot.
+func (o *rollout) startReplacement(slot *slot, reason ChangeReason) {
+	o.change = &change{reason: reason, slot: slot}
+	if err := o.start(slot, &slot.replacement); err != nil {
+		o.env.logNotStarted(slot, err)
+		o.failed("not_started")
+	}
+}
+
+// reason returns that of the change; "": there is none.
+func (o *rollout) reason() ChangeReason {
+	if o.change == nil {
+		return ""
+	}
+	return o.change.reason
+}
+
+// reasonFor returns why a worker is started for slot now; "": it has to be.
+func (o *rollout) reasonFor(slot *slot) ChangeReason {
+	if o.change == nil || o.change.slot != slot {
+		return ""
+	}
+	return o.change.reason
+}
+
+// starts reports whether the change is to slot, and its replacement is to get ready.
+func (o *rollout) starts(slot *slot) bool {
+	return o.change != nil && o.change.slot == slot && o.change.state == replacementStarting
+}
+
+// adds reports whether the change adds slot.
+func (o *rollout) adds(slot *slot) bool { return o.starts(slot) && o.change.reason == ForScale }
+
+// workerReady is called when w is ready. A replacement becomes current, and the one
+// before it is asked to end; or it is current already, because that one has ended
+// meanwhile.
+func (o *rollout) workerReady(w *worker) {
+	slot := w.slot
+	if !o.starts(slot) {
+		return
+	}
+	slot.loop.over()
+	switch {
+	case slot.replacement == w:
+		slot.outgoing, slot.current, slot.replacement = slot.current, w, nil
+		o.retireOutgoing()
+	case slot.replacement == nil && slot.current == w:
+		o.succeeded()
+	}
+}
+
+// retireOutgoing is the second half of a change: the outgoing worker, if there is
+// one, is to end.
+func (o *rollout) retireOutgoing() {
+	outgoing := o.change.slot.outgoing
+	if outgoing == nil {
+		o.succeeded()
+		return
+	}
+	o.change.state = outgoingRetiring
+	outgoing.retire(o.change.reason)
+}
+
+// succeeded ends the change, if there is one: there is nothing more to wait for.
+func (o *rollout) succeeded() {
+	c := o.change
+	if c == nil {
+		return
+	}
+	o.change = nil
+	switch c.reason {
+	case ForReload:
+		o.reload.replaced++
+	case ForScale:
+		o.resized()
+	case ForMemory, ForAge:
+	default:
+		o.unknownReason(c)
+	}
+}
+
+// failed ends the change, if there is one, because its replacement has ended. All
+// is as before.
+func (o *rollout) failed(cause string) {
+	c := o.change
+	if c == nil {
+		return
+	}
+	o.change = nil
+	line := o.env.Log.Warn(string(c.reason)+" failed").Int("worker", c.slot.number).Str("reason", cause)
+	switch c.reason {
+	case ForReload:
+		line.Int("workers", o.reload.replaced).Send()
+		o.endReload()
+	case ForScale:
+		line.Send()
+		o.fleet.removeLast()
+		o.pauseUntil = in(changePause)
+	case ForMemory, ForAge:
+		line.Send()
+		o.pauseUntil = in(changePause)
+	default:
+		o.unknownReason(c)
+	}
+}
+
+func (o *rollout) unknownReason(c *change) {
+	o.env.Log.Error("internal error: unknown change").Str("why", string(c.reason)).Send()
+}
