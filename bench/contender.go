@@ -122,7 +122,8 @@ func (c contender) start(workers int, env ...string) (*group, error) {
 	return g, nil
 }
 
-// awaitWorkers waits until all workers listen and finds out which processes they are.
+// awaitWorkers waits until all workers listen and finds out which processes
+// they are.
 func (g *group) awaitWorkers(n int) error {
 	err := server.Until(func() (bool, error) {
 		entries, err := os.ReadDir(g.dir)
