@@ -130,7 +130,7 @@ func TestTruncate(t *testing.T) {
 }
 
 // Five truncated fields fit in a line that a pipe writes in one piece.
-func TestTruncatepedLinesFit(t *testing.T) {
+func TestTruncatedLinesFit(t *testing.T) {
 	t.Parallel()
 	for _, format := range []logs.Format{logs.JSON, logs.Text} {
 		for _, unit := range append([]string{"a", `"`, `\`, "\n", "\xff", "\xe2\x82", "\U0010ffff", "\u2028"}, hostile[3:]...) {
