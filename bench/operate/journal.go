@@ -10,7 +10,8 @@ import (
 	"sync"
 )
 
-// A journal keeps the lines that a process writes, and wakes those that wait for one.
+// A journal keeps the lines that a process writes, and wakes those that wait
+// for one.
 type journal struct {
 	mu    sync.Mutex
 	lines []string

@@ -67,7 +67,8 @@ func (o *operation) begin(ctx context.Context, s *scene, argv []string, env ...s
 	return p, p.awaitLines(ctx, 0, 2, listens)
 }
 
-// setSignalled sets the scene of a contender that reloads on SIGHUP and logs the result.
+// setSignalled sets the scene of a contender that reloads on SIGHUP and logs
+// the result.
 func (o *operation) setSignalled(ctx context.Context, s *scene, argv []string, done, failed string) error {
 	p, err := o.begin(ctx, s, argv)
 	s.happen = func(ctx context.Context, _ int) error {

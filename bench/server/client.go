@@ -33,7 +33,8 @@ func Dial(from [4]byte) (fd int, err error) {
 	return fd, nil
 }
 
-// Ask sends a request over a connection and returns the pid of the process that answers.
+// Ask sends a request over a connection and returns the pid of the process that
+// answers.
 func Ask(fd int) (pid int, err error) {
 	if _, err := unix.Write(fd, request); err != nil {
 		return 0, os.NewSyscallError("write", err)

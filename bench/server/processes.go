@@ -20,7 +20,8 @@ func Alive(pid int) bool {
 	return err == nil && !bytes.HasPrefix(stat[bytes.LastIndexByte(stat, ')'):], []byte(") Z"))
 }
 
-// Until asks again and again, every half millisecond, until so returns true or an error.
+// Until asks again and again, every half millisecond, until so returns true or
+// an error.
 func Until(so func() (bool, error)) error {
 	tick := time.NewTicker(time.Millisecond / 2)
 	defer tick.Stop()

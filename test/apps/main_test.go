@@ -1,5 +1,5 @@
-// Package apps tests frameworks, package managers and reported cases. test/apps.sh installs the
-// npm packages that they need.
+// Package apps tests frameworks, package managers and reported cases.
+// test/apps.sh installs the npm packages that they need.
 package apps
 
 import (

@@ -86,7 +86,8 @@ func (v *service) ask(client *http.Client, took int) error {
 	return err
 }
 
-// asksSlowly has four requests in hand, and returns their errors when they are answered.
+// asksSlowly has four requests in hand, and returns their errors when they are
+// answered.
 func (v *service) asksSlowly() <-chan error {
 	v.t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: testproc.HangLimit}

@@ -79,7 +79,8 @@ func (h *service) says(what string) bool {
 }
 
 // announces has the application say that it is ready, and waits until nodeinit
-// knows: then it knows what the agent reported before that. It takes --ready message.
+// knows: then it knows what the agent reported before that. It takes --ready
+// message.
 func (h *service) announces() {
 	h.t.Helper()
 	h.do("ready", nil, nil)

@@ -45,9 +45,10 @@ func TestDrainsWithoutShutdownCode(t *testing.T) {
 	}
 }
 
-// A connection on which a request is being answered when the stop comes ends with
-// that answer, which says so to its client. Where the head that could say it is long
-// gone, the next answer does: a client that does not know yet may have sent one already.
+// A connection on which a request is being answered when the stop comes ends
+// with that answer, which says so to its client. Where the head that could say
+// it is long gone, the next answer does: a client that does not know yet may
+// have sent one already.
 func TestDrainEndsConnectionsInUse(t *testing.T) {
 	t.Parallel()
 	onEach(t, starts(harness.NodeLines, "fork", "per-core"), func(t *testing.T, s start) {

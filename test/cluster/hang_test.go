@@ -9,7 +9,8 @@ import (
 	"github.com/nodeinit/nodeinit/test/harness"
 )
 
-// onHang are the flags of those whose event loop must turn: the limit is longer than any wait for a CPU.
+// onHang are the flags of those whose event loop must turn: the limit is longer
+// than any wait for a CPU.
 const onHang = "--hang-timeout 6s"
 
 const (
@@ -18,7 +19,8 @@ const (
 )
 
 // hangs has a worker hang, and returns what the log says of it then. The first
-// figures of its event loop have come before: only a worker that reports can fall silent.
+// figures of its event loop have come before: only a worker that reports can
+// fall silent.
 func (k *cluster) hangs(w *worker, msg string) harness.LogLine {
 	k.t.Helper()
 	w.do("beaten", nil, nil)
@@ -123,8 +125,8 @@ func TestLeavesAStoppedWorkerAlone(t *testing.T) {
 	})
 }
 
-// A worker that does not die of SIGABRT is killed. Node takes that for a request, which it
-// answers when its loop turns.
+// A worker that does not die of SIGABRT is killed. Node takes that for a
+// request, which it answers when its loop turns.
 func TestKillsAWorkerThatHangs(t *testing.T) {
 	harness.UnderEach(t, onNewest(nodeinits("rr")), func(t *testing.T, p harness.Primary) {
 		a := servants(2, onHang+" --ready none")

@@ -11,8 +11,9 @@ import (
 	"github.com/nodeinit/nodeinit/test/harness"
 )
 
-// Where nodeinit stands before nodeinit, one of them does the work: there are as many workers as
-// there are to be, each setting acts once, and the status is the program's.
+// Where nodeinit stands before nodeinit, one of them does the work: there are
+// as many workers as there are to be, each setting acts once, and the status is
+// the program's.
 func TestNodeinitBelowNodeinit(t *testing.T) {
 	t.Parallel()
 	inner := []string{harness.Nodeinit, "--", "node", "nested.js"}

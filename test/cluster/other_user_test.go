@@ -24,7 +24,8 @@ type twoUsers struct {
 	rootFile     string // in rootDir
 }
 
-// startTwoUsers starts both, in a network namespace where ports below 1024 are root's.
+// startTwoUsers starts both, in a network namespace where ports below 1024 are
+// root's.
 func startTwoUsers(t *testing.T, p harness.Primary) twoUsers {
 	t.Helper()
 	a := twoPuppets()

@@ -36,8 +36,9 @@ func TestIsReady(t *testing.T) {
 	}
 }
 
-// A worker that is not ready in time is killed, and has crashed: in the first start that is
-// the end. The test asks nothing of a worker, which may be too slow to answer.
+// A worker that is not ready in time is killed, and has crashed: in the first
+// start that is the end. The test asks nothing of a worker, which may be too
+// slow to answer.
 func TestKillsWorkersThatAreNotReady(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ flags, does string }{

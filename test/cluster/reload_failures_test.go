@@ -40,8 +40,8 @@ func mishaps() map[string]mishap {
 	}
 }
 
-// A replacement that does not get ready leaves all as it was. A later reload works, once
-// the application is mended.
+// A replacement that does not get ready leaves all as it was. A later reload
+// works, once the application is mended.
 func TestKeepsTheOldWorkersIfAReloadFails(t *testing.T) {
 	t.Parallel()
 	for name, c := range mishaps() {
@@ -104,8 +104,8 @@ func halfReloaded(t *testing.T, p harness.Primary, a app) (k *cluster, workers [
 	return k, workers, k.nextIn(0), port
 }
 
-// The crash of a worker that serves ends the container with its status, in the middle of
-// a reload as well. That of a replacement does not.
+// The crash of a worker that serves ends the container with its status, in the
+// middle of a reload as well. That of a replacement does not.
 func TestEndsOnACrashDuringAReload(t *testing.T) {
 	t.Parallel()
 	for name, slot := range map[string]int{"the old one": 0, "another one": 1} {

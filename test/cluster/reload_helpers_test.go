@@ -193,7 +193,8 @@ func (k *cluster) expectNone() {
 	}
 }
 
-// hold asks for an answer that never ends, and returns the slot of the worker that has begun it.
+// hold asks for an answer that never ends, and returns the slot of the worker
+// that has begun it.
 func hold(t *testing.T, port int) (slot int, held net.Conn) {
 	t.Helper()
 	conn, err := net.Dial("tcp", harness.Local(port))

@@ -166,8 +166,8 @@ func TestKeepsNewWorkersAboveMaxMemory(t *testing.T) {
 	})
 }
 
-// A replacement that a stop finds before it is ready decides no status, though it is
-// the last to end.
+// A replacement that a stop finds before it is ready decides no status, though
+// it is the last to end.
 func TestReplacementsDecideNoStatus(t *testing.T) {
 	harness.UnderEach(t, onNewest(nodeinits("rr")), func(t *testing.T, p harness.Primary) {
 		disk, file := newScratch(t)

@@ -23,8 +23,8 @@ func (w *worker) relistens(path string) {
 }
 
 // throughout asks ask again and again until it is stopped. An ask that finds no
-// file, or one on which nothing listens yet, comes between its removal and listen(2), as
-// without nodeinit.
+// file, or one on which nothing listens yet, comes between its removal and
+// listen(2), as without nodeinit.
 func throughout(t *testing.T, ask client) (stop func()) {
 	t.Helper()
 	done := make(chan struct{})

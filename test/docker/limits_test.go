@@ -30,7 +30,7 @@ const (
 	v1Stat   = "/sys/fs/cgroup/memory/memory.stat"
 )
 
-// These tests know where cgroup v1 keeps things; vm_test.go is about v2.
+// These tests know where cgroup v1 keeps things; test/vm is about v2.
 func needV1(t *testing.T) {
 	t.Helper()
 	if version := docker(t, "info", "--format", "{{.CgroupVersion}}"); version != "1" {

@@ -26,7 +26,7 @@ func runMounted(t *testing.T, image string, args ...string) *container {
 }
 
 // mounted are the flags of docker run that put nodeinit and testdata into any image. Tests that use
-// it are of one process; docker_cluster_test.go has those of workers.
+// it are of one process; workers_test.go has those of workers.
 func mounted(t *testing.T) []string {
 	t.Helper()
 	testdata, err := filepath.Abs("testdata")

@@ -18,7 +18,7 @@ import (
 type application struct{ *container }
 
 // runUnmodified runs an application in a container as its users do, but for
-// Node, of which it gets a version: examples, or one of testdata/apps. Flags are
+// Node, of which it gets a version: examples, or test/testdata/heap. Flags are
 // docker run's.
 func runUnmodified(t *testing.T, version, dir string, flags ...string) application {
 	t.Helper()

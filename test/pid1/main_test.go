@@ -1,5 +1,5 @@
-// Package pid1 tests nodeinit as PID 1, or beside it, with programs of all kinds. It needs
-// Go, Node and make only.
+// Package pid1 tests nodeinit as PID 1, or beside it, with programs of all
+// kinds. It needs Go, Node and make only.
 package pid1
 
 import (

@@ -210,8 +210,8 @@ func TestSubreaperEndsItsOwnDescendantsOnly(t *testing.T) {
 	}
 }
 
-// forbidden becomes args, in which kill(2) fails as it does for a process that
-// of another user.
+// forbidden becomes args, in which kill(2) fails as it does for a process of
+// another user.
 func forbidden(args []string) {
 	runtime.LockOSThread() // a filter is a thread's own, and exec keeps this one
 	filter := []unix.SockFilter{

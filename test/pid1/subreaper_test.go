@@ -15,8 +15,8 @@ import (
 	"github.com/nodeinit/nodeinit/test/harness"
 )
 
-// orphaner reports which process started it, leaves an orphan and exits with 7 when its
-// stdin closes.
+// orphaner reports which process started it, leaves an orphan and exits with 7
+// when its stdin closes.
 func orphaner([]string) {
 	testproc.Say("started by %d", os.Getppid())
 	if err := harness.Spawn(nil, testproc.Argv("orphan-parent")...).Wait(); err != nil {
@@ -30,8 +30,8 @@ func orphanParent([]string) {
 	harness.Spawn(nil, testproc.Argv("orphan", strconv.Itoa(os.Getpid()))...)
 }
 
-// orphan reports which process has adopted it once its parent, whose ID is in args, is
-// gone, and ends.
+// orphan reports which process has adopted it once its parent, whose ID is in
+// args, is gone, and ends.
 func orphan(args []string) {
 	parent, err := strconv.Atoi(args[0])
 	if err != nil {
