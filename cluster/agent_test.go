@@ -292,6 +292,7 @@ func TestFinishAndWatch(t *testing.T) {
 	m := newFakeWorker(t, run(t, RR), 0)
 	m.w.Finish(time.Second) // there is no agent
 	m.w.Watch("SIGTERM", time.Second, 0)
+	done(m.w.primary)
 	m.send(agentHello)
 	m.waitState("an agent", func(s State) bool { return s.Agent })
 	for range 2 {
