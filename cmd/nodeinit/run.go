@@ -51,12 +51,12 @@ func (a *app) supervise(argv []string) int {
 		log.Warn("not a subreaper").Err(err).Send()
 	}
 	source := a.limits()
-	p, err := plan.New(a.config, source.Read(), a.identify(argv))
+	limits, before := source.Read(), source.Group.Stats()
+	p, err := plan.New(a.config, limits, a.identify(argv))
 	if err != nil {
 		return a.usageError(err)
 	}
 	p.Log(log, version)
-	before := source.Group.Stats()
 	if before.OOMGroup {
 		log.Warn("memory.oom.group is set: the OOM killer will take nodeinit along, and no report will follow").Send()
 	}
@@ -92,7 +92,7 @@ func (r *run) pre(command []string) (code int, ok bool) {
 	p := r.plan.Command(command, exec.DropListenPID(r.environ))
 	s := r.supervisor(p)
 	s.Rules = r.config.PreRules()
-	s.Start = func(int) (*supervisor.Worker, error) {
+	s.Start = func(_, _ int) (*supervisor.Worker, error) {
 		starter := &starter{run: r}
 		w, err := starter.startProcess(p, node.Slot{Alone: true})
 		if err != nil {
@@ -126,8 +126,8 @@ func (r *run) program(ctx context.Context) (supervisor.Exit, error) {
 			s.Grow, s.Listens = starter.grow, listens
 		}
 	} else {
-		s.Start = func(slot int) (*supervisor.Worker, error) {
-			w, err := starter.start(slot)
+		s.Start = func(slot, workers int) (*supervisor.Worker, error) {
+			w, err := starter.start(slot, workers)
 			if err != nil {
 				return nil, err
 			}
@@ -215,7 +215,6 @@ func (r *run) configureWorkers(s *supervisor.Supervisor) {
 	if r.plan.Count.FromLimits && bool(c.Resize) {
 		s.Target = r.current.Target
 	}
-	r.current.Want = func() int { return s.Status().Want }
 }
 
 // becomeSubreaper makes orphans among the descendants come to this process where it
