@@ -34,10 +34,12 @@ const (
 	ourPort     = "nodeinit reuseport"
 	ourHash     = "nodeinit ip-hash"
 	ourBare     = "nodeinit rr, no agent"
+	ourBefore   = "nodeinit rr, before"
 )
 
-// programs are the paths of what is compared.
-type programs struct{ node, pm2Runtime, nodeinit string }
+// programs are the paths of what is compared. before is an earlier nodeinit, ""
+// for none.
+type programs struct{ node, pm2Runtime, nodeinit, before string }
 
 func (p programs) contenders() []contender {
 	cluster := func(int) []string { return []string{p.node, "bench/testdata/cluster.js"} }
@@ -56,7 +58,12 @@ func (p programs) contenders() []contender {
 	for _, balance := range []string{"rr", "shared", "reuseport", "ip-hash"} {
 		all = append(all, p.perCore("nodeinit "+balance, "--balance", balance))
 	}
-	return append(all, p.perCore(ourBare, "--no-agent"))
+	all = append(all, p.perCore(ourBare, "--no-agent"))
+	if p.before != "" {
+		p.nodeinit = p.before // p is a copy
+		all = append(all, p.perCore(ourBefore))
+	}
+	return all
 }
 
 // perCore is nodeinit with these flags.

@@ -61,6 +61,7 @@ func run(args []string, stderr io.Writer) (err error) {
 	set := flag.NewFlagSet("bench", flag.ContinueOnError)
 	set.SetOutput(stderr)
 	set.StringVar(&o.nodeinit, "nodeinit", "bin/nodeinit", "the nodeinit to measure")
+	set.StringVar(&o.before, "before", "", "an earlier nodeinit, to be measured beside it")
 	set.StringVar(&o.node, "node", "node", "the Node that all run on")
 	set.StringVar(&o.pm2Runtime, "pm2-runtime", "", "the script of pm2-runtime")
 	set.IntVar(&o.rounds, "rounds", 0, "how often each is measured; 0: as the measure wants")
@@ -106,7 +107,7 @@ func (o options) chosen(names ...string) ([]contender, error) {
 // worker.
 func (o options) compareHandover() error {
 	runtime.LockOSThread() // see newNetwork; and a contender dies with the thread that started it
-	all, err := o.chosen(clusterRR, ourRR, ourShared)
+	all, err := o.chosen(clusterRR, ourRR, ourShared, ourBefore)
 	if err != nil {
 		return err
 	}

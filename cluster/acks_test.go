@@ -2,8 +2,11 @@ package cluster
 
 import (
 	"slices"
+	"strconv"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // newAcks returns the acks of a channel, whose frames it does not read.
@@ -216,4 +219,50 @@ func TestBestWorker(t *testing.T) {
 	is("a and b compute", nil, nil)
 	s.closing = true
 	is("closing", nil, c)
+}
+
+// To hand a connection over and to read its acks allocates nothing.
+func TestHandOverAllocatesNothing(t *testing.T) {
+	own, end, err := socketpair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(end)
+	p := new(Primary)
+	w := &Worker{primary: p}
+	w.channel = channel{poller: newPoller(t), closer: newCloser(), io: newMessageIO(), fd: own, onFrame: w.onFrame, onClosed: w.onChannelClosed}
+	w.acks.channel = &w.channel
+	if err := w.channel.start(); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(own)
+	s := &server{primary: p, key: "1", workers: rotation{w}}
+	fd, _ := watchedFD(t)
+	defer unix.Close(fd)
+	buffer := make([]byte, 1024)
+	allocs := testing.AllocsPerRun(100, func() {
+		passed, _, errno := unix.RawSyscall(unix.SYS_FCNTL, uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+		if errno != 0 {
+			t.Fatal(errno)
+		}
+		now := time.Now()
+		s.handOver(s.nextWorker(now, nil), handover{fd: int(passed), server: s}, now)
+		if _, err := unix.Read(end, buffer); err != nil {
+			t.Fatal(err)
+		}
+		ack := append(buffer[:0], `{"cmd":"NODE_HANDLE_ACK"}`+"\n"+`{"cmd":"NODE_CLUSTER","ack":`...)
+		ack = strconv.AppendInt(ack, w.seq-1, 10)
+		ack = append(ack, `,"accepted":true,"seq":1}`+"\n"...)
+		if _, err := unix.Write(end, ack); err != nil {
+			t.Fatal(err)
+		}
+		p.round++
+		w.acks.readDeferred(p.round)
+		if len(w.acks.pending)+len(w.acks.handles) > 0 {
+			t.Fatal("not acknowledged")
+		}
+	})
+	if allocs > 0 {
+		t.Errorf("%v allocations", allocs)
+	}
 }

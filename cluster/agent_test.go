@@ -13,7 +13,7 @@ import (
 	"github.com/nodeinit/nodeinit/internal/testproc"
 )
 
-// expect reads a message and checks what it has.
+// expect reads a message and compares it, but for its seq.
 func (m *fakeWorker) expect(want map[string]any) {
 	m.t.Helper()
 	got := m.receive()
@@ -23,7 +23,7 @@ func (m *fakeWorker) expect(want map[string]any) {
 	}
 }
 
-// waitState waits for a state of m's worker.
+// waitState waits until the primary reports such a state of m.
 func (m *fakeWorker) waitState(what string, is func(State) bool) State {
 	m.t.Helper()
 	timeout := time.After(testproc.HangLimit)
@@ -44,13 +44,13 @@ func (m *fakeWorker) waitState(what string, is func(State) bool) State {
 const agentHello = `{"cmd":"NODE_NODEINIT","act":"handles","handles":[]}`
 
 var (
-	shedOrder      = map[string]any{"cmd": "NODE_NODEINIT", "act": "disableKeepAlives"}
-	drainOrder     = map[string]any{"cmd": "NODE_NODEINIT", "act": "drain", "last": false, "signal": "SIGTERM"}
-	lastDrainOrder = map[string]any{"cmd": "NODE_NODEINIT", "act": "drain", "last": true, "signal": "SIGTERM"}
-	disconnect     = map[string]any{"cmd": "NODE_CLUSTER", "act": "disconnect"}
+	disableKeepAlives = map[string]any{"cmd": "NODE_NODEINIT", "act": "disableKeepAlives"}
+	drain             = map[string]any{"cmd": "NODE_NODEINIT", "act": "drain", "last": false, "signal": "SIGTERM"}
+	drainLast         = map[string]any{"cmd": "NODE_NODEINIT", "act": "drain", "last": true, "signal": "SIGTERM"}
+	disconnect        = map[string]any{"cmd": "NODE_CLUSTER", "act": "disconnect"}
 )
 
-// What the agent tells is the worker's State, within bounds.
+// What the agent reports is in State, within bounds.
 func TestAgentReports(t *testing.T) {
 	t.Parallel()
 	m := newFakeWorker(t, run(t, RR), 0)
@@ -66,16 +66,15 @@ func TestAgentReports(t *testing.T) {
 	if s.Loop != (Loop{0.25, 20 * time.Microsecond, 3 * time.Millisecond, 4096}) || s.Heartbeat.Before(before) {
 		t.Errorf("%+v", s)
 	}
-	m.send(`{"cmd":"NODE_NODEINIT","act":"heartbeat","utilization":7,"p50":"x"}`) // rubbish
+	m.send(`{"cmd":"NODE_NODEINIT","act":"heartbeat","utilization":7,"p50":"x"}`) // not valid
 	m.send(`{"cmd":"NODE_NODEINIT","act":"heartbeat","utilization":7,"p50":20}`)
 	if s := m.waitState("a beat", func(s State) bool { return s.Loop.Utilisation > 0.25 }); s.Loop.Utilisation != 1 {
 		t.Errorf("%+v", s.Loop)
 	}
 }
 
-// In fork mode the agent is told to look for servers, and its drain is the end of
-// the channel.
-func TestSingle(t *testing.T) {
+// In fork mode the agent reports servers, and the channel is closed when it has drained.
+func TestForkMode(t *testing.T) {
 	t.Parallel()
 	p := run(t, RR)
 	m := newFakeWorkerOf(t, p.OpenFork)
@@ -86,15 +85,15 @@ func TestSingle(t *testing.T) {
 		t.Errorf("%v", s.Listening)
 	}
 	m.w.DisableKeepAlives()
-	m.expect(shedOrder)
+	m.expect(disableKeepAlives)
 	m.w.StopConnections(false)
 	m.w.Drain("SIGTERM")
-	m.expect(lastDrainOrder)
+	m.expect(drainLast)
 	m.send(`{"cmd":"NODE_NODEINIT","act":"drained"}`)
 	m.waitState("drained", func(s State) bool { return s.Ended && s.Leaving && s.Fault == nil })
 }
 
-// A worker without an agent is asked with the protocol's disconnect, once.
+// A worker without an agent gets the protocol's disconnect, once.
 func TestDrainWithoutAgent(t *testing.T) {
 	t.Parallel()
 	m := newFakeWorker(t, run(t, RR), 0)
@@ -107,12 +106,12 @@ func TestDrainWithoutAgent(t *testing.T) {
 	m.waitState("an agent", func(s State) bool { return s.Agent })
 	m.w.Drain("SIGTERM")
 	m.w.DisableKeepAlives()
-	m.expect(shedOrder)
+	m.expect(disableKeepAlives)
 }
 
-// With rr, what arrives after all workers were told to leave is served by them,
-// and when no more is taken, connections are refused. Only then a worker that
-// says it has drained is believed.
+// With rr, connections that come after all workers were asked to drain go to them, and
+// later ones are refused. Before that, a worker that reports to have drained is not
+// disconnected.
 func TestLastConnections(t *testing.T) {
 	t.Parallel()
 	p := run(t, RR)
@@ -125,20 +124,20 @@ func TestLastConnections(t *testing.T) {
 	}
 	first.w.StopConnections(false)
 	first.w.Drain("SIGTERM")
-	first.expect(drainOrder)
+	first.expect(drain)
 	second.w.StopConnections(false)
 	second.w.Drain("SIGTERM")
-	second.expect(lastDrainOrder)
+	second.expect(drainLast)
 	waiting := dial(t, name)
 	first.send(`{"cmd":"NODE_NODEINIT","act":"drained"}`)
-	first.serve("as it was on its way") // not disconnect
+	first.serve("as it was on its way") // no disconnect
 	if got := read(t, waiting); got != "as it was on its way" {
 		t.Errorf("got %q", got)
 	}
 	refused(t, name)
 	for _, m := range []*fakeWorker{first, second} {
 		m.send(`{"cmd":"NODE_NODEINIT","act":"drained"}`)
-		for { // those with which refused tried
+		for { // connections of refused
 			message := m.receive()
 			if message["act"] != "newconn" {
 				if message["act"] != "disconnect" {
@@ -150,14 +149,14 @@ func TestLastConnections(t *testing.T) {
 			m.ack(int(message["seq"].(float64)), true)
 			m.send(`{"cmd":"NODE_NODEINIT","act":"drained"}`)
 		}
-		m.send(`{"cmd":"NODE_NODEINIT","act":"drained"}`) // asked once, it has done what it could
+		m.send(`{"cmd":"NODE_NODEINIT","act":"drained"}`) // disconnect was sent already
 		m.w.DisableKeepAlives()
-		m.expect(shedOrder)
+		m.expect(disableKeepAlives)
 	}
 }
 
-// What has come before the socket of rr is closed is served, for however long
-// those are busy who are to do that.
+// Connections that come before the socket of rr is closed are served, however long its
+// workers are busy.
 func TestLastConnectionsOfABusyWorker(t *testing.T) {
 	t.Parallel()
 	p := run(t, RR)
@@ -166,15 +165,15 @@ func TestLastConnectionsOfABusyWorker(t *testing.T) {
 	m.send(agentHello)
 	m.waitState("an agent", func(s State) bool { return s.Agent })
 	m.w.Drain("SIGTERM")
-	m.expect(drainOrder)
+	m.expect(drain)
 	var waiting []net.Conn
-	for range maxPending + 2 { // more than it gets unless it answers
+	for range maxPending + 2 { // more than it gets without acks
 		waiting = append(waiting, dial(t, name))
 	}
 	m.w.StopConnections(false)
 	refused(t, name)
 	for i, c := range waiting {
-		m.send(`{"cmd":"NODE_NODEINIT","act":"drained"}`) // of what it knows
+		m.send(`{"cmd":"NODE_NODEINIT","act":"drained"}`)
 		m.serve(strconv.Itoa(i))
 		if got := read(t, c); got != strconv.Itoa(i) {
 			t.Errorf("connection %d got %q", i, got)
@@ -182,14 +181,14 @@ func TestLastConnectionsOfABusyWorker(t *testing.T) {
 	}
 }
 
-// Who asks for what is to go gets it, or another that is as good.
-func TestAsksForWhatGoes(t *testing.T) {
+// A worker that asks for a server that is being closed gets it, or another one.
+func TestQueryForClosingServer(t *testing.T) {
 	t.Parallel()
 	for _, closed := range []bool{false, true} {
 		p := run(t, RR)
-		leaver, late := newFakeWorker(t, p, 0), newFakeWorker(t, p, 0)
-		old, name, _ := leaver.query(0)
-		leaver.w.StopConnections(false)
+		leaving, late := newFakeWorker(t, p, 0), newFakeWorker(t, p, 0)
+		old, name, _ := leaving.query(0)
+		leaving.w.StopConnections(false)
 		if closed {
 			refused(t, name)
 		}
@@ -202,7 +201,7 @@ func TestAsksForWhatGoes(t *testing.T) {
 		if got := read(t, c); got != "late" {
 			t.Errorf("closed %v: got %q", closed, got)
 		}
-		leaver.w.Release(false)
+		leaving.w.Release(false)
 		c = dial(t, name)
 		late.serve("later")
 		if got := read(t, c); got != "later" {
@@ -211,39 +210,39 @@ func TestAsksForWhatGoes(t *testing.T) {
 	}
 }
 
-// What a replaced worker has, and its successor has not asked for yet, stays.
-func TestReplacedKeepsWhatIsToCome(t *testing.T) {
+// What a replaced worker has stays open for its replacement.
+func TestReplacedKeepsServers(t *testing.T) {
 	t.Parallel()
 	p := run(t, RR)
 	old := newFakeWorker(t, p, 0)
 	_, name, _ := old.query(0)
-	fresh := newFakeWorker(t, p, 0)
+	replacement := newFakeWorker(t, p, 0)
 	old.w.StopConnections(true)
 	old.send(agentHello)
 	old.waitState("an agent", func(s State) bool { return s.Agent })
 	old.w.Drain("SIGTERM")
-	old.expect(drainOrder)
+	old.expect(drain)
 	c := dial(t, name)
 	old.send(`{"cmd":"NODE_NODEINIT","act":"drained"}`)
 	old.expect(disconnect)
 	old.conn.Close()
 	old.w.Release(true)
-	fresh.query(0)
-	fresh.serve("from the new one")
+	replacement.query(0)
+	replacement.serve("from the new one")
 	if got := read(t, c); got != "from the new one" {
 		t.Errorf("got %q", got)
 	}
 }
 
-// A socket whose slot goes gets no new connections from then on, the others get
-// them all; and when it is gone, all again.
-func TestSteersAway(t *testing.T) {
+// The socket of a slot that ends gets no more connections, and the others get them all,
+// also after it was closed.
+func TestExcludedFromGroup(t *testing.T) {
 	t.Parallel()
 	for _, balance := range []Balance{ReusePort, IPHash} {
 		t.Run(string(balance), func(t *testing.T) {
 			t.Parallel()
 			p, n := run(t, balance), 3
-			var mouths []*fakeWorker
+			var workers []*fakeWorker
 			var listeners []*net.TCPListener
 			var name map[string]any
 			for slot := range n {
@@ -256,15 +255,15 @@ func TestSteersAway(t *testing.T) {
 					t.Fatal(err)
 				}
 				t.Cleanup(func() { l.Close() })
-				mouths, listeners = append(mouths, m), append(listeners, l.(*net.TCPListener))
+				workers, listeners = append(workers, m), append(listeners, l.(*net.TCPListener))
 			}
-			for _, leaver := range []int{1, 2} {
-				m := mouths[leaver]
+			for _, leaving := range []int{1, 2} {
+				m := workers[leaving]
 				m.send(agentHello)
 				m.waitState("an agent", func(s State) bool { return s.Agent })
 				m.w.StopConnections(false)
 				m.w.Drain("SIGTERM")
-				m.expect(lastDrainOrder)
+				m.expect(drainLast)
 				for from := range 64 {
 					d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+from))}}
 					c, err := d.Dial("tcp", fmt.Sprintf("127.0.0.1:%v", name["port"]))
@@ -273,13 +272,13 @@ func TestSteersAway(t *testing.T) {
 					}
 					c.Close()
 				}
-				if err := listeners[leaver].SetDeadline(time.Now()); err != nil {
+				if err := listeners[leaving].SetDeadline(time.Now()); err != nil {
 					t.Fatal(err)
 				}
-				if c, err := listeners[leaver].Accept(); err == nil {
-					t.Errorf("slot %d got a connection from %v", leaver, c.RemoteAddr())
+				if c, err := listeners[leaving].Accept(); err == nil {
+					t.Errorf("slot %d got a connection from %v", leaving, c.RemoteAddr())
 				}
-				listeners[leaver].Close()
+				listeners[leaving].Close()
 				m.conn.Close()
 				m.w.Release(false)
 			}

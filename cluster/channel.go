@@ -126,7 +126,7 @@ func (c *channel) onTick() {
 	}
 }
 
-// pause has the poller wait for nothing to read: who sets it calls receive.
+// pause stops polling for input, or resumes it. Meanwhile only calls of receive read.
 func (c *channel) pause(paused bool) {
 	if c.paused != paused {
 		c.paused = paused

@@ -132,7 +132,7 @@ func isOpen(fd int) bool {
 	return err == nil
 }
 
-// Frames arrive in order in whatever pieces they come, with who has sent them.
+// Frames arrive in order, in whatever pieces they come, and the sender is known.
 func TestChannelReceives(t *testing.T) {
 	t.Parallel()
 	c := newChannelTest(t)

@@ -76,7 +76,7 @@ func (w *Worker) sendDisconnect() {
 }
 
 // onDrained ends the channel of a worker that has finished what it had, unless it may
-// still get a connection: the agent says it again after that.
+// still get a connection: the agent reports it again after that.
 func (w *Worker) onDrained() {
 	switch {
 	case w.forkMode:
@@ -130,7 +130,7 @@ func (s *server) acceptors(slot int) (inSlot, elsewhere bool) {
 }
 
 // removeFromRotation is called when w is to get no more connections of s. A socket
-// that nobody else accepts from is closed without losing what has come to it.
+// that no other worker accepts from is closed without losing what has come to it.
 func (s *server) removeFromRotation(w *Worker) {
 	switch inSlot, elsewhere := s.acceptors(w.Slot); {
 	case s.balance.perSlot() && elsewhere:

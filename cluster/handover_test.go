@@ -12,7 +12,7 @@ import (
 	"github.com/nodeinit/nodeinit/internal/testproc"
 )
 
-// dial connects to where a worker listens.
+// dial connects to the address of a server.
 func dial(t *testing.T, name map[string]any) net.Conn {
 	t.Helper()
 	c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%v", name["port"]))
@@ -24,7 +24,7 @@ func dial(t *testing.T, name map[string]any) net.Conn {
 	return c
 }
 
-// take returns the next connection that m is handed, and its number.
+// take receives a connection and its number.
 func (m *fakeWorker) take() (seq int, conn net.Conn) {
 	m.t.Helper()
 	message := m.receive()
@@ -41,7 +41,7 @@ func (m *fakeWorker) take() (seq int, conn net.Conn) {
 	return int(message["seq"].(float64)), conn
 }
 
-// serve takes a connection, accepts it and answers on it.
+// serve takes a connection, accepts it and writes answer to it.
 func (m *fakeWorker) serve(answer string) {
 	m.t.Helper()
 	seq, conn := m.take()
@@ -67,23 +67,23 @@ func read(t *testing.T, c net.Conn) string {
 	return string(b)
 }
 
-// A connection that a worker was handed and has not answered when it ends goes
-// to another; what it has answered ended with it.
+// A connection that a worker has not acknowledged when it exits goes to another one. One
+// that it has acknowledged is closed with it.
 func TestUnansweredGoesToAnother(t *testing.T) {
 	t.Parallel()
 	p := run(t, RR)
-	dies, lives := newFakeWorker(t, p, 0), newFakeWorker(t, p, 1)
-	_, name, _ := dies.query(0)
+	exits, other := newFakeWorker(t, p, 0), newFakeWorker(t, p, 1)
+	_, name, _ := exits.query(0)
 	first, second := dial(t, name), dial(t, name)
-	seq, conn := dies.take()
+	seq, conn := exits.take()
 	conn.Close()
-	dies.send(`{"cmd":"NODE_HANDLE_ACK"}`)
-	dies.send(`{"cmd":"NODE_CLUSTER","ack":%d,"accepted":true,"seq":7}`, seq)
-	_, conn = dies.take() // if not before: it may have been too slow to get two ahead
+	exits.send(`{"cmd":"NODE_HANDLE_ACK"}`)
+	exits.send(`{"cmd":"NODE_CLUSTER","ack":%d,"accepted":true,"seq":7}`, seq)
+	_, conn = exits.take() // it has got two at once, or this one after the ack
 	conn.Close()
-	lives.query(0)
-	dies.conn.Close()
-	lives.serve("from the other")
+	other.query(0)
+	exits.conn.Close()
+	other.serve("from the other")
 	if got := read(t, second); got != "from the other" {
 		t.Errorf("the second connection got %q", got)
 	}
@@ -123,7 +123,7 @@ func TestConnectionsWaitForTheReplacement(t *testing.T) {
 	}
 }
 
-// refused waits until nobody listens there any more.
+// refused waits until connections are refused.
 func refused(t *testing.T, name map[string]any) {
 	t.Helper()
 	address := fmt.Sprintf("127.0.0.1:%v", name["port"])
@@ -137,7 +137,7 @@ func refused(t *testing.T, name map[string]any) {
 	t.Errorf("%s still listens", address)
 }
 
-// A refused connection goes to another worker, and is closed once all refuse.
+// A refused connection goes to another worker. It is closed when all have refused it.
 func TestRefusedGoesToAnother(t *testing.T) {
 	t.Parallel()
 	p := run(t, RR)
@@ -153,7 +153,7 @@ func TestRefusedGoesToAnother(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	c = dial(t, name)
-	for _, m := range []*fakeWorker{a, b} { // the order is that of turns
+	for _, m := range []*fakeWorker{a, b} { // in turn
 		seq, conn := m.take()
 		conn.Close()
 		m.ack(seq, false)
@@ -163,32 +163,32 @@ func TestRefusedGoesToAnother(t *testing.T) {
 	}
 }
 
-// A worker that asks and asks, and reads no answer, is given up; a worker that
-// does not read its connections gets few, and the other one the rest.
+// A worker that does not read its connections gets few, and another one the rest. If it
+// sends queries and reads no replies, its channel is closed.
 func TestWorkerThatDoesNotRead(t *testing.T) {
 	t.Parallel()
 	p := run(t, RR)
-	deaf, good := newFakeWorker(t, p, 0), newFakeWorker(t, p, 1)
+	stuck, good := newFakeWorker(t, p, 0), newFakeWorker(t, p, 1)
 	_, name, _ := good.query(0)
-	deaf.query(0)
+	stuck.query(0)
 	var all []net.Conn
 	for range 40 {
 		all = append(all, dial(t, name))
 	}
 	served := 0
-	for served < 40-maxPending { // the deaf one has at most maxPending
+	for served < 40-maxPending { // stuck has at most maxPending
 		good.serve("x")
 		served++
 	}
 	for i := range 1 << 20 {
-		if _, err := fmt.Fprintf(deaf.conn, `{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":"no address","port":1,"addressType":4,"seq":%d}`+"\n", i); err != nil {
-			break // it has been given up
+		if _, err := fmt.Fprintf(stuck.conn, `{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":"no address","port":1,"addressType":4,"seq":%d}`+"\n", i); err != nil {
+			break // its channel was closed
 		}
 	}
 	for range 40 - served {
 		good.serve("x")
 	}
-	deaf.conn.Close() // and with it what lies there unread
+	stuck.conn.Close() // with what it has not read
 	for _, c := range all {
 		if got := read(t, c); got != "x" {
 			t.Fatalf("a connection got %q", got)
@@ -198,14 +198,14 @@ func TestWorkerThatDoesNotRead(t *testing.T) {
 		select {
 		case <-p.Reported():
 		case <-time.After(testproc.HangLimit):
-			t.Fatal("no fault is told")
+			t.Fatal("no fault is reported")
 		}
 		for _, c := range p.Reports() {
-			if c.ID == deaf.w.id && c.State.Ended {
+			if c.ID == stuck.w.id && c.State.Ended {
 				fault = c.State.Fault
 			}
 			if c.ID == good.w.id && c.State.Ended {
-				t.Fatal("the other worker is given up")
+				t.Fatal("the channel of the other worker is closed")
 			}
 		}
 	}

@@ -51,7 +51,7 @@ func (p *process) exited() bool {
 // onEvents is called when the process has exited.
 func (p *process) onEvents(uint32) {
 	w := p.worker
-	w.channel.receiveRemaining() // maybe the online of a process after this one
+	w.channel.receiveRemaining() // this may be the online of the next process
 	if w.process != p {
 		return
 	}

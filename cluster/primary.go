@@ -7,8 +7,8 @@
 // Make a [Primary] with [New] and call [Primary.Run] on a goroutine of its own.
 // For each worker call [Primary.Open], start Node with the descriptor that it
 // returns as NODE_CHANNEL_FD and with NODE_UNIQUE_ID set, and close that descriptor.
-// Receive from [Primary.Reported] and call [Primary.Reports] to learn what workers
-// do. Call [Worker.Release] when the process has exited.
+// Receive from [Primary.Reported] and then call [Primary.Reports] to get the state
+// of workers. Call [Worker.Release] when the process has exited.
 //
 // # Protocol
 //

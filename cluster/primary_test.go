@@ -16,13 +16,13 @@ import (
 	"github.com/nodeinit/nodeinit/internal/testproc"
 )
 
-// A fakeWorker is a worker's end of a channel, with a test behind it that says what
-// no Node would.
+// A fakeWorker is a worker's end of a channel. The test is the worker, and may send what
+// Node would not.
 type fakeWorker struct {
 	t      testing.TB
 	w      *Worker
 	conn   *net.UnixConn
-	unread []byte // read, but not heard yet
+	unread []byte // read, but not returned by receive
 	fds    []int  // that came with it
 }
 
@@ -79,7 +79,7 @@ func (m *fakeWorker) send(format string, args ...any) {
 	}
 }
 
-// receive returns the next message, of a frame with a descriptor the one inside.
+// receive returns the next message; in a frame with a descriptor, that is the inner one.
 func (m *fakeWorker) receive() map[string]any {
 	m.t.Helper()
 	for {
@@ -114,7 +114,7 @@ func (m *fakeWorker) receive() map[string]any {
 	}
 }
 
-// file returns the first descriptor that came and was not asked for yet.
+// file returns the next descriptor that came with a message.
 func (m *fakeWorker) file() *os.File {
 	m.t.Helper()
 	if len(m.fds) == 0 {
@@ -158,8 +158,8 @@ func TestAnswersInsideOutsideOrder(t *testing.T) {
 	}
 }
 
-// FuzzChannel has a worker say anything, in pieces, with descriptors among
-// them, while another one is served.
+// FuzzChannel has a worker send anything, in pieces and with descriptors, while another
+// one is served.
 func FuzzChannel(f *testing.F) {
 	query := `{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":"127.0.0.1","port":0,"addressType":4,"fd":3,"flags":0,"seq":1}` + "\n"
 	f.Add([]byte(query+query), []byte{10, 200}, uint8(1))
@@ -185,7 +185,7 @@ func FuzzChannel(f *testing.F) {
 		}
 		for i, piece := range pieces(data, cuts) {
 			if i == 4 {
-				rights = nil // the kernel takes long over many
+				rights = nil // many take the kernel long
 			}
 			_, _, _ = bad.conn.WriteMsgUnix(piece, unix.UnixRights(rights...), nil)
 		}

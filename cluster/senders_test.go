@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Each library that talks to a primary is told of once, whatever it says besides
-// and however much of it; what Node itself says is not meant.
+// Each library that sends messages to a primary is reported once, however long its
+// messages are. Messages of Node itself do not count.
 func TestSenders(t *testing.T) {
 	t.Parallel()
 	m := newFakeWorker(t, run(t, RR), 0)
@@ -23,7 +23,7 @@ func TestSenders(t *testing.T) {
 	} {
 		m.send("%s", line)
 	}
-	s := m.waitState("all have been heard", func(s State) bool { return slices.Contains(s.Senders, OtherSender) })
+	s := m.waitState("all are reported", func(s State) bool { return slices.Contains(s.Senders, OtherSender) })
 	want := []string{"log4js", "rate-limiter-flexible", "@socket.io/cluster-adapter", "@socket.io/sticky", "prom-client", OtherSender}
 	if !slices.Equal(s.Senders, want) {
 		t.Errorf("heard %q, want %q", s.Senders, want)

@@ -36,7 +36,7 @@ func FuzzSplitter(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data, cuts []byte) {
 		got, whole := framesOf(pieces(data, cuts))
 		want := strings.Split(string(data), "\n")
-		want = want[:len(want)-1] // what follows the last newline has not ended
+		want = want[:len(want)-1] // a frame after the last newline has not ended
 		if len(got) != len(want) {
 			t.Fatalf("%d frames, want %d", len(got), len(want))
 		}
@@ -95,8 +95,8 @@ func TestKindOf(t *testing.T) {
 	}
 }
 
-// FuzzAnswered holds the short way of reading an answer against the long one.
-func FuzzAnswered(f *testing.F) {
+// FuzzParseAck compares parseAck with a JSON parser.
+func FuzzParseAck(f *testing.F) {
 	f.Add([]byte(`{"cmd":"NODE_CLUSTER","ack":12,"accepted":true,"seq":34}`))
 	f.Add([]byte(`{"cmd":"NODE_CLUSTER","ack":0,"accepted":false,"seq":3}`))
 	f.Add([]byte(`{"cmd":"NODE_CLUSTER","ack":99999999999999999999,"accepted":true,"seq":34}`))
@@ -108,7 +108,7 @@ func FuzzAnswered(f *testing.F) {
 			return
 		}
 		if m.Ack == nil || *m.Ack != seq || m.Accepted != accepted {
-			// A later field of the same name counts for a parser; Node writes none.
+			// A parser takes the last field of a name; Node writes one.
 			if bytes.Count(frame, []byte(`ack`)) > 1 || bytes.Count(bytes.ToLower(frame), []byte(`accepted`)) > 1 || bytes.Contains(frame, []byte(`\u`)) || bytes.Count(bytes.ToLower(frame), []byte(`ac`)) > 2 {
 				return
 			}
@@ -117,7 +117,7 @@ func FuzzAnswered(f *testing.F) {
 	})
 }
 
-func TestAnswered(t *testing.T) {
+func TestParseAck(t *testing.T) {
 	t.Parallel()
 	for frame, want := range map[string][2]any{
 		`{"cmd":"NODE_CLUSTER","ack":12,"accepted":true,"seq":34}`: {int64(12), true},
@@ -133,7 +133,7 @@ func TestAnswered(t *testing.T) {
 		`{"cmd":"NODE_CLUSTER","ack":1,"accepted":maybe,"seq":1}`, `{"cmd":"NODE_CLUSTER","ack":9999999999999999999,"accepted":true,"seq":1}`,
 	} {
 		if _, _, ok := parseAck([]byte(frame)); ok {
-			t.Errorf("%s is taken for an answer", frame)
+			t.Errorf("%s is taken for an ack", frame)
 		}
 	}
 }

@@ -39,8 +39,8 @@ func dialPath(t testing.TB, path string) net.Conn {
 	return c
 }
 
-// Each worker removes the file before it listens; whoever had the socket before
-// serves the new one too, and what had come to the old one is not lost.
+// Each worker removes the file before it listens. Workers with the socket before get
+// connections of the new one too, and those that came to the old one are not lost.
 func TestUnixSocketFollowsItsFile(t *testing.T) {
 	t.Parallel()
 	for _, balance := range []Balance{RR, Shared, ReusePort, IPHash} {
@@ -71,11 +71,11 @@ func TestUnixSocketFollowsItsFile(t *testing.T) {
 				}
 			}
 			var early []net.Conn
-			for range 2*maxPending + 5 { // more than they take unanswered
+			for range 2*maxPending + 5 { // more than they get without acks
 				early = append(early, dialPath(t, path))
 			}
 			again(workers[2])
-			for _, m := range workers[:2] { // what they have goes to the third
+			for _, m := range workers[:2] { // so that the third gets theirs
 				m.conn.Close()
 			}
 			for range early {
@@ -89,7 +89,7 @@ func TestUnixSocketFollowsItsFile(t *testing.T) {
 			for _, m := range workers {
 				m.w.Release(false)
 			}
-			newFakeWorker(t, p, 3).query(0) // they are released
+			newFakeWorker(t, p, 3).query(0) // after they were released
 			if _, err := os.Lstat(path); !os.IsNotExist(err) {
 				t.Errorf("the file is left: %v", err)
 			}
@@ -97,7 +97,7 @@ func TestUnixSocketFollowsItsFile(t *testing.T) {
 	}
 }
 
-// A socket that was renamed is still to be found, and is served.
+// A socket whose file was renamed is served.
 func TestRenamedUnixSocketIsServed(t *testing.T) {
 	t.Parallel()
 	p := run(t, RR)
@@ -123,7 +123,7 @@ func TestRenamedUnixSocketIsServed(t *testing.T) {
 	}
 }
 
-// What is another's by now is neither removed nor taken away.
+// A file of another process with the same path is not removed.
 func TestUnixSocketLeavesForeignFilesAlone(t *testing.T) {
 	t.Parallel()
 	p := run(t, RR)
@@ -142,14 +142,14 @@ func TestUnixSocketLeavesForeignFilesAlone(t *testing.T) {
 		t.Errorf("a path that is another's: %v, want EADDRINUSE", errno)
 	}
 	a.w.Release(false)
-	b.query(0) // it is released
+	b.query(0) // after it was released
 	if _, err := os.Lstat(path); err != nil {
 		t.Errorf("the other's file is gone: %v", err)
 	}
 }
 
-// A worker that removes its own file and listens again has two sockets; a path
-// that leads through another directory by now is another one.
+// A worker that removes its own file and listens again has two servers. So has one whose
+// path leads through another directory now.
 func TestUnixSocketOfTheSameWorkerAgain(t *testing.T) {
 	t.Parallel()
 	p := run(t, RR)
@@ -178,7 +178,7 @@ func TestUnixSocketOfTheSameWorkerAgain(t *testing.T) {
 	}
 }
 
-// A name that begins with @ is a file's; NUL begins an abstract one.
+// A name that begins with @ is that of a file, one that begins with NUL is abstract.
 func TestUnixSocketNames(t *testing.T) {
 	t.Parallel()
 	wd, err := os.Getwd()
@@ -205,8 +205,8 @@ func TestUnixSocketNames(t *testing.T) {
 	}
 }
 
-// A socket that lingers, passed to the primary or left in the channel, holds up
-// nobody. A gate has the primary find it when the worker's own copy is closed.
+// A socket with SO_LINGER, passed to the primary or unread in the channel, delays no other
+// worker. The gate keeps the primary from closing it before the worker's copy is closed.
 func TestPassedSocketThatLingers(t *testing.T) {
 	t.Parallel()
 	for _, way := range []string{"passed", "left in the channel"} {
@@ -235,8 +235,7 @@ func TestPassedSocketThatLingers(t *testing.T) {
 	}
 }
 
-// lingering returns a socket whose close takes ten minutes: its peer does not
-// read what is to be sent.
+// lingering returns a socket whose close takes ten minutes: its peer does not read.
 func lingering(t *testing.T) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A Worker is the primary's end of the channel to one worker. Its methods may be
-// called by any goroutine, and do nothing once the channel is closed.
+// A Worker is the primary's end of the channel to one worker. Its methods may be called
+// by any goroutine and do not wait. What they send is dropped once the channel is closed.
 type Worker struct {
 	// Slot is the worker's number, from 0. A replacement has the same.
 	Slot int

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -49,12 +50,13 @@ func (c *Config) checkReload() error {
 // milliseconds, as PM2's kill_timeout is.
 const maxGrace = Duration(10 * time.Minute)
 
-// LongGrace returns a warning where the grace is likely a mistake, "" where not.
+// LongGrace returns a warning where the grace is likely a mistake: long, and without
+// a unit; "" where not.
 func (c *Config) LongGrace() string {
-	if c.Grace <= maxGrace {
+	text, ms := c.Text(&c.Grace), c.Grace/1000
+	if _, err := strconv.ParseFloat(text, 64); err != nil || c.Grace <= maxGrace {
 		return ""
 	}
-	text, ms := c.Text(&c.Grace), c.Grace/1000
 	return fmt.Sprintf("%s %s is %s: a number without a unit is in seconds (for milliseconds write %s %s)", c.Flag(&c.Grace), text, c.Grace, c.Flag(&c.Grace), ms)
 }
 

@@ -5,6 +5,10 @@
 // is in the tag env and makes the name of the flag: STOP_SIGNAL is
 // NODEINIT_STOP_SIGNAL and --stop-signal. A flag wins over the environment, which
 // wins over the default. The long text of nodeinit help FLAG is in help.txt.
+//
+// [FromEnviron] reads the variables, [Config.Parse] the flags, each value by its own
+// type; [Config.Check] finds what does not go together. Errors are for the user: one
+// line, with the name of the setting, the value and an example.
 package config
 
 import (
@@ -32,7 +36,7 @@ const DefaultReadyTimeout = 30 * time.Second
 // what it has no effect (see [Config.Given]), but for the value without. A []T takes several values: flags are
 // repeated, variables separated by commas or by envSeparator.
 type Config struct {
-	Workers      WorkerCount `env:"WORKERS" pm2:"instances|i" arg:"auto|max|N" needs:"workers" without:"1" help:"how many workers; auto: by the limits"`
+	Workers      WorkerCount `env:"WORKERS" pm2:"instances|i" arg:"auto|max|N" needs:"mode" without:"1" help:"how many workers; auto: by the limits"`
 	Mode         Choice      `env:"MODE" pm2:"cluster=per-core" arg:"auto|fork|per-core" help:"one process, or one worker per CPU"`
 	Pre          []Command   `env:"PRE" envSeparator:"\x00" arg:"CMD" help:"run this once before the program; repeatable"`
 	Grace        Duration    `env:"GRACE" pm2:"kill-timeout" arg:"D" help:"from the stop signal to SIGKILL; 0: for ever"`

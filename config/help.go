@@ -19,8 +19,8 @@ func topic(flag string) string {
 	return strings.TrimSpace(text)
 }
 
-// Usage returns a line for each flag of everyday, and the names of the others: what
-// is left of a screen.
+// Usage returns a line for each flag that is in no group, and for each group the
+// names of its flags: together they fit a screen.
 func Usage() string {
 	var b strings.Builder
 	var groups []string

@@ -63,14 +63,13 @@ func TestExplainJSONWithoutLimits(t *testing.T) {
 	}
 }
 
-func TestExplainText(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		name, machine string
-		environ, args []string
-		want          string
-	}{
-		{"limits", "v2-private-1.5cpu-512m", nil, []string{"--", "node", "server.js", "a b"}, `cpus         1.5  (/sys/fs/cgroup/cpu.max)
+// What nodeinit explain prints, for a case that package cgroup is tested with.
+var explanations = []struct {
+	name, machine string
+	environ, args []string
+	want          string
+}{
+	{"limits", "v2-private-1.5cpu-512m", nil, []string{"--", "node", "server.js", "a b"}, `cpus         1.5  (/sys/fs/cgroup/cpu.max)
 memory       512 MiB  (/sys/fs/cgroup/memory.max)
 affinity     4 CPUs
 workers      2  (1.5 CPUs rounds to 2, 4 in the affinity mask, 512 MiB / 256 MiB = 2)
@@ -86,7 +85,7 @@ reload       no signal is set (--reload-signal HUP)
 ready        listen, within 30s
 crashes      the first ends the container (--max-crashes 0)
 `},
-		{"no limits", "v2-private-no-limits", nil, nil, `cpus         no limit  (no file sets one)
+	{"no limits", "v2-private-no-limits", nil, nil, `cpus         no limit  (no file sets one)
 memory       no limit  (no file sets one)
 affinity     4 CPUs
 workers      4  (no CPU quota, 4 in the affinity mask, 4096 MiB / 256 MiB = 16)
@@ -99,7 +98,7 @@ reload       no signal is set (--reload-signal HUP)
 ready        listen, within 30s
 crashes      the first ends the container (--max-crashes 0)
 `},
-		{"overridden", "v2-private-no-limits", []string{"NODEINIT_CPUS=1", "NODEINIT_MEMORY=1G"}, []string{"--memory", "512M", "node"}, `cpus         1  (--cpus)
+	{"overridden", "v2-private-no-limits", []string{"NODEINIT_CPUS=1", "NODEINIT_MEMORY=1G"}, []string{"--memory", "512M", "node"}, `cpus         1  (--cpus)
 memory       512 MiB  (--memory)
 affinity     4 CPUs
 workers      1  (1 CPU, 4 in the affinity mask, 512 MiB / 256 MiB = 2)
@@ -110,7 +109,7 @@ with         NODE_OPTIONS=--max-old-space-size=406
 stop signal  the one that nodeinit gets
 grace        9s
 `},
-		{"recycling", "v2-private-1.5cpu-512m", nil, []string{"--max-memory=50%", "--hang-timeout=9", "--no-agent", "node", "a.js"}, `cpus         1.5  (/sys/fs/cgroup/cpu.max)
+	{"recycling", "v2-private-1.5cpu-512m", nil, []string{"--max-memory=50%", "--hang-timeout=9", "--no-agent", "node", "a.js"}, `cpus         1.5  (/sys/fs/cgroup/cpu.max)
 memory       512 MiB  (/sys/fs/cgroup/memory.max)
 affinity     4 CPUs
 workers      2  (1.5 CPUs rounds to 2, 4 in the affinity mask, 512 MiB / 256 MiB = 2)
@@ -128,7 +127,7 @@ ready        listen, within 30s
 crashes      the first ends the container (--max-crashes 0)
 warning      --hang-timeout 9: not with --no-agent
 `},
-		{"memory.high", "v2-memory-high-below-max", nil, []string{"--heap=off", "node"}, `cpus         no limit  (no file sets one)
+	{"memory.high", "v2-memory-high-below-max", nil, []string{"--heap=off", "node"}, `cpus         no limit  (no file sets one)
 memory       200 MiB  (/sys/fs/cgroup/memory.max)
 memory.high  100 MiB
 affinity     4 CPUs
@@ -138,7 +137,7 @@ would start  ["node"]
 stop signal  the one that nodeinit gets
 grace        9s
 `},
-		{"approximate", "v2-leaf-removed", nil, nil, `cpus         1.5  (/sys/fs/cgroup/app/cpu.max)
+	{"approximate", "v2-leaf-removed", nil, nil, `cpus         1.5  (/sys/fs/cgroup/app/cpu.max)
 memory       64 MiB  (/sys/fs/cgroup/app/memory.max)
 affinity     4 CPUs
 approximate  this process's own cgroup is out of sight; the nearest in sight was read
@@ -150,7 +149,11 @@ stop signal  the one that nodeinit gets
 grace        9s
 warning      cgroup "/app/old (deleted)" is not visible, reading /sys/fs/cgroup/app instead
 `},
-	} {
+}
+
+func TestExplainText(t *testing.T) {
+	t.Parallel()
+	for _, c := range explanations {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			if got := explained(t, c.environ, append([]string{"--root", machine(t, c.machine)}, c.args...)...); got != c.want {

@@ -50,6 +50,7 @@ func (p *Plan) unused() (lines []string) {
 		needs, reason string
 		lacking       bool
 	}{
+		{"mode", p.withoutWorkers(), Mode(p.config.Mode) == Fork}, // where it is chosen otherwise, the start line says why
 		{"workers", p.withoutWorkers(), fork},
 		{"agent", reason, noAgent},
 		{"channel", reason, fork && noAgent}, // a worker has one anyway

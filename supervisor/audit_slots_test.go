@@ -24,11 +24,11 @@ func (a *audit) starting(e event) {
 	}
 	for _, p := range a.w.started {
 		if p.name == e.to {
-			k := &tracked{program: p, nth: a.starts, newcomer: newcomer, grows: grows, ready: notYet, leaving: notYet, hung: notYet, killed: notYet}
+			k := &tracked{program: p, nth: a.starts, replacement: newcomer, grows: grows, ready: notYet, leaving: notYet, hung: notYet, killed: notYet}
 			if grows {
 				a.slots++
 			}
-			a.known[e.to], a.byPID[p.PID()] = k, k
+			a.workers[e.to], a.byPID[p.PID()] = k, k
 		}
 	}
 	a.starts++
@@ -42,7 +42,7 @@ func (a *audit) released(k *tracked, e event) {
 	for _, other := range others {
 		want = want || other.nth > k.nth
 	}
-	if k.newcomer && k.ready < 0 && len(others) > 0 {
+	if k.replacement && k.ready < 0 && len(others) > 0 {
 		want = false // it was never needed
 	}
 	if kept != want || k.gone {
@@ -73,25 +73,25 @@ func (a *audit) replacing(l entry) {
 
 // checkQuit checks that k had served, and is missed.
 func (a *audit) checkQuit(k *tracked, l entry) {
-	_, told := k.at(l.at)
+	_, state := k.at(l.at)
 	others := a.due[k.slot] > 0
-	for _, other := range a.known {
+	for _, other := range a.workers {
 		others = others || other != k && !other.gone
 	}
-	if l.Status != 0 || a.stopAt >= 0 || k.leaving >= 0 || !others && len(a.due) == 0 || told.Servers == 0 && len(told.Listening) == 0 {
-		a.t.Errorf("told %+v, others %v, stop %v, then %s", told, others, a.stopAt, l.text)
+	if l.Status != 0 || a.stopAt >= 0 || k.leaving >= 0 || !others && len(a.due) == 0 || state.Servers == 0 && len(state.Listening) == 0 {
+		a.t.Errorf("state %+v, others %v, stop %v, then %s", state, others, a.stopAt, l.text)
 	}
 	a.promise = a.w.Crashes.Max > 0
 }
 
-// looping checks that nobody in the slot was ready for as long as a slot waits at
+// looping checks that no worker in the slot was ready for as long as a slot waits at
 // most, and no newcomer was ready at all, for a whole window.
 func (a *audit) looping(l entry) {
 	long := time.Duration(l.NotReadyMS) * time.Millisecond
 	if !a.promise || a.w.Crashes.Window == 0 || long < max(a.w.Crashes.Window, 10*time.Second) {
 		a.t.Errorf("promise %v, %v of %v: %s", a.promise, long, a.w.Crashes.Window, l.text)
 	}
-	for _, k := range a.known {
+	for _, k := range a.workers {
 		until := a.now
 		if k.ended {
 			until = min(until, k.endedAt)
@@ -99,7 +99,7 @@ func (a *audit) looping(l entry) {
 		if k.leaving >= 0 {
 			until = min(until, k.leaving)
 		}
-		newcomer := k.newcomer && k.ready > a.now-long
+		newcomer := k.replacement && k.ready > a.now-long
 		if k.slot == l.Worker && k.ready >= 0 && (newcomer || until-k.ready >= 15*time.Second && until > a.now-long+time.Millisecond) {
 			a.t.Errorf("%s was ready from %v to %v: %s", k.name, k.ready, until, l.text)
 		}
@@ -119,7 +119,7 @@ func (a *audit) reloaded(l entry) {
 		a.t.Errorf("since %v, stop %v: %s", a.reload, a.stopAt, l.text)
 	}
 	a.reload = notYet
-	for _, k := range a.known {
+	for _, k := range a.workers {
 		ended := k.gone || k.ended && k.endedAt == a.now
 		switch {
 		case ended || k.hung >= 0 || k.killed >= 0:

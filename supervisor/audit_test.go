@@ -13,17 +13,17 @@ import (
 // An audit goes through what happened in a container that was changed while it
 // ran, and checks that each step was allowed and none was left out.
 type audit struct {
-	voyage
-	t     *testing.T
-	now   time.Duration
-	known map[string]*tracked // by name
-	byPID map[int]*tracked
+	changedRun
+	t       *testing.T
+	now     time.Duration
+	workers map[string]*tracked // by name
+	byPID   map[int]*tracked
 
 	slots   int // there are
 	want    int // there are to be
 	due     map[int]time.Duration
 	answers []time.Duration // crashes answered with a new worker
-	failed  bool            // the last start, and it was to be instead of one who crashed
+	failed  bool            // the last start, and it was to be instead of one that crashed
 	promise bool            // a crash that is to be answered in this very moment
 	first   bool            // the first start is not over
 	reload  time.Duration   // since when; -1: none
@@ -37,25 +37,25 @@ type audit struct {
 // A tracked worker is what the audit knows of a worker.
 type tracked struct {
 	*program
-	nth      int  // of all
-	newcomer bool // came beside another one, or to a new slot
-	grows    bool // that
-	why      string
-	ready    time.Duration
-	leaving  time.Duration // we asked it to leave, while others stay
-	hung     time.Duration
-	killed   time.Duration
-	asked    bool // by a signal
-	drained  bool
-	gone     bool
+	nth         int  // of all
+	replacement bool // came beside another one, or to a new slot
+	grows       bool // that
+	why         string
+	ready       time.Duration
+	leaving     time.Duration // we asked it to leave, while others stay
+	hung        time.Duration
+	killed      time.Duration
+	asked       bool // by a signal
+	drained     bool
+	gone        bool
 }
 
 const notYet = time.Duration(-1)
 
-func (v voyage) audit(t *testing.T) {
+func (v changedRun) audit(t *testing.T) {
 	t.Helper()
 	a := audit{
-		voyage: v, t: t, known: make(map[string]*tracked), byPID: make(map[int]*tracked), due: make(map[int]time.Duration),
+		changedRun: v, t: t, workers: make(map[string]*tracked), byPID: make(map[int]*tracked), due: make(map[int]time.Duration),
 		slots: v.w.Workers, want: v.w.Workers, first: true, reload: notYet, stopAt: notYet, kill: forever,
 	}
 	log := v.log
@@ -90,10 +90,10 @@ func slotOf(name string) int {
 	return n
 }
 
-// others returns those in the slot of k who are not gone.
+// others returns the other workers in the slot of k that are not gone.
 func (a *audit) others(slot int, k *tracked) []*tracked {
 	var all []*tracked
-	for _, other := range a.known {
+	for _, other := range a.workers {
 		if other.slot == slot && !other.gone && other != k {
 			all = append(all, other)
 		}
@@ -103,7 +103,7 @@ func (a *audit) others(slot int, k *tracked) []*tracked {
 
 func (a *audit) happened(e event) {
 	a.giveUp()
-	k := a.known[e.to]
+	k := a.workers[e.to]
 	switch {
 	case e.to == "rest":
 	case e.did == "starts", e.did == "not started":
@@ -117,13 +117,13 @@ func (a *audit) happened(e event) {
 			a.t.Errorf("%v: asked %v, leaving %v, halting %v", e, k.asked, k.leaving, a.halting)
 		}
 	case e.did == "drain", e.did == "disconnect":
-		late := e.did == "drain" && k.told.Serving // after the signal
+		late := e.did == "drain" && k.state.Serving // after the signal
 		if k.drained || !late && (e.did == "disconnect") != k.asked || a.stopAt < 0 && k.leaving < 0 || !a.halting && k.leaving < 0 {
 			a.t.Errorf("%v: drained before %v, leaving %v, stop %v", e, k.drained, k.leaving, a.stopAt)
 		}
 		k.drained = true
-		if e.did == "drain" && k.retired != 1 || k.retired > 0 && k.replaced != (k.leaving >= 0 && k.why != "scale") {
-			a.t.Errorf("%v: retired %d, replaced %v, why %q", e, k.retired, k.replaced, k.why)
+		if e.did == "drain" && k.connectionsStopped != 1 || k.connectionsStopped > 0 && k.replaced != (k.leaving >= 0 && k.why != "scale") {
+			a.t.Errorf("%v: retired %d, replaced %v, why %q", e, k.connectionsStopped, k.replaced, k.why)
 		}
 	case e.did != "":
 		a.released(k, e)
@@ -142,8 +142,8 @@ func (a *audit) happened(e event) {
 		k.killed = e.at
 	default: // a stop
 		if e.sig != unix.SIGCONT {
-			if k.asked = true; !k.drained && k.hung < 0 && (k.shed == 0 || (k.retired > 0) != (k.leaving >= 0)) {
-				a.t.Errorf("%v: shed %d, retired %d, leaving %v", e, k.shed, k.retired, k.leaving)
+			if k.asked = true; !k.drained && k.hung < 0 && (k.keepAlivesDisabled == 0 || (k.connectionsStopped > 0) != (k.leaving >= 0)) {
+				a.t.Errorf("%v: shed %d, retired %d, leaving %v", e, k.keepAlivesDisabled, k.connectionsStopped, k.leaving)
 			}
 		}
 		if !a.halting && k.leaving < 0 && !a.third() {
@@ -154,10 +154,10 @@ func (a *audit) happened(e event) {
 }
 
 // third reports whether the third stop signal is there.
-func (a *audit) third() bool { return a.fleet.third() <= a.now }
+func (a *audit) third() bool { return a.fleetRun.third() <= a.now }
 
-// giveUp takes away the last slots while there are too many and nobody is in
-// them, or to come.
+// giveUp removes the last slots while there are too many and no worker is in them,
+// or to come.
 func (a *audit) giveUp() {
 	for a.stopAt < 0 && a.want < a.slots && len(a.changing()) == 0 {
 		if _, again := a.due[a.slots-1]; again || len(a.others(a.slots-1, nil)) > 0 {
@@ -168,11 +168,11 @@ func (a *audit) giveUp() {
 }
 
 // serves reports whether k is known to be ready, and to go on by what it had
-// told before a moment.
+// reported before a moment.
 func (a *audit) serves(k *tracked, before time.Duration) bool {
-	told, _ := k.at(before)
+	state, _ := k.at(before)
 	return k.ready >= 0 && k.leaving < 0 && k.hung < 0 && k.killed < 0 && !k.gone &&
-		!told.Leaving && !told.Ended && (!k.ended || k.endedAt >= before)
+		!state.Leaving && !state.Ended && (!k.ended || k.endedAt >= before)
 }
 
 // checkChanges counts the slots in change.
@@ -184,8 +184,8 @@ func (a *audit) checkChanges(e event) {
 
 func (a *audit) changing() map[int]bool {
 	slots := make(map[int]bool)
-	for _, k := range a.known {
-		if !k.gone && (k.leaving >= 0 || k.newcomer && k.ready < 0) {
+	for _, k := range a.workers {
+		if !k.gone && (k.leaving >= 0 || k.replacement && k.ready < 0) {
 			slots[k.slot] = true
 		}
 	}
@@ -215,8 +215,8 @@ func (a *audit) logged(l entry) {
 			a.t.Errorf("a stop at %v, leaving at %v, then %s", a.stopAt, k.leaving, l.text)
 		}
 		if crash := l.Status != 0 || k.hung >= 0 && k.endedAt > k.hung; crash && a.stopAt < 0 && k.leaving < 0 {
-			// A newcomer's costs nobody anything, unless it holds the slot already.
-			a.promise = !k.newcomer || k.ready >= 0 || len(a.others(k.slot, k)) == 0 && !k.grows
+			// A replacement's does not count, unless it is current already.
+			a.promise = !k.replacement || k.ready >= 0 || len(a.others(k.slot, k)) == 0 && !k.grows
 		}
 		if l.Level == "warn" {
 			a.checkQuit(k, l)
@@ -262,7 +262,7 @@ func (a *audit) stopping(l entry) {
 	clear(a.due)
 	switch {
 	case l.Reason != "":
-		a.kill, a.halting = l.at+a.leastGrace(), true
+		a.kill, a.halting = l.at+a.ownGrace(), true
 	case a.w.Stop.Delay > 0:
 	default:
 		a.kill, a.halting = l.at+a.graceOr(forever-l.at), true
@@ -275,7 +275,7 @@ func (a *audit) stopping(l entry) {
 }
 
 func (a *audit) checkEnd() {
-	for name, k := range a.known {
+	for name, k := range a.workers {
 		if !k.gone {
 			a.t.Errorf("%s is forgotten", name)
 		}
@@ -283,7 +283,7 @@ func (a *audit) checkEnd() {
 	if a.end.Starts != a.starts {
 		a.t.Errorf("%d starts, not %d", a.starts, a.end.Starts)
 	}
-	// Those who survive SIGKILL are in the way of an empty container.
+	// Those that survive SIGKILL are in the way of an empty container.
 	late := 3500 * time.Millisecond
 	if a.stopAt >= 0 && a.kill < forever && a.took > a.kill+late {
 		a.t.Errorf("stopped at %v, to be killed at %v, took %v", a.stopAt, a.kill, a.took)
@@ -294,7 +294,7 @@ func (a *audit) checkEnd() {
 	if len(a.due) > 0 && a.stopAt < 0 && !a.promise { // else that crash was the end
 		a.t.Errorf("to be started yet: %v", a.due)
 	}
-	for _, k := range a.known {
+	for _, k := range a.workers {
 		a.checkSilence(k)
 	}
 	if slices.ContainsFunc(a.w.started, func(p *program) bool { return p.slot > 9 }) {

@@ -8,27 +8,27 @@ import (
 	"github.com/nodeinit/nodeinit/supervisor"
 )
 
-// at returns what k had told before a moment, and by the end of it.
+// at returns what k had reported before a moment, and by the end of it.
 func (k *tracked) at(when time.Duration) (before, after cluster.State) {
-	for _, told := range k.telling {
-		if told.at < when {
-			before = told.state
+	for _, past := range k.history {
+		if past.at < when {
+			before = past.state
 		}
-		if told.at <= when {
-			after = told.state
+		if past.at <= when {
+			after = past.state
 		}
 	}
 	after.Ended = after.Ended || k.ended && k.endedAt <= when
 	return before, after
 }
 
-// states returns what k may have been known to have told at a moment.
+// states returns what k may have been known to have reported at a moment.
 func (k *tracked) states(when time.Duration) []cluster.State {
 	before, after := k.at(when)
 	all := []cluster.State{before, after}
-	for _, told := range k.telling {
-		if told.at == when {
-			all = append(all, told.state)
+	for _, past := range k.history {
+		if past.at == when {
+			all = append(all, past.state)
 		}
 	}
 	return all
@@ -36,44 +36,44 @@ func (k *tracked) states(when time.Duration) []cluster.State {
 
 // checkReady checks that k was ready when it was said to be.
 func (a *audit) checkReady(k *tracked, l entry) {
-	ok := slices.ContainsFunc(k.states(l.at), func(told cluster.State) bool { return a.isReady(told, l.at-k.begun) })
-	before, told := k.at(l.at)
+	ok := slices.ContainsFunc(k.states(l.at), func(state cluster.State) bool { return a.isReady(state, l.at-k.begun) })
+	before, state := k.at(l.at)
 	if !ok || before.Leaving || before.Ended || k.ready >= 0 || a.halting && a.w.Ready.When == supervisor.ReadyNone {
-		a.t.Errorf("told %+v, then %s", told, l.text)
+		a.t.Errorf("state %+v, then %s", state, l.text)
 	}
 }
 
-func (a *audit) isReady(told cluster.State, age time.Duration) bool {
-	listens, all := len(told.Listening) > 0, len(told.Awaited) == 0
+func (a *audit) isReady(state cluster.State, age time.Duration) bool {
+	listens, all := len(state.Listening) > 0, len(state.Awaited) == 0
 	patience := a.w.Ready.Timeout
 	switch a.w.Ready.When {
 	case supervisor.ReadyNone:
 		return age == 0
 	case supervisor.ReadyMessage:
-		return told.Ready
+		return state.Ready
 	case supervisor.ReadyListen:
 		return listens && (all || age == patience || patience == 0 && age >= 30*time.Second)
 	}
 	if patience == 0 {
 		patience = 30 * time.Second
 	}
-	return listens && all || age == patience && (listens || told.Servers == 0)
+	return listens && all || age == patience && (listens || state.Servers == 0)
 }
 
-// checkLeaving checks that somebody serves when k is asked to leave, and that it
+// checkLeaving checks that another worker serves when k is asked to leave, and that it
 // is for a reason.
 func (a *audit) checkLeaving(k *tracked, l entry) {
 	if k.leaving >= 0 || a.stopAt >= 0 {
 		a.t.Errorf("leaving since %v, stop %v, then %s", k.leaving, a.stopAt, l.text)
 	}
 	others := false
-	for _, other := range a.known {
+	for _, other := range a.workers {
 		others = others || other != k && a.serves(other, a.now)
 	}
-	if a.serves(k, a.now+1) && !others { // what it tells in this very moment may be known
-		a.t.Errorf("nobody else serves: %s", l.text)
+	if a.serves(k, a.now+1) && !others { // what it reports in this very moment may be known
+		a.t.Errorf("no other serves: %s", l.text)
 	}
-	_, told := k.at(l.at)
+	_, state := k.at(l.at)
 	switch supervisor.ChangeReason(l.Why) {
 	case supervisor.ForReload:
 		if a.reload < 0 || k.nth >= a.mark {
@@ -94,17 +94,17 @@ func (a *audit) checkLeaving(k *tracked, l entry) {
 	default:
 		a.t.Errorf("no reason: %s", l.text)
 	}
-	if slices.ContainsFunc(k.states(l.at), func(told cluster.State) bool { return a.order(told) == l.Order }) {
+	if slices.ContainsFunc(k.states(l.at), func(state cluster.State) bool { return a.order(state) == l.Order }) {
 		return
 	}
-	a.t.Errorf("told %+v: %s", told, l.text)
+	a.t.Errorf("state %+v: %s", state, l.text)
 }
 
-func (a *audit) order(told cluster.State) string {
+func (a *audit) order(state cluster.State) string {
 	switch {
-	case a.w.Stop.Order == supervisor.SignalFirst, told.Ended:
+	case a.w.Stop.Order == supervisor.SignalFirst, state.Ended:
 		return "signal"
-	case a.w.Stop.Order == supervisor.DrainFirst, told.Agent: // whatever it handles
+	case a.w.Stop.Order == supervisor.DrainFirst, state.Agent: // whatever it handles
 		return "drain"
 	}
 	return "signal"
@@ -122,7 +122,7 @@ func (a *audit) checkHang(k *tracked, l entry) {
 	}
 }
 
-// checkSilence checks that nobody who was silent for too long was overlooked.
+// checkSilence checks that no worker that was silent for too long was overlooked.
 func (a *audit) checkSilence(k *tracked) {
 	if a.w.HangTimeout == 0 || k.hung >= 0 {
 		return
@@ -136,15 +136,15 @@ func (a *audit) checkSilence(k *tracked) {
 	if k.ended {
 		until = min(until, k.endedAt)
 	}
-	for i, told := range k.telling {
-		if told.state.Ended {
-			until = min(until, told.at)
+	for i, past := range k.history {
+		if past.state.Ended {
+			until = min(until, past.at)
 		}
 		next := until
-		if i+1 < len(k.telling) {
-			next = min(next, k.telling[i+1].at)
+		if i+1 < len(k.history) {
+			next = min(next, k.history[i+1].at)
 		}
-		if beat := told.state.Heartbeat; !beat.IsZero() && next-beat.Sub(a.w.start) > a.w.HangTimeout*9/8+2 && next <= until {
+		if beat := past.state.Heartbeat; !beat.IsZero() && next-beat.Sub(a.w.start) > a.w.HangTimeout*9/8+2 && next <= until {
 			a.t.Errorf("%s was silent from %v to %v", k.name, beat.Sub(a.w.start), next)
 		}
 	}
@@ -152,7 +152,7 @@ func (a *audit) checkSilence(k *tracked) {
 
 // checkKill checks that k was killed for a reason, and in time.
 func (a *audit) checkKill(k *tracked, l entry) {
-	_, told := k.at(l.at)
+	_, state := k.at(l.at)
 	ok := false
 	switch supervisor.KillReason(l.Why) {
 	case supervisor.GraceExceeded:
@@ -161,20 +161,20 @@ func (a *audit) checkKill(k *tracked, l entry) {
 		ok = a.third()
 	case supervisor.NotReady:
 		patience := a.w.Ready.Timeout
-		if patience == 0 && a.w.Ready.When == supervisor.ReadyAuto && told.Leaving && k.newcomer {
+		if patience == 0 && a.w.Ready.When == supervisor.ReadyAuto && state.Leaving && k.replacement {
 			patience = 30 * time.Second
 		}
 		before, _ := k.at(l.at)
-		inPart := a.w.Ready.When != supervisor.ReadyMessage && len(before.Listening) > 0 && !told.Leaving
+		inPart := a.w.Ready.When != supervisor.ReadyMessage && len(before.Listening) > 0 && !state.Leaving
 		ok = patience > 0 && l.at == k.begun+patience && k.ready < 0 && k.leaving < 0 && a.stopAt < 0 && !inPart
 	case supervisor.Hang:
 		ok = k.hung >= 0 && l.at == k.hung+5*time.Second
 	case supervisor.ChannelClosed:
-		ok = told.Ended && k.leaving < 0
+		ok = state.Ended && k.leaving < 0
 	case supervisor.ChannelFault:
-		ok = told.Fault != nil && k.leaving < 0 && !a.halting
+		ok = state.Fault != nil && k.leaving < 0 && !a.halting
 	}
 	if !ok {
-		a.t.Errorf("told %+v, ready %v, leaving %v, hung %v, stop %v, kill %v: %s", told, k.ready, k.leaving, k.hung, a.stopAt, a.kill, l.text)
+		a.t.Errorf("state %+v, ready %v, leaving %v, hung %v, stop %v, kill %v: %s", state, k.ready, k.leaving, k.hung, a.stopAt, a.kill, l.text)
 	}
 }

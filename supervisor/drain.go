@@ -21,8 +21,8 @@ const (
 	// handle the signal itself, as its agent reports; else FinishFirst. Without an
 	// agent, SignalFirst.
 	AutoOrder StopOrder = ""
-	// SignalFirst: the drain only when the worker has no server any more, as it
-	// costs nobody anything then.
+	// SignalFirst: the drain only when the worker has no server any more: then it
+	// loses no connection.
 	SignalFirst StopOrder = "signal"
 	// DrainFirst: the signal when the channel has ended, or shortly before the end
 	// of the grace.
@@ -111,7 +111,7 @@ func (w *worker) sendStop(sig stopSignal) {
 }
 
 // markStopping is the second half of stop: it records that w has got the signal, and
-// asks it over its channel too where that costs nobody anything.
+// asks it over its channel too where that loses no connection.
 func (w *worker) markStopping() {
 	if w.state == workerKilled || w.state == workerHung {
 		return

@@ -64,7 +64,7 @@ func TestDiagnose(t *testing.T) {
 		{"exit", supervisor.Exit{Status: exitedWith(0)}, none, heap, supervisor.Exited},
 		{"bad exit", supervisor.Exit{Status: exitedWith(1), MaxRSS: heap}, none, heap, supervisor.Exited},
 		{"signal", supervisor.Exit{Status: killedBy(unix.SIGTERM)}, none, heap, supervisor.Signalled},
-		{"SIGKILL of somebody", supervisor.Exit{Status: killedBy(unix.SIGKILL)}, none, heap, supervisor.Signalled},
+		{"SIGKILL from elsewhere", supervisor.Exit{Status: killedBy(unix.SIGKILL)}, none, heap, supervisor.Signalled},
 		{"137 of its own", supervisor.Exit{Status: exitedWith(137)}, none, heap, supervisor.Exited},
 		{"nothing known", supervisor.Exit{Status: killedBy(unix.SIGKILL)}, cgroup.Stats{}, 0, supervisor.Signalled},
 		{"own limit", supervisor.Exit{Status: killedBy(unix.SIGKILL)}, own, heap, supervisor.OOMKilled},

@@ -99,7 +99,7 @@ func (s fleetScenario) world(t *testing.T) *world {
 		s.set(w)
 	}
 	if s.rest != "" {
-		w.rest.gone, w.rest.reaction = false, scriptOf(t, s.rest).reaction
+		w.left.gone, w.left.reaction = false, scriptOf(t, s.rest).reaction
 	}
 	return w
 }

@@ -14,7 +14,7 @@ type Process interface {
 	// reaped it returns [os.ErrProcessDone].
 	Signal(sig unix.Signal, group bool) error
 	// Stopped reports whether the process, or one of those that get SIGCONT with it,
-	// is stopped (^Z, SIGSTOP, a debugger); an error, that this cannot be told. One
+	// is stopped (^Z, SIGSTOP, a debugger); an error, that this is not known. One
 	// that is not, after it was signalled, gets the signal. It must not take long.
 	Stopped(group bool) (bool, error)
 	// Exited is closed when the process has ended; Status and MaxRSS, in bytes,

@@ -14,40 +14,34 @@ import (
 
 // A program is a fake Process with a Channel.
 type program struct {
-	world           *world
-	name            string
-	slot            int
-	nth             int // in its slot
-	reaction        reaction
-	drained         *ending        // what becomes of it when it is drained
-	shed            int            // so often it was told to shed its clients
-	retired         int            // and to get no new ones
-	replaced        bool           // the last time because another one gets them
-	leaves          *time.Duration // so long after it is drained its channel ends
-	finishes        *time.Duration // so long after it is to finish it says that it has
-	servesOn        string         // after the signal: "soon" or "late"; "" it does not
-	denied          error          // what Signal returns, if not nil
-	exited          chan struct{}
-	begun           time.Duration
-	told            cluster.State
-	telling         []telling
-	ended           bool
-	endedAt         time.Duration
-	status          unix.WaitStatus
-	observed        bool // Status was asked: the supervisor knows that it has ended
-	late            bool // and was signalled nevertheless
-	released        int  // so often
-	channelReleased bool
-	stopped         bool
-	unseen          error         // what Stopped returns, if not nil
-	pending         []unix.Signal // what it gets when it runs again
-	rss             int64
-	terminal        bool
-	stopping        bool // OnStop was called: its end is that of all it has started
+	script
+	world              *world
+	name               string
+	slot               int
+	nth                int  // in its slot
+	keepAlivesDisabled int  // so often it was asked to disable keep-alives
+	connectionsStopped int  // and to get no new ones
+	replaced           bool // the last time because another one gets them
+	exited             chan struct{}
+	begun              time.Duration
+	state              cluster.State
+	history            []stateAt
+	ended              bool
+	endedAt            time.Duration
+	status             unix.WaitStatus
+	observed           bool // Status was asked: the supervisor knows that it has ended
+	late               bool // and was signalled nevertheless
+	released           int  // so often
+	channelReleased    bool
+	stopped            bool
+	pending            []unix.Signal // what it gets when it runs again
+	rss                int64
+	terminal           bool
+	stopping           bool // OnStop was called: its end is that of all it has started
 }
 
-// A telling is what a worker had told at a time.
-type telling struct {
+// A stateAt is what a worker had reported at a time.
+type stateAt struct {
 	at    time.Duration
 	state cluster.State
 }
@@ -58,7 +52,7 @@ const maxRSS = 1 << 26 // of the worker in slot 0, the largest
 func (p *program) worker() *supervisor.Worker {
 	w := &supervisor.Worker{
 		PID: p.PID(), Process: p, OldSpace: 2 * maxRSS, HasTerminal: p.terminal, RSS: p.residentSet,
-		OnStop: func() { p.hears(func() { p.stopping = true }) }, OnRelease: p.release,
+		OnStop: func() { p.record(func() { p.stopping = true }) }, OnRelease: p.release,
 	}
 	if p.world.hasChannels() {
 		w.ID, w.Channel = int64(w.PID), p
@@ -143,35 +137,35 @@ func (p *program) Drain(string) { p.leave("drain") }
 
 // Finish has the program say after what its script says that it has finished.
 func (p *program) Finish(limit time.Duration) {
-	p.hears(func() {
-		p.shed++
+	p.record(func() {
+		p.keepAlivesDisabled++
 		p.world.note(event{to: p.name, did: fmt.Sprintf("finish %v", limit)})
 		if p.finishes != nil {
-			time.AfterFunc(*p.finishes, func() { tells("finished")(p) })
+			time.AfterFunc(*p.finishes, func() { reportOf("finished")(p) })
 		}
 	})
 }
 
 // Watch has the program say after soon or late, as its script says, that it serves on.
 func (p *program) Watch(_ string, soon, late time.Duration) {
-	p.hears(func() {
+	p.record(func() {
 		p.world.note(event{to: p.name, did: fmt.Sprintf("watch %v %v", soon, late)})
 		after := map[string]time.Duration{"soon": soon, "late": late}[p.servesOn]
 		if after > 0 {
-			time.AfterFunc(after, func() { tells("serving")(p) })
+			time.AfterFunc(after, func() { reportOf("serving")(p) })
 		}
 	})
 }
 
 func (p *program) Disconnect() { p.leave("disconnect") }
 
-func (p *program) DisableKeepAlives() { p.hears(func() { p.shed++ }) }
+func (p *program) DisableKeepAlives() { p.record(func() { p.keepAlivesDisabled++ }) }
 
 func (p *program) StopConnections(replaced bool) {
-	p.hears(func() { p.retired, p.replaced = p.retired+1, replaced })
+	p.record(func() { p.connectionsStopped, p.replaced = p.connectionsStopped+1, replaced })
 }
 
-func (p *program) hears(note func()) {
+func (p *program) record(note func()) {
 	w := p.world
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -187,7 +181,7 @@ func (p *program) leave(how string) {
 	p.late = p.late || p.observed || p.released > 0
 	w.note(event{to: p.name, did: how})
 	if p.leaves != nil {
-		time.AfterFunc(*p.leaves, func() { tells("hangsup")(p) })
+		time.AfterFunc(*p.leaves, func() { reportOf("hangsup")(p) })
 	}
 	if p.drained != nil {
 		time.AfterFunc(p.drained.after, func() { p.end(p.drained.status) })
@@ -215,17 +209,17 @@ func (p *program) release(kept bool) {
 	}
 }
 
-// tell changes what the program has told nodeinit, while it lives.
-func (p *program) tell(change func(*cluster.State)) {
+// report changes what the program has reported, while it runs.
+func (p *program) report(change func(*cluster.State)) {
 	w := p.world
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if p.ended {
 		return
 	}
-	change(&p.told)
-	p.telling = append(p.telling, telling{time.Since(w.start), p.told})
-	w.reports.add(cluster.Report{ID: int64(p.PID()), State: p.told})
+	change(&p.state)
+	p.history = append(p.history, stateAt{time.Since(w.start), p.state})
+	w.reports.add(cluster.Report{ID: int64(p.PID()), State: p.state})
 }
 
 func (p *program) end(status unix.WaitStatus) {
@@ -237,8 +231,8 @@ func (p *program) end(status unix.WaitStatus) {
 	}
 	p.ended, p.endedAt, p.status = true, time.Since(w.start), status
 	if w.script != nil { // the kernel closes its channel
-		p.told.Ended = true
-		w.reports.add(cluster.Report{ID: int64(p.PID()), State: p.told})
+		p.state.Ended = true
+		w.reports.add(cluster.Report{ID: int64(p.PID()), State: p.state})
 	}
 	close(p.exited)
 	w.announceEmpty()
@@ -247,14 +241,14 @@ func (p *program) end(status unix.WaitStatus) {
 func exitedWith(code int) unix.WaitStatus      { return unix.WaitStatus(code << 8) }
 func killedBy(sig unix.Signal) unix.WaitStatus { return unix.WaitStatus(sig) }
 
-// reports is a Reporter.
-type reports struct {
+// reporter is a Reporter.
+type reporter struct {
 	wake chan struct{}
 	mu   sync.Mutex
 	list []cluster.Report
 }
 
-func (r *reports) add(report cluster.Report) {
+func (r *reporter) add(report cluster.Report) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.list = append(r.list, report)
@@ -264,9 +258,9 @@ func (r *reports) add(report cluster.Report) {
 	}
 }
 
-func (r *reports) Reported() <-chan struct{} { return r.wake }
+func (r *reporter) Reported() <-chan struct{} { return r.wake }
 
-func (r *reports) Reports() []cluster.Report {
+func (r *reporter) Reports() []cluster.Report {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	list := r.list

@@ -18,8 +18,8 @@ import (
 func TestRandomChanges(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(2500) {
-		var v voyage
-		synctest.Test(t, func(t *testing.T) { v = embark(t, seed) })
+		var v changedRun
+		synctest.Test(t, func(t *testing.T) { v = runChanged(t, seed) })
 		v.audit(t)
 		if t.Failed() {
 			w := v.w
@@ -30,9 +30,9 @@ func TestRandomChanges(t *testing.T) {
 	}
 }
 
-// A voyage is what became of a random container that is changed while it runs.
-type voyage struct {
-	fleet
+// A changedRun is what became of a random container that is changed while it runs.
+type changedRun struct {
+	fleetRun
 	asked    []string
 	statuses []supervisor.Status
 }
@@ -54,9 +54,9 @@ func (d dice) odds(n, of int) bool { return d.IntN(of) < n }
 
 func oneOf[T any](d dice, values ...T) T { return values[d.IntN(len(values))] }
 
-// embark runs a container that is stopped, if it does not end before, and whose
+// runChanged runs a container that is stopped, if it does not end before, and whose
 // workers end after an hour at the latest.
-func embark(t *testing.T, seed uint64) voyage {
+func runChanged(t *testing.T, seed uint64) changedRun {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 3))
 	d := dice{Rand: rng, grain: 100 * time.Millisecond}
@@ -69,7 +69,7 @@ func embark(t *testing.T, seed uint64) voyage {
 	w := newFleet(1+d.IntN(4), func(string) script { return kind.script(scripts) })
 	w.target = w.Workers
 	settings(d, w)
-	v := voyage{}
+	v := changedRun{}
 	for range d.IntN(7) {
 		what := oneOf(d, "reload", "reload", "reload", fmt.Sprintf("scale:%d", d.IntN(5)), fmt.Sprintf("target:%d", 1+d.IntN(5)))
 		v.asked = append(v.asked, fmt.Sprintf("%v %s", d.moment(), what))
@@ -93,7 +93,7 @@ func embark(t *testing.T, seed uint64) voyage {
 			statuses = append(statuses, w.Status())
 		})
 	}
-	v.fleet = outcome(t, w)
+	v.fleetRun = outcome(t, w)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	v.statuses = slices.Clone(statuses)
@@ -169,7 +169,7 @@ func (k kind) script(d dice) script {
 }
 
 func actOfWord(what string) func(*program) {
-	do := tells(what)
+	do := reportOf(what)
 	if do == nil {
 		panic(what)
 	}

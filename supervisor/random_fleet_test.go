@@ -17,8 +17,8 @@ import (
 func TestRandomFleets(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(6000) {
-		var f fleet
-		synctest.Test(t, func(t *testing.T) { f = sail(t, seed) })
+		var f fleetRun
+		synctest.Test(t, func(t *testing.T) { f = runFleet(t, seed) })
 		f.replay(t)
 		f.check(t)
 		if t.Failed() {
@@ -28,8 +28,8 @@ func TestRandomFleets(t *testing.T) {
 	}
 }
 
-// A fleet is what became of a random container.
-type fleet struct {
+// A fleetRun is what became of a random container.
+type fleetRun struct {
 	w    *world
 	end  supervisor.Exit
 	err  error
@@ -49,8 +49,8 @@ type entry struct {
 	MaxRSS                       int64 `json:"max_rss_bytes"`
 }
 
-// sail runs a container in which each worker ends after an hour at the latest.
-func sail(t *testing.T, seed uint64) fleet {
+// runFleet runs a container in which each worker ends after an hour at the latest.
+func runFleet(t *testing.T, seed uint64) fleetRun {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 1))
 	scripts := rand.New(rand.NewPCG(seed, 2))
@@ -66,7 +66,7 @@ func sail(t *testing.T, seed uint64) fleet {
 	w.Crashes.Max = []int{0, 0, 1, 3, 10}[rng.IntN(5)]
 	w.Crashes.Window = []time.Duration{0, time.Second, 10 * time.Second}[rng.IntN(3)]
 	w.Rules = randomRules(rng)
-	w.rest.gone, w.rest.reaction = rng.IntN(3) > 0, randomReaction(rng, func() time.Duration { return moment(rng) })
+	w.left.gone, w.left.reaction = rng.IntN(3) > 0, randomReaction(rng, func() time.Duration { return moment(rng) })
 	for range rng.IntN(6) {
 		sig := []unix.Signal{unix.SIGTERM, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGUSR1}[rng.IntN(5)]
 		w.at(moment(rng), func() { w.send(sig) })
@@ -75,9 +75,9 @@ func sail(t *testing.T, seed uint64) fleet {
 }
 
 // outcome runs w and reads its log.
-func outcome(t *testing.T, w *world) fleet {
+func outcome(t *testing.T, w *world) fleetRun {
 	t.Helper()
-	f := fleet{w: w}
+	f := fleetRun{w: w}
 	f.end, f.took, f.err = w.run(t)
 	for _, l := range w.lines {
 		e := entry{line: l, Worker: -1}
@@ -105,7 +105,7 @@ func randomScript(rng *rand.Rand, moment func() time.Duration, crashy, faulty in
 	}
 	tell := func(what string, odds, of int) {
 		if rng.IntN(of) < odds {
-			s.acts = append(s.acts, act{moment(), tells(what)})
+			s.acts = append(s.acts, act{moment(), reportOf(what)})
 		}
 	}
 	tell("serves", 2, 3)
@@ -122,7 +122,7 @@ func randomScript(rng *rand.Rand, moment func() time.Duration, crashy, faulty in
 	return s
 }
 
-func (f fleet) check(t *testing.T) {
+func (f fleetRun) check(t *testing.T) {
 	stop := f.stop()
 	for _, p := range f.w.started {
 		f.checkForwards(t, p, stop)
@@ -131,20 +131,20 @@ func (f fleet) check(t *testing.T) {
 	}
 	f.checkTimes(t, stop)
 	if f.end.Starts > 0 {
-		life{f.w, f.end, f.took}.checkRest(t)
+		forkRun{f.w, f.end, f.took}.checkRest(t)
 	}
 }
 
 const forever = 1 << 62 * time.Nanosecond
 
-// A stop is when workers were told to stop, what they were sent if it was not
+// A stop is when workers were asked to stop, what they were sent if it was not
 // what had arrived, and when they were to be killed.
 type stop struct {
 	at, kill time.Duration
 	sent     unix.Signal
 }
 
-func (f fleet) stop() stop {
+func (f fleetRun) stop() stop {
 	for _, l := range f.log {
 		switch {
 		case l.Msg != "stopping":
@@ -157,14 +157,14 @@ func (f fleet) stop() stop {
 			if sent == 0 {
 				sent = unix.SIGTERM
 			}
-			return stop{l.at, min(l.at+f.leastGrace(), f.third()), sent}
+			return stop{l.at, min(l.at+f.ownGrace(), f.third()), sent}
 		}
 	}
 	return stop{at: forever, kill: forever}
 }
 
-// leastGrace is that of what nobody asked for.
-func (f fleet) leastGrace() time.Duration {
+// ownGrace is that of a stop that was not requested.
+func (f fleetRun) ownGrace() time.Duration {
 	if f.w.Stop.Grace == 0 {
 		return 9 * time.Second
 	}
@@ -172,29 +172,29 @@ func (f fleet) leastGrace() time.Duration {
 }
 
 // third returns when the third stop signal came.
-func (f fleet) third() time.Duration {
-	if stops := (life{w: f.w}).stops(); len(stops) >= 3 {
+func (f fleetRun) third() time.Duration {
+	if stops := (forkRun{w: f.w}).stops(); len(stops) >= 3 {
 		return stops[2]
 	}
 	return forever
 }
 
 // until returns when p ended or was sent SIGKILL.
-func (f fleet) until(p *program) time.Duration {
+func (f fleetRun) until(p *program) time.Duration {
 	until := time.Duration(forever)
 	if p.ended {
 		until = p.endedAt
 	}
-	if kills := (life{w: f.w}).to(p.name, unix.SIGKILL); len(kills) > 0 {
+	if kills := (forkRun{w: f.w}).to(p.name, unix.SIGKILL); len(kills) > 0 {
 		until = min(until, kills[0].at)
 	}
 	return until
 }
 
 // As long as it lives and is not killed a worker gets each signal, as the rules
-// have it, once, and a stop that nobody requested. What comes in the moment of
+// have it, once, and a stop that was not requested. What comes in the moment of
 // its start or end may be too early or too late.
-func (f fleet) checkForwards(t *testing.T, p *program, stop stop) {
+func (f fleetRun) checkForwards(t *testing.T, p *program, stop stop) {
 	type signal struct {
 		at  time.Duration
 		sig unix.Signal
@@ -217,7 +217,7 @@ func (f fleet) checkForwards(t *testing.T, p *program, stop stop) {
 	if stop.sent != 0 {
 		expect(signal{stop.at, stop.sent})
 	}
-	for _, e := range (life{w: f.w}).to(p.name) {
+	for _, e := range (forkRun{w: f.w}).to(p.name) {
 		if e.did == "" && e.sig != unix.SIGCONT && e.sig != unix.SIGKILL {
 			got[signal{e.at, e.sig}]++
 			most[signal{e.at, e.sig}] += 0
@@ -231,21 +231,21 @@ func (f fleet) checkForwards(t *testing.T, p *program, stop stop) {
 }
 
 // A worker is killed once, when it has to be, and never else.
-func (f fleet) checkKill(t *testing.T, p *program, stop stop) {
+func (f fleetRun) checkKill(t *testing.T, p *program, stop stop) {
 	due := []time.Duration{stop.kill}
-	closed := slices.IndexFunc(p.telling, func(told telling) bool { return told.state.Ended && !told.state.Leaving })
-	fault := slices.IndexFunc(p.telling, func(told telling) bool { return told.state.Fault != nil })
+	closed := slices.IndexFunc(p.history, func(past stateAt) bool { return past.state.Ended && !past.state.Leaving })
+	fault := slices.IndexFunc(p.history, func(past stateAt) bool { return past.state.Fault != nil })
 	switch {
 	case fault >= 0 && (closed < 0 || closed >= fault):
-		due = append(due, p.telling[fault].at)
+		due = append(due, p.history[fault].at)
 	case closed >= 0:
-		due = append(due, p.telling[closed].at+f.leastGrace())
+		due = append(due, p.history[closed].at+f.ownGrace())
 	}
 	first := slices.Min(due)
 	if at := due[len(due)-1]; len(due) > 1 && at > stop.at {
 		first = stop.kill // a stop gives it the grace instead
 	}
-	kills := life{w: f.w}.to(p.name, unix.SIGKILL)
+	kills := forkRun{w: f.w}.to(p.name, unix.SIGKILL)
 	switch {
 	case len(kills) > 1 || len(kills) == 1 && !slices.Contains(due, kills[0].at):
 		t.Errorf("%s was killed %v, was to be %v", p.name, kills, due)
@@ -257,21 +257,21 @@ func (f fleet) checkKill(t *testing.T, p *program, stop stop) {
 }
 
 // A worker without a server is disconnected, once and only after the stop has begun.
-func (f fleet) checkDrain(t *testing.T, p *program, stop stop) {
-	drains := slices.DeleteFunc(life{w: f.w}.to(p.name), func(e event) bool { return e.did != "disconnect" })
+func (f fleetRun) checkDrain(t *testing.T, p *program, stop stop) {
+	drains := slices.DeleteFunc(forkRun{w: f.w}.to(p.name), func(e event) bool { return e.did != "disconnect" })
 	if len(drains) > 1 || len(drains) == 1 && drains[0].at < stop.at {
 		t.Errorf("%s: %v, the stop was at %v", p.name, drains, stop.at)
 	}
 	due, servers := stop.at, 0
-	for _, told := range p.telling {
+	for _, past := range p.history {
 		switch {
-		case told.at == stop.at:
+		case past.at == stop.at:
 			return // before or after it
-		case told.at > stop.at && servers > 0 && told.state.Servers <= 0:
-			due = told.at
+		case past.at > stop.at && servers > 0 && past.state.Servers <= 0:
+			due = past.at
 			servers = 0
-		case told.at < stop.at:
-			servers = told.state.Servers
+		case past.at < stop.at:
+			servers = past.state.Servers
 		}
 	}
 	if servers == 0 && due < f.until(p) && p.begun < due && (len(drains) == 0 || drains[0].at != due) {
@@ -281,11 +281,11 @@ func (f fleet) checkDrain(t *testing.T, p *program, stop stop) {
 
 // Workers are gone one second after their time, and all else when its own time
 // and one second more are up.
-func (f fleet) checkTimes(t *testing.T, stop stop) {
+func (f fleetRun) checkTimes(t *testing.T, stop stop) {
 	if stop.kill < forever && f.end.Uptime > stop.kill+time.Second {
 		t.Errorf("the workers were up for %v, they were to be killed at %v", f.end.Uptime, stop.kill)
 	}
-	sweep := f.leastGrace()
+	sweep := f.ownGrace()
 	if stop.at < forever {
 		sweep = max(sweep, 500*time.Millisecond)
 	}

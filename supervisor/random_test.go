@@ -17,19 +17,19 @@ import (
 func TestRandomLives(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(4000) {
-		var l life
-		synctest.Test(t, func(t *testing.T) { l = live(t, seed) })
+		var l forkRun
+		synctest.Test(t, func(t *testing.T) { l = runFork(t, seed) })
 		l.check(t)
 		if t.Failed() {
 			t.Fatalf("seed %d: %+v\nsent %v\nhappened %v\nprogram %v ended %v at %v, rest %v gone %v\n%s took %v",
 				seed, l.rules(), l.w.sent, l.w.events, l.w.program.reaction, l.w.program.ended, l.w.program.endedAt,
-				l.w.rest.reaction, l.w.rest.gone, describe(l.end, l.took), l.took)
+				l.w.left.reaction, l.w.left.gone, describe(l.end, l.took), l.took)
 		}
 	}
 }
 
-// A life is what became of a random world.
-type life struct {
+// A forkRun is what became of a random world.
+type forkRun struct {
 	w    *world
 	end  supervisor.Exit
 	took time.Duration
@@ -37,8 +37,8 @@ type life struct {
 
 const quantum = 100 * time.Millisecond // of time: much happens at once
 
-// live runs a world that ends by itself after an hour at the latest.
-func live(t *testing.T, seed uint64) life {
+// runFork runs a world that ends by itself after an hour at the latest.
+func runFork(t *testing.T, seed uint64) forkRun {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 0))
 	w := newWorld()
@@ -51,8 +51,8 @@ func live(t *testing.T, seed uint64) life {
 		sig := []unix.Signal{unix.SIGTERM, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGHUP, unix.SIGUSR1, 40}[rng.IntN(7)]
 		w.at(moment(), func() { w.send(sig) })
 	}
-	w.program.reaction, w.rest.reaction = randomReaction(rng, moment), randomReaction(rng, moment)
-	w.rest.gone = rng.IntN(3) == 0
+	w.program.reaction, w.left.reaction = randomReaction(rng, moment), randomReaction(rng, moment)
+	w.left.gone = rng.IntN(3) == 0
 	exits := time.Hour
 	if rng.IntN(2) == 0 {
 		exits = moment()
@@ -62,7 +62,7 @@ func live(t *testing.T, seed uint64) life {
 	if err != nil {
 		t.Error(err)
 	}
-	return life{w, end, took}
+	return forkRun{w, end, took}
 }
 
 func randomRules(rng *rand.Rand) signals.Rules {
@@ -89,9 +89,9 @@ func randomReaction(rng *rand.Rand, moment func() time.Duration) reaction {
 	return r
 }
 
-func (l life) rules() signals.Rules { return l.w.Rules }
+func (l forkRun) rules() signals.Rules { return l.w.Rules }
 
-func (l life) check(t *testing.T) {
+func (l forkRun) check(t *testing.T) {
 	l.checkTimes(t)
 	l.checkKill(t)
 	l.checkForwards(t)
@@ -100,7 +100,7 @@ func (l life) check(t *testing.T) {
 }
 
 // stops returns when the stop signals were sent.
-func (l life) stops() []time.Duration {
+func (l forkRun) stops() []time.Duration {
 	var at []time.Duration
 	for _, e := range l.w.sent {
 		if _, stop := l.rules().Apply(e.sig); stop {
@@ -111,7 +111,7 @@ func (l life) stops() []time.Duration {
 }
 
 // to returns what was sent to the program or the rest, or only one kind of that.
-func (l life) to(whom string, sigs ...unix.Signal) []event {
+func (l forkRun) to(whom string, sigs ...unix.Signal) []event {
 	return slices.DeleteFunc(slices.Clone(l.w.events), func(e event) bool {
 		return e.to != whom || len(sigs) > 0 && !slices.Contains(sigs, e.sig)
 	})
@@ -119,7 +119,7 @@ func (l life) to(whom string, sigs ...unix.Signal) []event {
 
 // The program is gone one second after the grace, and all else when its own
 // time and one second more are up.
-func (l life) checkTimes(t *testing.T) {
+func (l forkRun) checkTimes(t *testing.T) {
 	limit := time.Hour
 	if l.end.Requested && l.w.Stop.Grace > 0 {
 		limit = l.stops()[0] + l.w.Stop.Grace + time.Second
@@ -140,7 +140,7 @@ func (l life) checkTimes(t *testing.T) {
 }
 
 // SIGKILL comes once, at the very end of the grace or with the third stop.
-func (l life) checkKill(t *testing.T) {
+func (l forkRun) checkKill(t *testing.T) {
 	kills := l.to("program", unix.SIGKILL)
 	switch {
 	case len(kills) == 0:
@@ -176,7 +176,7 @@ func (l life) checkKill(t *testing.T) {
 
 // Until its end or its kill the program gets each signal, as the rules have it,
 // and afterwards none.
-func (l life) checkForwards(t *testing.T) {
+func (l forkRun) checkForwards(t *testing.T) {
 	until := l.end.Uptime
 	if kills := l.to("program", unix.SIGKILL); len(kills) > 0 {
 		until = kills[0].at
@@ -204,11 +204,11 @@ func (l life) checkForwards(t *testing.T) {
 
 // What is left behind is signalled only after the end of the program, killed
 // once and not before its time, and gone at the end or beyond help.
-func (l life) checkRest(t *testing.T) {
+func (l forkRun) checkRest(t *testing.T) {
 	all := l.to("rest")
 	if len(all) == 0 {
 		if !l.w.isEmpty() || l.took != l.end.Uptime {
-			t.Errorf("nobody left behind was signalled, gone %v", l.w.isEmpty())
+			t.Errorf("no leftovers were signalled, gone %v", l.w.isEmpty())
 		}
 		return
 	}
@@ -221,7 +221,7 @@ func (l life) checkRest(t *testing.T) {
 	kills := l.to("rest", unix.SIGKILL)
 	if len(kills) == 0 {
 		if !l.w.isEmpty() {
-			t.Error("somebody is left who was not killed")
+			t.Error("leftovers are left that were not killed")
 		}
 		return
 	}
@@ -231,11 +231,11 @@ func (l life) checkRest(t *testing.T) {
 		t.Errorf("killed what was left behind at %v", kills)
 	}
 	if !l.w.isEmpty() && l.took != at+time.Second {
-		t.Errorf("somebody is left %v after SIGKILL", l.took-at)
+		t.Errorf("leftovers are left %v after SIGKILL", l.took-at)
 	}
 }
 
-func (l life) checkExit(t *testing.T) {
+func (l forkRun) checkExit(t *testing.T) {
 	p, stops := &l.w.program, l.stops()
 	if l.end.Survived {
 		if l.end.Code() != 137 || p.ended && p.endedAt < l.end.Uptime {
@@ -245,7 +245,7 @@ func (l life) checkExit(t *testing.T) {
 		t.Errorf("the program ended with %d at %v", supervisor.Code(p.status), p.endedAt)
 	}
 	if l.end.Requested && (len(stops) == 0 || stops[0] > l.end.Uptime) {
-		t.Error("nobody had requested the end")
+		t.Error("the end was not requested")
 	}
 	if !l.end.Requested && len(stops) > 0 && stops[0] < l.end.Uptime {
 		t.Error("the end was requested")

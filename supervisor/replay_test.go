@@ -15,37 +15,37 @@ import (
 // A replay goes through what happened in a container and what was logged, in
 // order, and checks that each step was allowed and none was left out.
 type replay struct {
-	fleet
+	fleetRun
 	t       *testing.T
-	slots   map[int]*place
+	slots   map[int]*slotRecord
 	crashes []entry
 	ends    int
 	maxRSS  int64
-	heard   map[string]int // by worker and address: how often it was logged
+	listens map[string]int // by worker and address: how often it was logged
 	promise *entry         // the crash that is to be answered with a new worker
 	over    bool           // the stop has begun, because of
 	request bool           // a signal, or
 	culprit *entry         // a crash, or else because one of the first could not be started
 }
 
-// A place is what is known of a slot.
-type place struct {
-	lives string        // who is in it
-	due   bool          // it is to be filled
-	when  time.Duration // then
-	begun time.Duration // the last start
-	delay time.Duration // before that
-	since time.Duration // of the first crash after which none was of use; 0: there was none
-	fails int           // so many after that
-	last  entry         // how the last one in it ended
-	order int           // as which of all
+// A slotRecord is what is known of a slot.
+type slotRecord struct {
+	worker string        // that is in it
+	due    bool          // it is to be filled
+	when   time.Duration // then
+	begun  time.Duration // the last start
+	delay  time.Duration // before that
+	since  time.Duration // of the first crash after which none was of use; 0: there was none
+	fails  int           // so many after that
+	last   entry         // how the last one in it ended
+	order  int           // as which of all
 }
 
-func (f fleet) replay(t *testing.T) {
+func (f fleetRun) replay(t *testing.T) {
 	t.Helper()
-	r := replay{fleet: f, t: t, slots: make(map[int]*place), heard: make(map[string]int)}
+	r := replay{fleetRun: f, t: t, slots: make(map[int]*slotRecord), listens: make(map[string]int)}
 	for n := range f.w.Workers {
-		r.slots[n] = &place{due: true}
+		r.slots[n] = &slotRecord{due: true}
 	}
 	log := f.log
 	for i := 0; i <= len(f.w.events); i++ {
@@ -58,7 +58,7 @@ func (f fleet) replay(t *testing.T) {
 		}
 	}
 	for n, s := range r.slots {
-		if s.lives != "" || s.due && !r.over {
+		if s.worker != "" || s.due && !r.over {
 			t.Errorf("slot %d at the end: %+v", n, s)
 		}
 	}
@@ -66,37 +66,37 @@ func (f fleet) replay(t *testing.T) {
 	r.checkEnd()
 }
 
-// Each address is logged once, if it was told before the end was seen.
+// Each address is logged once, if it was reported before the end was seen.
 func (r *replay) checkHeard() {
 	for _, p := range r.w.started {
-		for _, address := range p.told.Listening {
+		for _, address := range p.state.Listening {
 			key := fmt.Sprint(p.PID(), address)
-			told := slices.IndexFunc(p.telling, func(told telling) bool { return slices.Contains(told.state.Listening, address) })
-			if n := r.heard[key]; n > 1 || n == 0 && p.telling[told].at < min(r.until(p), r.end.Uptime) {
+			first := slices.IndexFunc(p.history, func(past stateAt) bool { return slices.Contains(past.state.Listening, address) })
+			if n := r.listens[key]; n > 1 || n == 0 && p.history[first].at < min(r.until(p), r.end.Uptime) {
 				r.t.Errorf("%s was logged %d times", key, n)
 			}
 		}
 	}
 }
 
-func (r *replay) happened(e event, s *place) {
+func (r *replay) happened(e event, s *slotRecord) {
 	switch e.did {
 	case "starts", "not started":
-		if !s.due || s.when != e.at || s.lives != "" || r.over {
+		if !s.due || s.when != e.at || s.worker != "" || r.over {
 			r.t.Errorf("%v: stopped %v, slot %+v", e, r.over, s)
 		}
 		s.due, s.begun = false, e.at
 		switch {
 		case e.did == "starts":
-			s.lives = e.to
+			s.worker = e.to
 		case s.delay == 0:
 			r.over = true
 		}
 	case "released", "released kept":
-		if kept := e.did == "released kept"; kept != (s.due && !r.over) || s.lives != e.to {
+		if kept := e.did == "released kept"; kept != (s.due && !r.over) || s.worker != e.to {
 			r.t.Errorf("%v: stopped %v, slot %+v", e, r.over, s)
 		}
-		s.lives = ""
+		s.worker = ""
 	}
 }
 
@@ -126,7 +126,7 @@ func (r *replay) logged(l entry) {
 	case "worker not started":
 		r.crashed(l)
 	case "worker listening":
-		r.heard[fmt.Sprint(l.PID, l.Address)]++
+		r.listens[fmt.Sprint(l.PID, l.Address)]++
 	case "replacing worker":
 		r.replaced(l, s)
 	}
@@ -141,7 +141,7 @@ func (r *replay) crashed(l entry) {
 	}
 }
 
-// loops reports whether nobody was of use in the slot of l for a whole window: all
+// loops reports whether no worker was of use in the slot of l for a whole window: all
 // are ready at once, and of use if they live for as long as the slot was empty.
 func (r *replay) loops(l entry) bool {
 	s := r.slots[l.Worker]
@@ -153,7 +153,7 @@ func (r *replay) loops(l entry) bool {
 	return s.fails >= 2 && r.w.Crashes.Window > 0 && l.at+1-s.since >= max(r.w.Crashes.Window, 10*time.Second)
 }
 
-// checkQuit checks who is missed after it exited with 0: one that served, if
+// checkQuit checks which worker is missed after it exited with 0: one that served, if
 // others go on.
 func (r *replay) checkQuit(l entry) {
 	if l.Status != 0 || r.over {
@@ -166,11 +166,11 @@ func (r *replay) checkQuit(l entry) {
 	before, after := (&tracked{program: r.w.started[i]}).at(l.at)
 	others := false
 	for n, s := range r.slots {
-		others = others || n != l.Worker && (s.lives != "" || s.due)
+		others = others || n != l.Worker && (s.worker != "" || s.due)
 	}
 	served := func(s cluster.State) bool { return s.Servers > 0 || len(s.Listening) > 0 }
 	if l.Level == "warn" && (!served(after) || !others) || l.Level == "info" && served(before) && others {
-		r.t.Errorf("others go on: %v, it told %+v, then %+v: %s", others, before, after, l.text)
+		r.t.Errorf("others go on: %v, it state %+v, then %+v: %s", others, before, after, l.text)
 	}
 }
 
@@ -185,7 +185,7 @@ func (r *replay) recent(l entry) int {
 	return n
 }
 
-func (r *replay) replaced(l entry, s *place) {
+func (r *replay) replaced(l entry, s *slotRecord) {
 	if r.promise == nil || r.promise.Worker != l.Worker || r.promise.at != l.at || l.Crashes != r.recent(l) || r.over {
 		r.t.Errorf("stopped %v, crash %+v, %d in the window, then %s", r.over, r.promise, r.recent(l), l.text)
 	}
@@ -213,9 +213,9 @@ func (r *replay) checkEnd() {
 	}
 	counts := r.culprit
 	if counts == nil {
-		ends := slices.SortedFunc(maps.Values(r.slots), func(a, b *place) int { return cmp.Compare(a.order, b.order) })
+		ends := slices.SortedFunc(maps.Values(r.slots), func(a, b *slotRecord) int { return cmp.Compare(a.order, b.order) })
 		counts = &ends[len(ends)-1].last
-		if i := slices.IndexFunc(ends, func(s *place) bool { return s.last.Status != 0 }); i >= 0 {
+		if i := slices.IndexFunc(ends, func(s *slotRecord) bool { return s.last.Status != 0 }); i >= 0 {
 			counts = &ends[i].last
 		}
 	}

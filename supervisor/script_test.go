@@ -47,10 +47,10 @@ type act struct {
 // only leaves its channel then; finish+1s says then that it has nothing in hand,
 // serveson+soon that it serves on after the signal; exit:7@2s and SEGV@2s end it at 2s; binds,
 // serves, closes, leaves, hangsup, faults, ready, calls, agent, handles and beat @2s are
-// what it tells then; beats:1s@9s beats every second until 9s; rss:5@2s is what
-// it takes from then on; stops and runs @2s are what somebody else does to it then;
+// what it reports then; beats:1s@9s beats every second until 9s; rss:5@2s is what
+// it takes from then on; stops and runs @2s are what others do to it then;
 // fails:2 is not started at first; EPERM cannot be signalled; owes @0s is to ask for
-// what its predecessor has, until it settles; of unseen nobody can tell whether it
+// what its predecessor has, until it settles; of unseen it is not known whether it
 // is stopped.
 func scriptOf(t *testing.T, text string) script {
 	t.Helper()
@@ -59,7 +59,7 @@ func scriptOf(t *testing.T, text string) script {
 		what, after, isAct := strings.Cut(word, "@")
 		if every, beats := strings.CutPrefix(what, "beats:"); isAct && beats {
 			for at := duration(t, every); at <= duration(t, after); at += duration(t, every) {
-				s.acts = append(s.acts, act{at, tells("beat")})
+				s.acts = append(s.acts, act{at, reportOf("beat")})
 			}
 			continue
 		}
@@ -114,7 +114,7 @@ func actOf(t *testing.T, what string) func(*program) {
 	if rss, weighs := strings.CutPrefix(what, "rss:"); weighs {
 		return func(p *program) { p.weigh(int64(number(t, rss))) }
 	}
-	if do := tells(what); do != nil {
+	if do := reportOf(what); do != nil {
 		return do
 	}
 	if what == "stops" || what == "runs" {
@@ -132,7 +132,7 @@ func actOf(t *testing.T, what string) func(*program) {
 
 func exits(code int) func(*program) { return func(p *program) { p.end(exitedWith(code)) } }
 
-func tells(what string) func(*program) {
+func reportOf(what string) func(*program) {
 	var change func(*cluster.State)
 	switch what {
 	case "binds":
@@ -174,7 +174,7 @@ func tells(what string) func(*program) {
 	default:
 		return nil
 	}
-	return func(p *program) { p.tell(change) }
+	return func(p *program) { p.report(change) }
 }
 
 func duration(t *testing.T, text string) time.Duration {

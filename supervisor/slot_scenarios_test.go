@@ -9,7 +9,7 @@ import (
 // briefly counts crashes of one second.
 func briefly(w *world) { auto(w); w.Crashes.Window = time.Second }
 
-// Who counts as ready in another one's place, and what becomes of slots whose
+// Which worker counts as ready in another one's place, and what becomes of slots whose
 // workers come and go.
 var slotScenarios = []fleetScenario{
 	{name: "a new one is ready when it listens on all that the old one has", set: auto, workers: 1, asks: "5s reload", signals: "30s TERM",
@@ -32,10 +32,10 @@ var slotScenarios = []fleetScenario{
 		play: "0 serves@100ms exit:3@1s | 0* exit:4@50ms | 1 serves@100ms TERM+1s:0",
 		want: "0s 0 starts, 0s 1 starts, 1s 0 released kept, 1.1s 0.2 starts, 1.15s 0.2 released kept, 1.35s 0.3 starts, 1.4s 0.3 released kept, 1.8s 0.4 starts, 1.85s 0.4 released kept, 2.65s 0.5 starts, 2.7s 0.5 released kept, 4.3s 0.6 starts, 4.35s 0.6 released kept, 7.55s 0.7 starts, 7.6s 0.7 released kept, 14s 0.8 starts, 14.05s 1 TERM, 14.05s 0.8 released, 15.05s 1 released, 15.05s ends 4, of 0 exit, starts 9 crashes 8",
 		logs: `"level":"error","logger":"nodeinit","msg":"crash loop","worker":0,"not_ready_ms":13050,"crash_window_ms":1000} ... "msg":"stopping","reason":"crash","worker":0`},
-	{name: "a crash loop of those who are ready at once", set: func(w *world) { briefly(w); w.Ready.When = supervisor.ReadyNone }, crashes: 6, workers: 1,
+	{name: "a crash loop of those that are ready at once", set: func(w *world) { briefly(w); w.Ready.When = supervisor.ReadyNone }, crashes: 6, workers: 1,
 		play: "0 exit:3@20s | * exit:4@50ms",
 		want: "0s 0 starts, 20s 0 released kept, 20.1s 0.2 starts, 20.15s 0.2 released kept, 20.35s 0.3 starts, 20.4s 0.3 released kept, 20.8s 0.4 starts, 20.85s 0.4 released kept, 21.65s 0.5 starts, 21.7s 0.5 released kept, 23.3s 0.6 starts, 23.35s 0.6 released kept, 26.55s 0.7 starts, 26.6s 0.7 released kept, 33s 0.8 starts, 33.05s 0.8 released, 33.05s ends 4, of 0 exit, starts 8 crashes 8"},
-	{name: "a crash loop of those who cannot be started", set: briefly, crashes: 6, workers: 1,
+	{name: "a crash loop of those that cannot be started", set: briefly, crashes: 6, workers: 1,
 		play: "0 serves@100ms exit:3@1s | 0.2 fails:99",
 		want: "0s 0 starts, 1s 0 released kept, 1.1s 0.2 not started, 1.3s 0.2 not started, 1.7s 0.2 not started, 2.5s 0.2 not started, 4.1s 0.2 not started, 7.3s 0.2 not started, 13.7s 0.2 not started, 13.7s starts 1 crashes 8: fork: out of processes"},
 	{name: "two replacements may fail, however long it takes", set: briefly, crashes: 6, workers: 1,
@@ -51,7 +51,7 @@ var slotScenarios = []fleetScenario{
 		play: "0 serves@100ms exit:3@1s | 0* exit:4@50ms | 0.8 serves@100ms faults@1s KILL+1s | 0.9 serves@1200ms TERM+1s:0",
 		want: "0s 0 starts, 1s 0 released kept, 1.1s 0.2 starts, 1.15s 0.2 released kept, 1.35s 0.3 starts, 1.4s 0.3 released kept, 1.8s 0.4 starts, 1.85s 0.4 released kept, 2.65s 0.5 starts, 2.7s 0.5 released kept, 4.3s 0.6 starts, 4.35s 0.6 released kept, 7.55s 0.7 starts, 7.6s 0.7 released kept, 14s 0.8 starts, 14.5s 0.9 starts, 15s 0.8 KILL, 16s 0.8 released kept, 30s 0.9 TERM, 31s 0.9 released, 31s ends 0 requested, of 0 exit, starts 9 crashes 8"},
 
-	{name: "who has served and exits with 0 is replaced as if it had crashed", set: auto, crashes: 1, signals: "30s TERM",
+	{name: "one that has served and exits with 0 is replaced as if it had crashed", set: auto, crashes: 1, signals: "30s TERM",
 		play: "0 serves@100ms exit:0@5s | " + usual,
 		want: "0s 0 starts, 0s 1 starts, 5s 0 released kept, 5.1s 0.2 starts, 30s 0.2 TERM, 30s 1 TERM, 31s 0.2 released, 32s 1 released, 32s ends 0 requested, of 1 exit, starts 3 crashes 1",
 		logs: `"level":"warn","logger":"nodeinit","msg":"worker ended","worker":0,"pid":101,"cause":"exit","status":0 ... "msg":"replacing worker","worker":0,"crashes":1,"max_crashes":1,"delay_ms":100}`},
@@ -59,17 +59,17 @@ var slotScenarios = []fleetScenario{
 		play: "0 serves@100ms exit:0@5s | 0.2 serves@100ms exit:0@5s | 1 serves@100ms TERM+1s:4",
 		want: "0s 0 starts, 0s 1 starts, 5s 0 released kept, 5.1s 0.2 starts, 10.1s 1 TERM, 10.1s 0.2 released, 11.1s 1 released, 11.1s ends 0, of 0 exit, starts 3 crashes 2",
 		logs: `"msg":"stopping","reason":"exit","worker":0`},
-	{name: "or somebody is told", set: auto, signals: "30s TERM",
+	{name: "or there is a warning", set: auto, signals: "30s TERM",
 		play: "0 serves@100ms exit:0@5s | " + usual,
 		want: "0s 0 starts, 0s 1 starts, 5s 0 released, 30s 1 TERM, 32s 1 released, 32s ends 0 requested, of 1 exit, starts 2 crashes 0",
 		logs: `"msg":"worker exited by itself and is not replaced (--max-crashes)","worker":0,"pid":101,"left":1,"workers":2}`},
-	{name: "who never served has done its work", set: auto, crashes: 9,
+	{name: "one that never served has done its work", set: auto, crashes: 9,
 		play: "0 exit:0@5s | 1 exit:0@6s",
 		want: "0s 0 starts, 0s 1 starts, 5s 0 released, 6s 1 released, 6s ends 0, of 1 exit, starts 2 crashes 0"},
 	{name: "and so has the last one", set: auto, crashes: 9,
 		play: "0 exit:0@5s | 1 serves@100ms exit:0@6s",
 		want: "0s 0 starts, 0s 1 starts, 5s 0 released, 6s 1 released, 6s ends 0, of 1 exit, starts 2 crashes 0"},
-	{name: "all who serve exit with 0 at once, and are replaced", set: auto, crashes: 9, signals: "30s TERM",
+	{name: "all that serve exit with 0 at once, and are replaced", set: auto, crashes: 9, signals: "30s TERM",
 		play: "0 serves@100ms exit:0@5s | 1 serves@100ms exit:0@5050ms | 0.2 serves@100ms TERM+1s:0 | 1.2 serves@100ms TERM+2s:0",
 		want: "0s 0 starts, 0s 1 starts, 5s 0 released kept, 5.05s 1 released kept, 5.1s 0.2 starts, 5.15s 1.2 starts, 30s 0.2 TERM, 30s 1.2 TERM, 31s 0.2 released, 32s 1.2 released, 32s ends 0 requested, of 1 exit, starts 4 crashes 2"},
 	{name: "exits with 0 while a new one starts", set: auto, crashes: 9, workers: 1, asks: "5s reload", signals: "30s TERM",
@@ -87,10 +87,10 @@ var slotScenarios = []fleetScenario{
 		play: "* serves@100ms rss:110@0s TERM+1s:0",
 		want: "0s 0 starts, 15s 0.2 starts, 15.1s 0 TERM, 16.1s 0 released kept, 10m40s 0.3 starts, 10m40.1s 0.2 TERM, 10m41.1s 0.2 released kept, 11m40s 0.3 TERM, 11m41s 0.3 released, 11m41s ends 0 requested, of 0 exit, starts 3 crashes 0",
 		logs: `"msg":"recycling worker","worker":0,"pid":101,"why":"max_memory"} ... "level":"warn","logger":"nodeinit","msg":"a new worker has more than --max-memory allows","worker":0,"pid":102,"rss_bytes":110,"max_memory_bytes":100,"until_then_bytes":165,"next_try_ms":600000} ... "msg":"recycling worker","worker":0,"pid":102,"why":"max_memory"}`},
-	{name: "who grows by half is recycled all the same", set: weighed, workers: 1, signals: "200s TERM",
+	{name: "one that grows by half is recycled all the same", set: weighed, workers: 1, signals: "200s TERM",
 		play: "* serves@100ms rss:110@0s TERM+1s:0 | 0.2 serves@100ms rss:110@0s rss:166@61s TERM+1s:0",
 		want: "0s 0 starts, 15s 0.2 starts, 15.1s 0 TERM, 16.1s 0 released kept, 1m30s 0.3 starts, 1m30.1s 0.2 TERM, 1m31.1s 0.2 released kept, 3m20s 0.3 TERM, 3m21s 0.3 released, 3m21s ends 0 requested, of 0 exit, starts 3 crashes 0"},
-	{name: "who takes its time to have too much is recycled each time", set: weighed, workers: 1, signals: "200s TERM",
+	{name: "one that takes its time to have too much is recycled each time", set: weighed, workers: 1, signals: "200s TERM",
 		play: "* serves@100ms rss:110@71s TERM+1s:0",
 		want: "0s 0 starts, 1m25s 0.2 starts, 1m25.1s 0 TERM, 1m26.1s 0 released kept, 2m50s 0.3 starts, 2m50.1s 0.2 TERM, 2m51.1s 0.2 released kept, 3m20s 0.3 TERM, 3m21s 0.3 released, 3m21s ends 0 requested, of 0 exit, starts 3 crashes 0"},
 }

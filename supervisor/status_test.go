@@ -29,13 +29,13 @@ func TestStatus(t *testing.T) {
 			w.at(duration(t, at), func() {
 				w.mu.Lock()
 				defer w.mu.Unlock()
-				got = append(got, at+" "+tell(w.Status()))
+				got = append(got, at+" "+describeStatus(w.Status()))
 			})
 		}
 		w.run(t)
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		got = append(got, "end "+tell(w.Status()))
+		got = append(got, "end "+describeStatus(w.Status()))
 		want := `50ms running: 0 ready of 2, , 2 starts 0 crashes, 0 101 starting 0s, 1 201 starting 0s
 500ms running: 1 ready of 2, , 2 starts 0 crashes, 0 101 ready 0s, 1 201 starting 0s
 2s running: 2 ready of 2, , 2 starts 0 crashes, 0 101 ready 0s, 1 201 ready 0s
@@ -47,7 +47,7 @@ end ended: 0 ready of 2, , 3 starts 0 crashes`
 		if all := strings.Join(got, "\n"); all != want {
 			t.Errorf("got\n%s, want\n%s", all, want)
 		}
-		w.Reload() // too late, which must not hold up anybody
+		w.Reload() // too late, which must not block
 		w.Scale(3)
 		w.Reload()
 	})
@@ -68,7 +68,7 @@ func TestStatusInForkMode(t *testing.T) {
 	})
 }
 
-func tell(s supervisor.Status) string {
+func describeStatus(s supervisor.Status) string {
 	text := fmt.Sprintf("%s: %d ready of %d, %s, %d starts %d crashes", s.State, s.Ready, s.Want, s.Change, s.Starts, s.Crashes)
 	for _, w := range s.Workers {
 		text += fmt.Sprintf(", %d %d %s %v", w.Slot, w.PID, w.State, w.Started.Sub(bubbleStart))
@@ -79,7 +79,7 @@ func tell(s supervisor.Status) string {
 // bubbleStart is when each synctest bubble begins.
 var bubbleStart = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// Many goroutines ask at once, before the start too, and nobody waits.
+// Many goroutines ask at once, before the start too, and none is blocked.
 func TestAskedByMany(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

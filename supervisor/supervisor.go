@@ -89,7 +89,7 @@ type Supervisor struct {
 	HangTimeout time.Duration
 
 	// Before and Stats, if set, are readings of the counters: one from before the
-	// start, and one made now. They tell why a worker ended.
+	// start, and one made now. They show why a worker ended.
 	Before cgroup.Stats
 	Stats  func() cgroup.Stats
 

@@ -30,7 +30,7 @@ type scenario struct {
 	logs    string        // a part of what is logged
 }
 
-const never = "USR2+0s" // a reaction to what nobody sends
+const never = "USR2+0s" // a reaction to what is never sent
 
 func TestSupervisor(t *testing.T) {
 	t.Parallel()
@@ -45,12 +45,12 @@ func TestSupervisor(t *testing.T) {
 func (s scenario) test(t *testing.T) {
 	w := newWorld()
 	w.Stop.Grace, w.Group, w.Rules, w.ParentDeathSignal = s.grace, s.group, s.rules, s.parent
-	w.program.reaction, w.program.denied, w.rest.denied = scriptOf(t, s.program).reaction, s.denied, s.denied
+	w.program.reaction, w.program.denied, w.left.denied = scriptOf(t, s.program).reaction, s.denied, s.denied
 	if s.rest != "" {
-		w.rest.gone, w.rest.reaction = false, scriptOf(t, s.rest).reaction
+		w.left.gone, w.left.reaction = false, scriptOf(t, s.rest).reaction
 	}
 	if s.left > 0 {
-		w.at(s.left, w.rest.end)
+		w.at(s.left, w.left.end)
 	}
 	if s.exits > 0 {
 		w.at(s.exits, func() { w.program.end(exitedWith(7)) })
@@ -80,7 +80,7 @@ func (w *world) sendAt(t *testing.T, line string) {
 	w.at(duration(t, when), func() { w.send(sig) })
 }
 
-// story tells all that happened, and the end.
+// story returns all that happened, and the end.
 func (w *world) story(end string) string {
 	var all []string
 	for _, e := range w.events {
@@ -89,7 +89,7 @@ func (w *world) story(end string) string {
 	return strings.Join(append(all, end), ", ")
 }
 
-// describe tells how long Run took, the status and what else there is to say.
+// describe returns how long Run took, the status and what else there is to say.
 func describe(end supervisor.Exit, took time.Duration) string {
 	s := fmt.Sprintf("%v ends %d", took, end.Code())
 	if end.Requested {
@@ -124,7 +124,7 @@ var scenarios = []scenario{
 		want: "1s program TERM, 5s program INT, 10s program KILL, 10s ends 137 requested grace_exceeded"},
 	{name: "a third stop kills", grace: 9 * time.Second, signals: "1s TERM, 2s INT, 3s QUIT", program: "KILL+0s",
 		want: "1s program TERM, 2s program INT, 3s program QUIT, 3s program KILL, 3s ends 137 requested stop_repeated"},
-	{name: "the death of the parent is one stop, however often it is told", grace: 9 * time.Second, parent: unix.SIGTERM,
+	{name: "the death of the parent is one stop, however often it comes", grace: 9 * time.Second, parent: unix.SIGTERM,
 		signals: "1s TERM, 2s TERM, 3s TERM, 4s INT", exits: 5 * time.Second,
 		want: "1s program TERM, 2s program TERM, 3s program TERM, 4s program INT, 5s ends 7 requested"},
 	{name: "a third stop kills with grace 0 too", signals: "1s TERM, 2s TERM, 3s TERM", program: "KILL+0s",

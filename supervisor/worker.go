@@ -26,7 +26,7 @@ type worker struct {
 	killed      KillReason
 
 	drained       bool       // it was asked over its channel to leave
-	leaving       bool       // we want it to end while the others go on
+	leaving       bool       // it is to end while the others go on
 	stopWith      stopSignal // what it gets when it has finished or drained
 	drainDeadline time.Time  // when it should have closed its servers; zero: never
 	killAt        time.Time  // when it is to be killed; zero: when all are
@@ -59,8 +59,8 @@ func (w *worker) serves() bool {
 func (w *worker) wasReady() bool { return !w.readyAt.IsZero() }
 
 // useful reports whether it was ready for as long as its slot had been empty before
-// it. A worker that crashes as soon as it is ready serves nobody, and where ready
-// means started it was not even that.
+// it. A worker that crashes as soon as it is ready serves no request, and where
+// ready means started it was not even that.
 func (w *worker) useful(now time.Time) bool { return w.wasReady() && now.Sub(w.readyAt) >= w.waited }
 
 // quits reports whether its end is a loss: it exited with 0 though it was not asked

@@ -19,18 +19,18 @@ import (
 )
 
 // A world is a supervisor, in the virtual time of a synctest bubble, between
-// those who send it signals, the workers, and what they leave behind. It writes
+// what sends it signals, the workers, and what they leave behind. It writes
 // down what happens.
 type world struct {
 	supervisor.Supervisor
 	program program // the only worker, in fork mode
-	rest    rest
+	left    leftovers
 	start   time.Time
 	signals chan unix.Signal
 
 	// In per-core mode: what the worker of that name is like.
 	script  func(name string) script
-	reports reports
+	reports reporter
 	limit   int64 // of a worker's memory, 0: none
 
 	mu      sync.Mutex // guards what is below, and programs and rest once they run
@@ -85,15 +85,15 @@ func (w *world) Write(text []byte) (int, error) {
 	return w.log.Write(text)
 }
 
-// A rest is a fake Rest.
-type rest struct {
+// A leftovers is a fake Rest.
+type leftovers struct {
 	world    *world
 	reaction reaction
 	denied   error // what SignalAll returns, if not nil
 	gone     bool
 }
 
-func (r *rest) SignalAll(sig unix.Signal) error {
+func (r *leftovers) SignalAll(sig unix.Signal) error {
 	w := r.world
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -107,10 +107,10 @@ func (r *rest) SignalAll(sig unix.Signal) error {
 	return nil
 }
 
-// ContinueAll notes that somebody looked for those who are stopped.
-func (r *rest) ContinueAll() { _ = r.SignalAll(unix.SIGCONT) }
+// ContinueAll notes that it was called.
+func (r *leftovers) ContinueAll() { _ = r.SignalAll(unix.SIGCONT) }
 
-func (r *rest) NoChildren() <-chan struct{} {
+func (r *leftovers) NoChildren() <-chan struct{} {
 	w := r.world
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -120,21 +120,21 @@ func (r *rest) NoChildren() <-chan struct{} {
 	return done
 }
 
-func (r *rest) end() {
+func (r *leftovers) end() {
 	r.world.mu.Lock()
 	defer r.world.mu.Unlock()
 	r.gone = true
 	r.world.announceEmpty()
 }
 
-// isEmpty, as for the reaper: workers are among those who remain.
+// isEmpty, as for the reaper: workers are among those that remain.
 func (w *world) isEmpty() bool {
 	for _, p := range w.started {
 		if !p.ended {
 			return false
 		}
 	}
-	return w.rest.gone
+	return w.left.gone
 }
 
 func (w *world) announceEmpty() {
@@ -151,16 +151,16 @@ func (w *world) note(e event) {
 	w.events = append(w.events, e)
 }
 
-// newWorld makes a world in fork mode, in which nothing remains and nobody ends.
+// newWorld makes a world in fork mode, in which nothing remains and nothing ends.
 // Call it in a bubble.
 func newWorld() *world {
 	w := &world{start: time.Now(), signals: make(chan unix.Signal, 100)}
-	w.program = program{world: w, name: "program", reaction: reaction{}, exited: make(chan struct{})}
-	w.rest = rest{world: w, reaction: reaction{}, gone: true}
+	w.program = program{world: w, name: "program", script: script{reaction: reaction{}}, exited: make(chan struct{})}
+	w.left = leftovers{world: w, reaction: reaction{}, gone: true}
 	w.Supervisor = supervisor.Supervisor{
 		Log:       logs.New(w, logs.JSON, zerolog.TraceLevel),
 		Signals:   w.signals,
-		Leftovers: &w.rest,
+		Leftovers: &w.left,
 		Start: func(int) (*supervisor.Worker, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -176,7 +176,7 @@ var errStart = errors.New("fork: out of processes")
 // newFleet makes a world of so many workers in per-core mode.
 func newFleet(workers int, script func(name string) script) *world {
 	w := newWorld()
-	w.script, w.reports = script, reports{wake: make(chan struct{}, 1)}
+	w.script, w.reports = script, reporter{wake: make(chan struct{}, 1)}
 	w.Workers, w.Reports, w.Start, w.PerCore = workers, &w.reports, w.startWorker, true
 	w.Ready.When = supervisor.ReadyNone
 	w.Before = cgroup.Stats{OOM: known(5), OOMKill: known(5)}
@@ -202,18 +202,15 @@ func (w *world) startWorker(slot int) (*supervisor.Worker, error) {
 	if p.nth > 1 {
 		p.name += fmt.Sprintf(".%d", p.nth)
 	}
-	script := w.script(p.name)
-	p.reaction, p.drained, p.leaves = script.reaction, script.drained, script.leaves
-	p.denied, p.unseen = script.denied, script.unseen
-	p.finishes, p.servesOn = script.finishes, script.servesOn
-	if script.fails > len(w.failed) {
+	p.script = w.script(p.name)
+	if p.fails > len(w.failed) {
 		w.failed = append(w.failed, p.begun)
 		w.note(event{to: p.name, did: "not started"})
 		return nil, errStart
 	}
 	w.note(event{to: p.name, did: "starts"})
 	w.started = append(w.started, p)
-	for _, a := range script.acts {
+	for _, a := range p.acts {
 		time.AfterFunc(a.after, func() { a.do(p) })
 	}
 	return p.worker(), nil
@@ -269,7 +266,7 @@ func (w *world) askAt(t *testing.T, line string) {
 			w.target = count
 		}
 	default:
-		t.Fatalf("nobody can ask for %q", what)
+		t.Fatalf("%q cannot be asked for", what)
 	}
 	w.at(duration(t, when), do)
 }
@@ -287,7 +284,7 @@ func (w *world) run(t *testing.T) (end supervisor.Exit, took time.Duration, err 
 	t.Helper()
 	end, err = w.Run()
 	took = time.Since(w.start)
-	w.mu.Lock() // for those who look at the events next, and no more may come
+	w.mu.Lock() // for what reads the events next, and no more may come
 	defer w.mu.Unlock()
 	for _, p := range w.started {
 		if p.released != 1 || p.channelReleased != w.hasChannels() {
