@@ -12,7 +12,7 @@ import (
 
 // SignalAll sends sig to every process that is left in this process's care:
 // as PID 1 to all of its PID namespace, otherwise to its descendants and to
-// to no other process. Processes that it may not signal are passed over. Without the
+// no other process. Processes that it may not signal are passed over. Without the
 // /proc of its own PID namespace a process that is not PID 1 cannot find its
 // descendants; that is an error.
 func (r *Reaper) SignalAll(sig unix.Signal) error {
