@@ -12,6 +12,7 @@
 package exec
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -86,7 +87,8 @@ func (c Command) Start(r *reaper.Reaper) (*reaper.Child, error) {
 }
 
 // forkExec starts c as execvp(3) does: a file for which the kernel returns ENOEXEC
-// is a script without #! and runs in a shell, unless it looks binary.
+// is a script without #! and runs in a shell, unless its beginning has a NUL byte:
+// shells refuse to run such a file too.
 func (c Command) forkExec() (int, error) {
 	attr := &syscall.ProcAttr{
 		Dir:   c.Dir,
@@ -103,15 +105,14 @@ func (c Command) forkExec() (int, error) {
 		attr.Files[0] = null.Fd()
 	}
 	pid, err := forkExec(c.Path, c.Argv, attr)
-	if !errors.Is(err, unix.ENOEXEC) || isBinary(c.Path) {
+	if !errors.Is(err, unix.ENOEXEC) || bytes.IndexByte(head(c.Path), 0) >= 0 {
 		return pid, err
 	}
 	const shell = "/bin/sh"
-	pid, shellErr := forkExec(shell, append([]string{shell, c.Path}, c.Argv[1:]...), attr)
-	if shellErr != nil {
-		return 0, err // no shell in the image: the first error says more
+	if pid, shellErr := forkExec(shell, append([]string{shell, c.Path}, c.Argv[1:]...), attr); shellErr == nil {
+		return pid, nil
 	}
-	return pid, nil
+	return 0, err // no shell in the image: the first error says more
 }
 
 // files returns the child's descriptors up to that of the channel. Inherited ones
@@ -123,10 +124,9 @@ func (c Command) files() []uintptr {
 		return files
 	}
 	for fd := len(files); fd < c.ChannelAt; fd++ {
+		files = append(files, closed)
 		if slices.Contains(c.Inherited, fd) {
-			files = append(files, uintptr(fd))
-		} else {
-			files = append(files, closed)
+			files[fd] = uintptr(fd)
 		}
 	}
 	return append(files, uintptr(c.Channel))
@@ -142,16 +142,9 @@ func forkExec(path string, argv []string, attr *syscall.ProcAttr) (int, error) {
 	return pid, err
 }
 
-// A disposition is the kernel's struct sigaction, or longer. The zero value is
-// SIG_DFL with no flags.
-type disposition [4]uint64
-
-// ignored returns SIG_IGN with no flags. The handler is the first field.
-func ignored() *disposition {
-	var d disposition
-	*(*uintptr)(unsafe.Pointer(&d)) = 1
-	return &d
-}
+// A disposition is the kernel's struct sigaction, or longer. The first field is the
+// handler: 0 is SIG_DFL, 1 SIG_IGN.
+type disposition [8]uintptr
 
 // sigaction stores the disposition of sig in before and sets it to now; either may
 // be nil.
@@ -172,7 +165,7 @@ func defaultSignals() (undo func(), err error) {
 	stops := []unix.Signal{unix.SIGTTIN, unix.SIGTTOU} // ignored by signals.Catch
 	undo = func() {
 		for _, sig := range stops {
-			_ = sigaction(sig, ignored(), nil)
+			_ = sigaction(sig, &disposition{1}, nil)
 		}
 	}
 	// execve(2) keeps ignored signals ignored and resets caught ones. So these get
@@ -202,15 +195,9 @@ func defaultSignals() (undo func(), err error) {
 // needs no privilege. A failure has no consequence.
 func raiseOOMScore(pid int) {
 	const step, maxScore = 10, 1000 // proc_pid_oom_score_adj(5)
-	if !reaper.ProcIsOurs() {
-		return
-	}
-	own, err := os.ReadFile("/proc/self/oom_score_adj")
-	if err != nil {
-		return
-	}
+	own, _ := os.ReadFile("/proc/self/oom_score_adj")
 	score, err := strconv.Atoi(strings.TrimSpace(string(own)))
-	if err != nil {
+	if err != nil || !reaper.ProcIsOurs() {
 		return
 	}
 	_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), strconv.AppendInt(nil, int64(min(score+step, maxScore)), 10), 0)

@@ -1,7 +1,7 @@
 package exec
 
 import (
-	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -10,14 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/threads"
-)
-
-// Exit statuses: of a shell for a command that did not start (POSIX, 2.8.2), and of
-// docker run for a failure of its own.
-const (
-	exitInternal      = 125
-	exitNotExecutable = 126
-	exitNotFound      = 127
 )
 
 // An Error is the reason why a command did not start.
@@ -53,23 +45,21 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // ExitCode returns the exit status for an error of [Find] or [Command.Start]: 127 if
-// the command was not found, 126 if it cannot be executed, 125 if the failure is not
-// the command's.
+// the command was not found, 126 if it cannot be executed (POSIX, 2.8.2), 125, as of
+// docker run, if the failure is not the command's.
 func ExitCode(err error) int {
-	for _, errno := range []unix.Errno{unix.ENOENT, unix.ENOTDIR} {
-		if errors.Is(err, errno) {
-			return exitNotFound
-		}
-	}
-	for _, errno := range []unix.Errno{unix.EAGAIN, unix.ENOMEM, unix.EMFILE, unix.ENFILE} {
-		if errors.Is(err, errno) {
-			return exitInternal
-		}
+	var errno unix.Errno
+	errors.As(err, &errno)
+	switch errno {
+	case unix.ENOENT, unix.ENOTDIR:
+		return 127
+	case unix.EAGAIN, unix.ENOMEM, unix.EMFILE, unix.ENFILE:
+		return 125
 	}
 	if e := (*Error)(nil); errors.As(err, &e) {
-		return exitNotExecutable
+		return 126
 	}
-	return exitInternal
+	return 125
 }
 
 // Find returns the file of the command name, as execvp(3) does: a name with a slash
@@ -84,14 +74,8 @@ func Find(name, path string) (string, error) {
 		return name, nil
 	}
 	notFound := &Error{Name: name, Err: unix.ENOENT}
-	if name == "" {
-		return "", notFound
-	}
 	for _, dir := range filepath.SplitList(path) {
-		if dir == "" {
-			dir = "."
-		}
-		file := dir + "/" + name
+		file := cmp.Or(dir, ".") + "/" + name
 		err := executable(file)
 		if err == nil {
 			return file, nil
@@ -116,12 +100,6 @@ func executable(file string) error {
 	default:
 		return unix.EACCES
 	}
-}
-
-// isBinary reports whether the beginning of file has a NUL byte: shells refuse to
-// run such a file too.
-func isBinary(file string) bool {
-	return bytes.IndexByte(head(file), 0) >= 0
 }
 
 // missing says what is missing where an executable exists and starting it gives

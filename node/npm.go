@@ -47,19 +47,17 @@ func parsePMArgs(name string, argv []string) pmArgs {
 		m.other = noCommand
 		return m
 	}
-	command := argv[i]
-	i++
+	command, rest := argv[i], argv[i+1:]
 	switch {
 	case slices.Contains([]string{"run", "run-script", "rum", "urn"}, command):
-		for i < len(argv) && slices.Contains(harmlessOptions, argv[i]) {
-			i++
+		for len(rest) > 0 && slices.Contains(harmlessOptions, rest[0]) {
+			rest = rest[1:]
 		}
-		if i == len(argv) {
+		if len(rest) == 0 {
 			m.other = command
 			return m
 		}
-		m.script = argv[i]
-		i++
+		m.script, rest = rest[0], rest[1:]
 	case command == "start":
 		m.script = command
 	case name != "npm" && !slices.Contains(builtin, command) && !slices.Contains(running, command):
@@ -68,17 +66,16 @@ func parsePMArgs(name string, argv []string) pmArgs {
 		m.other = command
 		return m
 	}
-	m.parseScriptArgs(name, argv[i:])
+	m.parseScriptArgs(name, rest)
 	return m
 }
 
 // builtin are the commands of yarn and pnpm that take precedence over a script of
 // the same name.
 var builtin = strings.Fields(`
-	add audit autoclean bin cache ci config create deploy fetch generate-lock-entry
-	global help i import info init install link list login logout ls outdated owner
-	pack patch policies prune publish rebuild remove rm root set store tag team test
-	unlink un uninstall up update upgrade upgrade-interactive version versions why`)
+	add audit autoclean bin cache ci config create deploy fetch generate-lock-entry global help i import info init
+	install link list login logout ls outdated owner pack patch policies prune publish rebuild remove rm root set
+	store tag team test unlink un uninstall up update upgrade upgrade-interactive version versions why`)
 
 // parseScriptArgs parses what follows the name of a script.
 func (m *pmArgs) parseScriptArgs(name string, words []string) {
@@ -122,11 +119,11 @@ func (c commandLine) packageManager(name string) Program {
 	if !ok && m.script == "start" && !strings.HasPrefix(name, "yarn") && exists(pkg.dir, "server.js") {
 		script, ok = "node server.js", true // the default of npm and pnpm
 	}
-	if !ok && name != "npm" { // yarn and pnpm run the installed command of that name
-		return c.late().around(c.nested(slices.Concat([]string{m.script}, m.args)))
-	}
-	if !ok {
+	switch {
+	case !ok && name == "npm":
 		return c.late()
+	case !ok: // yarn and pnpm run the installed command of that name
+		return c.late().around(c.nested(slices.Concat([]string{m.script}, m.args)))
 	}
 	reason := m.unsure
 	if reason == "" {
@@ -168,26 +165,22 @@ func (c commandLine) nodeRun(args nodeArgs) Program {
 // script is a script of package.json that runner runs, with args, in e. reason is
 // what runner has to run it for; "" if it need not.
 func (c commandLine) script(runner, script, reason string, e environment, args []string) Program {
-	command, simple := parseSimple(script)
-	switch {
-	case reason != "":
-		reason = "of " + reason
-	case !simple:
-		reason = fmt.Sprintf("%q needs a shell", script)
-	}
 	var p Program
-	switch {
-	case reason == "":
-		inner := c.nestedIn(e.with(command.vars), slices.Concat(command.argv, args))
+	why := "of " + reason
+	switch vars, argv, simple := parseSimple(script); {
+	case simple && reason == "":
+		inner := c.nestedIn(e, vars, slices.Concat(argv, args))
 		p = c.unwrap(inner, runner, fmt.Sprintf("%s runs %q", strings.Join(c.argv, " "), script), script)
-		reason = fmt.Sprintf("%q is no plain node command", script)
+		why = fmt.Sprintf("%q is no plain node command", script)
 	case simple:
-		p = c.late(script).around(c.nestedIn(c.with(command.vars), command.argv))
+		p = c.late(script).around(c.nestedIn(c.environment, vars, argv))
+	case reason == "":
+		p, why = c.late(script), fmt.Sprintf("%q needs a shell", script)
 	default:
 		p = c.late(script)
 	}
 	if p.Join == JoinLate && p.Note == "" {
-		p.Note = fmt.Sprintf("%s is kept because %s", runner, reason)
+		p.Note = fmt.Sprintf("%s is kept because %s", runner, why)
 	}
 	return p
 }

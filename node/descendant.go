@@ -1,10 +1,11 @@
 package node
 
 import (
-	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,12 +20,9 @@ import (
 // that is another one, for Command.Credential. An error names a difference that
 // Start cannot reproduce.
 func CompareProcess(pid int) (user *syscall.Credential, err error) {
-	own, err := readStatus(os.Getpid())
-	if err != nil {
-		return nil, err
-	}
+	own, ownErr := readStatus(os.Getpid())
 	its, err := readStatus(pid)
-	if err != nil {
+	if err = cmp.Or(ownErr, err); err != nil {
 		return nil, err
 	}
 	if its["Uid"] != own["Uid"] || its["Gid"] != own["Gid"] || its["Groups"] != own["Groups"] {
@@ -47,17 +45,13 @@ func CompareProcess(pid int) (user *syscall.Credential, err error) {
 type status map[string]string
 
 func readStatus(pid int) (status, error) {
-	f, err := os.Open(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	s := make(status)
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		name, value, _ := strings.Cut(lines.Text(), ":")
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(line, ":")
 		s[name] = strings.Join(strings.Fields(value), " ")
 	}
-	return s, nil
+	return s, err
 }
 
 // credential returns the user of s. Real, effective, saved and file system ID must
@@ -65,28 +59,31 @@ func readStatus(pid int) (status, error) {
 func (s status) credential() (*syscall.Credential, error) {
 	var ids [2]uint32
 	for i, name := range []string{"Uid", "Gid"} {
-		list := strings.Fields(s[name])
-		if len(slices.Compact(slices.Clone(list))) != 1 {
-			return nil, fmt.Errorf("it runs as several users at once (%s %s)", name, s[name])
-		}
-		id, err := strconv.ParseUint(list[0], 10, 32)
+		list, err := parseIDs(s[name])
 		if err != nil {
 			return nil, err
 		}
-		ids[i] = uint32(id)
+		if len(slices.Compact(list)) != 1 {
+			return nil, fmt.Errorf("it runs as several users at once (%s %s)", name, s[name])
+		}
+		ids[i] = list[0]
 	}
 	if os.Geteuid() != 0 {
 		return nil, fmt.Errorf("it runs as another user (uid %d)", ids[0])
 	}
-	user := &syscall.Credential{Uid: ids[0], Gid: ids[1]}
-	for _, field := range strings.Fields(s["Groups"]) {
+	groups, err := parseIDs(s["Groups"])
+	return &syscall.Credential{Uid: ids[0], Gid: ids[1], Groups: groups}, err
+}
+
+func parseIDs(text string) (ids []uint32, err error) {
+	for _, field := range strings.Fields(text) {
 		id, err := strconv.ParseUint(field, 10, 32)
 		if err != nil {
 			return nil, err
 		}
-		user.Groups = append(user.Groups, uint32(id))
+		ids = append(ids, uint32(id))
 	}
-	return user, nil
+	return ids, nil
 }
 
 // sameLimits compares resource limits. Of RLIMIT_NOFILE it compares only the hard
@@ -133,3 +130,46 @@ func sameNamespaces(pid int) error {
 // FileID returns the identity of a file in the form that join.js reports: device
 // and inode.
 func FileID(stat unix.Stat_t) string { return fmt.Sprintf("%d %d", stat.Dev, stat.Ino) }
+
+// Watcher returns the command line of the first process from pid up to its ancestor
+// that has to live as long as pid does: one that restarts it when a file changes, or
+// runs others at the same time. "" is none.
+func Watcher(pid, ancestor int) string {
+	for range 64 {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if err != nil {
+			return ""
+		}
+		argv := strings.Split(strings.TrimRight(string(text), "\x00"), "\x00")
+		if watches(argv) {
+			return strings.Join(argv, " ")
+		}
+		if pid == ancestor {
+			return ""
+		}
+		its, _ := readStatus(pid)
+		if pid, err = strconv.Atoi(its["PPid"]); err != nil || pid <= 1 {
+			return ""
+		}
+	}
+	return ""
+}
+
+// watches reports whether argv is one of the watchers, by the name of its command
+// or script, or by an option.
+func watches(argv []string) bool {
+	for i, word := range argv {
+		name := strings.TrimSuffix(strings.TrimSuffix(filepath.Base(word), ".js"), ".mjs")
+		if i < 2 && slices.Contains(watchers, name) || word == "--watch" || strings.HasPrefix(word, "--watch=") || strings.HasPrefix(word, "--watch-path") {
+			return true
+		}
+		if i > 0 && word == "watch" && strings.Contains(argv[i-1], "tsx") {
+			return true
+		}
+	}
+	return false
+}
+
+// watchers are programs that restart another one when a file changes, or run
+// several at the same time. What they have started cannot do without them.
+var watchers = []string{"nodemon", "ts-node-dev", "tsnd", "concurrently", "npm-run-all", "run-p", "pm2", "pm2-runtime", "forever", "supervisor"}
