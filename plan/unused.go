@@ -6,12 +6,6 @@ import (
 	"github.com/nodeinit/nodeinit/node"
 )
 
-// agentBelow reports whether p has workers of a command that may be anything:
-// the Node that becomes a worker is one that can have the agent.
-func (p *Plan) agentBelow() bool {
-	return !bool(p.config.NoAgent) && p.Mode == PerCore && p.Program.Runtime == node.RuntimeOther && p.Program.Join == node.JoinLate
-}
-
 // withoutAgent returns why p has no agent, and whether that is known at all.
 func (p *Plan) withoutAgent() (why string, ok bool) {
 	switch {
