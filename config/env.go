@@ -42,13 +42,13 @@ func FromEnviron(environ []string) (Config, error) {
 // settings, and adds what that package does not check.
 func (c *Config) environError(err error) error {
 	bad := make(map[string]error) // by field
-	var all env.AggregateError
-	if !errors.As(err, &all) && err != nil {
+	all, ok := err.(env.AggregateError)
+	if !ok && err != nil {
 		return err
 	}
 	for _, err := range all.Errors {
-		parse := env.ParseError{}
-		if !errors.As(err, &parse) {
+		parse, ok := err.(env.ParseError)
+		if !ok {
 			return err
 		}
 		bad[parse.Name] = parse.Err

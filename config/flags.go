@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -89,17 +88,13 @@ func (n negation) Set(s string) error {
 // flagError turns an error of pflag into one line with the flag, the value and
 // what to do.
 func (c *Config) flagError(err error, set *pflag.FlagSet) error {
-	var invalid *pflag.InvalidValueError
-	var missing *pflag.ValueRequiredError
-	var unknown *pflag.NotExistError
-	switch {
-	case errors.As(err, &invalid):
-		return fmt.Errorf("--%s: %w", invalid.GetFlag().Name, invalid.Unwrap())
-	case errors.As(err, &missing):
-		name := missing.GetFlag().Name
-		return fmt.Errorf("--%s: a value is missing (see nodeinit help %s)", name, name)
-	case errors.As(err, &unknown):
-		return c.unknownFlag(unknown, set)
+	switch err := err.(type) {
+	case *pflag.InvalidValueError:
+		return fmt.Errorf("--%s: %w", err.GetFlag().Name, err.Unwrap())
+	case *pflag.ValueRequiredError:
+		return fmt.Errorf("--%[1]s: a value is missing (see nodeinit help %[1]s)", err.GetFlag().Name)
+	case *pflag.NotExistError:
+		return c.unknownFlag(err, set)
 	default:
 		return err
 	}
@@ -118,10 +113,11 @@ func (c *Config) unknownFlag(unknown *pflag.NotExistError, set *pflag.FlagSet) e
 			near = o.flag
 		}
 	}
-	if near == "" {
-		return fmt.Errorf("%s%s: no such flag (see nodeinit --help)", dashes, name)
+	hint := "see nodeinit --help"
+	if near != "" {
+		hint = "did you mean --" + near + "?"
 	}
-	return fmt.Errorf("%s%s: no such flag (did you mean --%s?)", dashes, name, near)
+	return fmt.Errorf("%s%s: no such flag (%s)", dashes, name, hint)
 }
 
 // Nearest returns the name that takes the fewest edits to make from s, "" where

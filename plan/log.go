@@ -13,11 +13,8 @@ import (
 // follows from it. Warnings come before it.
 func (p *Plan) Log(log *logs.Logger, version string) {
 	p.eachWarning(func(msg, key, text string) { log.Warn(msg).Str(key, logs.Truncate(text)).Send() })
-	line := log.Info("starting").
-		Str("version", version).
-		Str("mode", string(p.Mode)).
-		Str("reason", p.Reason).
-		Int("workers", p.Workers)
+	line := log.Info("starting").Str("version", version)
+	line.Str("mode", string(p.Mode)).Str("reason", p.Reason).Int("workers", p.Workers)
 	addText(line, "start", p.Start())
 	line.Str("arithmetic", p.Count.Arithmetic)
 	addText(line, "balance", p.Balance)

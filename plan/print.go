@@ -38,22 +38,13 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 	out.SetIndent("", "  ")
 	out.SetEscapeHTML(false)
 	return out.Encode(Explanation{
-		CPUs:            orNull(l.CPU),
-		MemoryBytes:     orNull(l.Memory),
-		MemoryHighBytes: orNull(l.MemoryHigh),
-		Affinity:        l.Affinity,
-		CPUsFrom:        orNull(l.CPUFrom),
-		MemoryFrom:      orNull(l.MemoryFrom),
-		Approximate:     l.Approximate,
-		Workers:         p.Count.Allowed,
-		Mode:            string(p.Mode),
-		Reason:          p.Reason,
-		Start:           orNull(p.Start()),
-		Balance:         orNull(p.Balance),
-		Argv:            append([]string{}, p.Program.Argv...),
-		EnvAdded:        append([]string{}, p.EnvAdded...),
-		MaxMemoryBytes:  orNull(p.MaxMemory),
-		Warnings:        p.allWarnings(),
+		CPUs: orNull(l.CPU), CPUsFrom: orNull(l.CPUFrom), Affinity: l.Affinity,
+		MemoryBytes: orNull(l.Memory), MemoryFrom: orNull(l.MemoryFrom), MemoryHighBytes: orNull(l.MemoryHigh),
+		Approximate: l.Approximate,
+		Workers:     p.Count.Allowed, Mode: string(p.Mode), Reason: p.Reason,
+		Start: orNull(p.Start()), Balance: orNull(p.Balance), MaxMemoryBytes: orNull(p.MaxMemory),
+		Argv: append([]string{}, p.Program.Argv...), EnvAdded: append([]string{}, p.EnvAdded...), // [] where empty
+		Warnings: p.allWarnings(),
 	})
 }
 

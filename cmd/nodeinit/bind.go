@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"slices"
@@ -92,22 +91,21 @@ func channelPair() (*net.UnixConn, int, error) {
 }
 
 // receiveSocket reads what bindScript sends: a socket, or the number of an error.
+// EACCES stands for all else: it did not come to that.
 func receiveSocket(conn *net.UnixConn) (int, error) {
 	text, oob := make([]byte, 256), make([]byte, unix.CmsgSpace(4))
 	n, oobn, _, _, err := conn.ReadMsgUnix(text, oob)
 	if err != nil {
-		return -1, unix.EACCES // it did not come to that
-	}
-	messages, err := unix.ParseSocketControlMessage(oob[:oobn])
-	if err != nil || len(messages) == 0 {
-		if code, err := strconv.Atoi(string(bytes.TrimSpace(text[:n]))); err == nil && code < 0 {
-			return -1, unix.Errno(-code)
-		}
 		return -1, unix.EACCES
 	}
-	fds, err := unix.ParseUnixRights(&messages[0])
-	if err != nil || len(fds) != 1 {
-		return -1, fmt.Errorf("rights: %w", unix.EACCES)
+	messages, _ := unix.ParseSocketControlMessage(oob[:oobn])
+	for i := range messages {
+		if fds, err := unix.ParseUnixRights(&messages[i]); err == nil && len(fds) == 1 {
+			return fds[0], nil
+		}
 	}
-	return fds[0], nil
+	if code, err := strconv.Atoi(string(bytes.TrimSpace(text[:n]))); err == nil && code < 0 {
+		return -1, unix.Errno(-code)
+	}
+	return -1, unix.EACCES
 }

@@ -38,8 +38,8 @@ func subcommands() []subcommand {
 	return []subcommand{
 		{"explain", explainHelp, (*app).explain},
 		{"pause", pauseHelp, (*app).pause},
-		{"version", versionHelp, (*app).version},
-		{"help", helpHelp, (*app).help},
+		{"version", "nodeinit version\n\nPrints the version.", (*app).version},
+		{"help", "nodeinit help [FLAG or SUBCOMMAND]", (*app).help},
 	}
 }
 
@@ -116,8 +116,6 @@ func noArguments(name string, args []string) error {
 	return nil
 }
 
-const versionHelp = "nodeinit version\n\nPrints the version."
-
 func (a *app) version(args []string) int {
 	if err := noArguments("version", args); err != nil {
 		return a.usageError(err)
@@ -125,8 +123,6 @@ func (a *app) version(args []string) int {
 	fmt.Fprintf(a.stdout, "nodeinit %s\n", version)
 	return 0
 }
-
-const helpHelp = "nodeinit help [FLAG or SUBCOMMAND]"
 
 // help prints what fits a screen, or more about one flag or subcommand.
 func (a *app) help(args []string) int {

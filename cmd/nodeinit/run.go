@@ -192,14 +192,9 @@ func (r *run) configure(s *supervisor.Supervisor) {
 	if r.plan.Agent {
 		s.HangTimeout = time.Duration(c.HangTimeout)
 	}
-	if r.plan.Mode == plan.PerCore {
-		r.configureWorkers(s)
+	if r.plan.Mode == plan.Fork {
+		return
 	}
-}
-
-// configureWorkers sets what the user has set for workers.
-func (r *run) configureWorkers(s *supervisor.Supervisor) {
-	c := r.config
 	s.PerCore = true
 	s.Crashes = supervisor.CrashPolicy{Max: int(c.MaxCrashes), Window: time.Duration(c.CrashWindow)}
 	s.Recycle.MaxAge = time.Duration(c.MaxAge)
