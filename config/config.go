@@ -19,10 +19,6 @@ import (
 
 //go:generate go test . -run ^TestReadme$ -count 1 -update
 
-// DefaultGrace is the time from a stop signal to SIGKILL: a second less than
-// docker stop waits.
-const DefaultGrace = 9 * time.Second
-
 // DefaultReadyTimeout is how long a worker may take to be ready.
 const DefaultReadyTimeout = 30 * time.Second
 
@@ -97,7 +93,7 @@ type TiniConfig struct {
 func Default() Config {
 	return Config{
 		Mode:  "auto",
-		Grace: Duration(DefaultGrace),
+		Grace: Duration(9 * time.Second), // a second less than docker stop waits
 		WorkerConfig: WorkerConfig{
 			ReadyTimeout: Duration(DefaultReadyTimeout),
 			StopOrder:    "auto",

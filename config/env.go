@@ -100,14 +100,8 @@ func splitLines(text string) string {
 // Unknown returns the NODEINIT_ names in environ that mean nothing, each with the
 // nearest name that does, "" where none is near.
 func Unknown(environ []string) map[string]string {
-	var names []string
-	for _, kv := range environ {
-		if name, _, _ := strings.Cut(kv, "="); strings.HasPrefix(name, envPrefix) {
-			names = append(names, name)
-		}
-	}
 	known := []string{workerCountEnv, channelEnv}
-	if slices.Contains(names, workerCountEnv) {
+	if slices.ContainsFunc(environ, func(kv string) bool { return strings.HasPrefix(kv, workerCountEnv+"=") }) {
 		known = append(known, workerEnv)
 	}
 	var settings []string // without the prefix, which makes all names alike
@@ -116,11 +110,13 @@ func Unknown(environ []string) map[string]string {
 		settings = append(settings, o.env[len(envPrefix):])
 	}
 	unknown := make(map[string]string)
-	for _, name := range names {
-		if slices.Contains(known, name) {
+	for _, kv := range environ {
+		name, _, _ := strings.Cut(kv, "=")
+		bare, ours := strings.CutPrefix(name, envPrefix)
+		if !ours || slices.Contains(known, name) {
 			continue
 		}
-		unknown[name] = Nearest(strings.ToUpper(name[len(envPrefix):]), settings)
+		unknown[name] = Nearest(strings.ToUpper(bare), settings)
 		if unknown[name] != "" {
 			unknown[name] = envPrefix + unknown[name]
 		}

@@ -53,19 +53,17 @@ func (s *starter) bind(port cluster.PrivilegedPort) (int, error) {
 // startBinder starts Node with the channel end, which it closes.
 func (s *starter) startBinder(port cluster.PrivilegedPort, end int) (*reaper.Child, error) {
 	defer unix.Close(end)
-	path, err := s.plan.Program.Find()
-	if err != nil {
-		return nil, err
-	}
-	options := map[string]any{"port": port.Port, "ipv6Only": port.IPv6Only, "backlog": port.Backlog, "exclusive": true}
-	if port.Host != "" {
-		options["host"] = port.Host
-	}
-	argument, err := json.Marshal(options)
-	if err != nil {
-		return nil, err
-	}
 	program := s.plan.Program
+	path, err := program.Find()
+	if err != nil {
+		return nil, err
+	}
+	argument, err := json.Marshal(map[string]any{ // Node takes an empty host for none
+		"host": port.Host, "port": port.Port, "ipv6Only": port.IPv6Only, "backlog": port.Backlog, "exclusive": true,
+	})
+	if err != nil {
+		return nil, err
+	}
 	at := node.ChannelFD(program.Join, s.inherited)
 	env := append(slices.Clone(program.Env), "NODE_CHANNEL_FD="+strconv.Itoa(at), "NODE_CHANNEL_SERIALIZATION_MODE=json")
 	command := exec.Command{

@@ -23,11 +23,10 @@ func likelyMeant(argv []string) string {
 		}
 		return hint
 	case len(words) > 1:
-		quoted := make([]string, len(words))
 		for i, word := range words {
-			quoted[i] = strconv.Quote(word)
+			words[i] = strconv.Quote(word)
 		}
-		return fmt.Sprintf("it is one word (write %s)", strings.Join(quoted, ", "))
+		return fmt.Sprintf("it is one word (write %s)", strings.Join(words, ", "))
 	case slices.Contains([]string{".js", ".mjs", ".cjs", ".ts", ".mts"}, filepath.Ext(name)):
 		return "did you mean node " + name + "?"
 	default:
