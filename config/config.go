@@ -36,9 +36,9 @@ type Config struct {
 	Workers      WorkerCount `env:"WORKERS" pm2:"instances|i" arg:"auto|max|N" needs:"mode" without:"1" help:"how many workers; auto: by the limits"`
 	Mode         Choice      `env:"MODE" pm2:"cluster=per-core" arg:"auto|fork|per-core" help:"one process, or one worker per CPU"`
 	Pre          []Command   `env:"PRE" envSeparator:"\x00" arg:"CMD" help:"run this once before the program; repeatable"`
-	Grace        Duration    `env:"GRACE" pm2:"kill-timeout" arg:"D" help:"from the stop signal to SIGKILL; 0: for ever"`
+	Grace        Duration    `env:"GRACE" pm2:"kill-timeout" arg:"D" help:"from the stop signal to SIGKILL; 0: no limit"`
 	StopSignal   Signal      `env:"STOP_SIGNAL" arg:"SIG" must:"stop" default:"the signal that nodeinit got" help:"the signal that the program gets to stop"`
-	DrainDelay   Duration    `env:"DRAIN_DELAY" arg:"D" help:"serve on for so long after the stop signal"`
+	DrainDelay   Duration    `env:"DRAIN_DELAY" arg:"D" help:"go on serving for so long after the stop signal"`
 	ReloadSignal Signal      `env:"RELOAD_SIGNAL" arg:"SIG" must:"reload" default:"off" needs:"workers" help:"the signal that replaces the workers one by one"`
 	MaxCrashes   Number      `env:"MAX_CRASHES" pm2:"max-restarts" arg:"N" needs:"workers" help:"how many crashed workers to replace; then exit"`
 	MaxMemory    MaxMemory   `env:"MAX_MEMORY" pm2:"max-memory-restart" arg:"SIZE|P%" needs:"workers" help:"replace a worker whose memory stays above"`
@@ -53,9 +53,9 @@ type Config struct {
 
 // WorkerConfig is what else has to do with workers.
 type WorkerConfig struct {
-	Balance      Choice   `env:"BALANCE" arg:"HOW" choices:"rr|shared|reuseport|ip-hash" default:"rr" needs:"workers" help:"who gets a connection: rr, shared, reuseport or ip-hash"`
+	Balance      Choice   `env:"BALANCE" arg:"rr|shared|reuseport|ip-hash" default:"rr" needs:"workers" help:"which worker gets a connection"`
 	Ready        Choice   `env:"READY" pm2:"wait-ready" arg:"listen|message|none" default:"listen" needs:"channel" without:"none" help:"when a worker counts as ready"`
-	ReadyTimeout Duration `env:"READY_TIMEOUT" pm2:"listen-timeout" arg:"D" needs:"channel" help:"how long that may take; 0: for ever"`
+	ReadyTimeout Duration `env:"READY_TIMEOUT" pm2:"listen-timeout" arg:"D" needs:"channel" help:"how long that may take; 0: no limit"`
 	StopOrder    Choice   `env:"STOP_ORDER" arg:"auto|signal|drain" needs:"channel" without:"signal" help:"what comes first when a worker is to stop"`
 	CrashWindow  Duration `env:"CRASH_WINDOW" arg:"D" needs:"workers" help:"within which time crashes are counted; 0: all are"`
 	MaxAge       Duration `env:"MAX_AGE" arg:"D" needs:"workers" help:"replace a worker that is so old; 0: never"`

@@ -67,7 +67,7 @@ func TestHelpTopics(t *testing.T) {
 		}
 	}
 	_, stdout, _ := runApp([]string{"NODEINIT_GRACE=3"}, "help", "grace")
-	if want := "--grace D\n  from the stop signal to SIGKILL; 0: for ever\n  environment: NODEINIT_GRACE   default: 9s\n\n"; !strings.HasPrefix(stdout, want) {
+	if want := "--grace D\n  from the stop signal to SIGKILL; 0: no limit\n  environment: NODEINIT_GRACE   default: 9s\n\n"; !strings.HasPrefix(stdout, want) {
 		t.Errorf("help grace is %q", stdout)
 	}
 }
