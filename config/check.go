@@ -12,38 +12,28 @@ import (
 
 // Check finds values that are good by themselves but not together.
 func (c *Config) Check() error {
-	seen := make(map[string]bool)
+	rewritten := make(map[unix.Signal]bool)
 	for _, r := range c.Rewrite {
-		from := signals.Name(r.From)
-		if seen[from] {
-			return fmt.Errorf("%s: %q: %s is rewritten twice (keep one)", c.names(&c.Rewrite), r, from)
+		if rewritten[r.From] {
+			return fmt.Errorf("%s: %q: %s is rewritten twice (keep one)", c.names(&c.Rewrite), r, signals.Name(r.From))
 		}
-		seen[from] = true
+		rewritten[r.From] = true
 	}
-	return c.checkReload()
-}
-
-// checkReload finds what else the reload signal would mean.
-func (c *Config) checkReload() error {
-	reload := c.ReloadSignal.Sig()
-	if reload == 0 {
+	reload, why := c.ReloadSignal.Sig(), ""
+	_, stop := c.Rules().Apply(reload)
+	switch {
+	case reload == 0:
+		return nil
+	case rewritten[reload]:
+		why = "is rewritten too"
+	case stop:
+		why = "is " + c.Flag(&c.StopSignal) + " too"
+	case reload == c.Pdeathsig.Sig():
+		why = "is " + c.Flag(&c.Pdeathsig) + " too"
+	default:
 		return nil
 	}
-	bad := func(why string) error {
-		return fmt.Errorf("%s: %q %s (try another)", c.names(&c.ReloadSignal), c.ReloadSignal, why)
-	}
-	for _, r := range c.Rewrite {
-		if r.From == reload {
-			return bad("is rewritten too")
-		}
-	}
-	if _, stop := c.Rules().Apply(reload); stop {
-		return bad("is " + c.Flag(&c.StopSignal) + " too")
-	}
-	if reload == c.Pdeathsig.Sig() {
-		return bad("is " + c.Flag(&c.Pdeathsig) + " too")
-	}
-	return nil
+	return fmt.Errorf("%s: %q %s (try another)", c.names(&c.ReloadSignal), c.ReloadSignal, why)
 }
 
 // maxGrace is more than any orchestrator waits: a longer time was likely meant as
@@ -57,7 +47,8 @@ func (c *Config) LongGrace() string {
 	if _, err := strconv.ParseFloat(text, 64); err != nil || c.Grace <= maxGrace {
 		return ""
 	}
-	return fmt.Sprintf("%s %s is %s: a number without a unit is in seconds (for milliseconds write %s %s)", c.Flag(&c.Grace), text, c.Grace, c.Flag(&c.Grace), ms)
+	return fmt.Sprintf("%[1]s %[2]s is %[3]s: a number without a unit is in seconds (for milliseconds write %[1]s %[4]s)",
+		c.Flag(&c.Grace), text, c.Grace, ms)
 }
 
 // NeverComing returns a line for each setting that waits for a signal which

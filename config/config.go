@@ -19,10 +19,6 @@ import (
 
 //go:generate go test . -run ^TestReadme$ -count 1 -update
 
-// DefaultGrace is the time from a stop signal to SIGKILL: a second less than
-// docker stop waits.
-const DefaultGrace = 9 * time.Second
-
 // DefaultReadyTimeout is how long a worker may take to be ready.
 const DefaultReadyTimeout = 30 * time.Second
 
@@ -30,18 +26,19 @@ const DefaultReadyTimeout = 30 * time.Second
 //
 // The tags of a field besides env: short, the one-letter flag; arg, what stands
 // for the value in --help; choices, the values that a [Choice] can have, where arg
-// does not list them; min, the least value; must, what else a value has to be (see
-// option.verify); default, what the default means where its value does not say it; pm2, PM2's names for it;
-// help, the line in --help; negated, that --no-NAME turns it off; needs, without
-// what it has no effect (see [Config.Given]), but for the value without. A []T takes several values: flags are
-// repeated, variables separated by commas or by envSeparator.
+// does not list them; must, what else a value has to be (see option.verify);
+// default, what the default means where its value does not say it; pm2, PM2's names
+// for it, or for a value: cluster=per-core; help, the line in --help; negated, that
+// --no-NAME turns it off; needs, without what it has no effect (see [Config.Given]),
+// but for the value without. A []T takes several values: flags are repeated,
+// variables separated by commas or by envSeparator.
 type Config struct {
 	Workers      WorkerCount `env:"WORKERS" pm2:"instances|i" arg:"auto|max|N" needs:"mode" without:"1" help:"how many workers; auto: by the limits"`
 	Mode         Choice      `env:"MODE" pm2:"cluster=per-core" arg:"auto|fork|per-core" help:"one process, or one worker per CPU"`
 	Pre          []Command   `env:"PRE" envSeparator:"\x00" arg:"CMD" help:"run this once before the program; repeatable"`
-	Grace        Duration    `env:"GRACE" pm2:"kill-timeout" arg:"D" help:"from the stop signal to SIGKILL; 0: for ever"`
+	Grace        Duration    `env:"GRACE" pm2:"kill-timeout" arg:"D" help:"from the stop signal to SIGKILL; 0: no limit"`
 	StopSignal   Signal      `env:"STOP_SIGNAL" arg:"SIG" must:"stop" default:"the signal that nodeinit got" help:"the signal that the program gets to stop"`
-	DrainDelay   Duration    `env:"DRAIN_DELAY" arg:"D" help:"serve on for so long after the stop signal"`
+	DrainDelay   Duration    `env:"DRAIN_DELAY" arg:"D" help:"go on serving for so long after the stop signal"`
 	ReloadSignal Signal      `env:"RELOAD_SIGNAL" arg:"SIG" must:"reload" default:"off" needs:"workers" help:"the signal that replaces the workers one by one"`
 	MaxCrashes   Number      `env:"MAX_CRASHES" pm2:"max-restarts" arg:"N" needs:"workers" help:"how many crashed workers to replace; then exit"`
 	MaxMemory    MaxMemory   `env:"MAX_MEMORY" pm2:"max-memory-restart" arg:"SIZE|P%" needs:"workers" help:"replace a worker whose memory stays above"`
@@ -56,22 +53,22 @@ type Config struct {
 
 // WorkerConfig is what else has to do with workers.
 type WorkerConfig struct {
-	Balance      Choice      `env:"BALANCE" arg:"HOW" choices:"rr|shared|reuseport|ip-hash" default:"rr" needs:"workers" help:"who gets a connection: rr, shared, reuseport or ip-hash"`
-	Ready        Choice      `env:"READY" pm2:"wait-ready" arg:"listen|message|none" default:"listen" needs:"channel" without:"none" help:"when a worker counts as ready"`
-	ReadyTimeout Duration    `env:"READY_TIMEOUT" pm2:"listen-timeout" arg:"D" needs:"channel" help:"how long that may take; 0: for ever"`
-	StopOrder    Choice      `env:"STOP_ORDER" arg:"auto|signal|drain" needs:"channel" without:"signal" help:"what comes first when a worker is to stop"`
-	CrashWindow  Duration    `env:"CRASH_WINDOW" arg:"D" needs:"workers" help:"within which time crashes are counted; 0: all are"`
-	MaxAge       Duration    `env:"MAX_AGE" arg:"D" needs:"workers" help:"replace a worker that is so old; 0: never"`
-	HangTimeout  HangTimeout `env:"HANG_TIMEOUT" arg:"D" needs:"agent" help:"end a worker whose event loop stands still for so long; 0: never"`
-	Resize       Toggle      `env:"RESIZE" negated:"true" help:"follow limits that change (on by itself)"`
-	NoAgent      Toggle      `env:"NO_AGENT" help:"put no JavaScript into Node: no drain, no hang timeout"`
+	Balance      Choice   `env:"BALANCE" arg:"rr|shared|reuseport|ip-hash" default:"rr" needs:"workers" help:"which worker gets a connection"`
+	Ready        Choice   `env:"READY" pm2:"wait-ready" arg:"listen|message|none" default:"listen" needs:"channel" without:"none" help:"when a worker counts as ready"`
+	ReadyTimeout Duration `env:"READY_TIMEOUT" pm2:"listen-timeout" arg:"D" needs:"channel" help:"how long that may take; 0: no limit"`
+	StopOrder    Choice   `env:"STOP_ORDER" arg:"auto|signal|drain" needs:"channel" without:"signal" help:"what comes first when a worker is to stop"`
+	CrashWindow  Duration `env:"CRASH_WINDOW" arg:"D" needs:"workers" help:"within which time crashes are counted; 0: all are"`
+	MaxAge       Duration `env:"MAX_AGE" arg:"D" needs:"workers" help:"replace a worker that is so old; 0: never"`
+	HangTimeout  Duration `env:"HANG_TIMEOUT" arg:"D" must:"hang" needs:"agent" help:"end a worker whose event loop stands still for so long; 0: never"`
+	Resize       Toggle   `env:"RESIZE" negated:"true" help:"follow limits that change (on by itself)"`
+	NoAgent      Toggle   `env:"NO_AGENT" help:"put no JavaScript into Node: no drain, no hang timeout"`
 }
 
 // LimitConfig is what there is, and what Node may have of it.
 type LimitConfig struct {
 	Heap   Heap `env:"HEAP" arg:"auto|off|SIZE" help:"Node's heap limit; auto: from the memory limit"`
 	CPUs   CPUs `env:"CPUS" arg:"N" default:"the CPU limit" help:"CPUs there are, whatever the cgroup says"`
-	Memory Size `env:"MEMORY" arg:"SIZE" min:"4M" default:"the memory limit" help:"memory there is, whatever the cgroup says"`
+	Memory Size `env:"MEMORY" arg:"SIZE" default:"the memory limit" help:"memory there is, whatever the cgroup says"`
 }
 
 // LogConfig is how nodeinit logs.
@@ -96,7 +93,7 @@ type TiniConfig struct {
 func Default() Config {
 	return Config{
 		Mode:  "auto",
-		Grace: Duration(DefaultGrace),
+		Grace: Duration(9 * time.Second), // a second less than docker stop waits
 		WorkerConfig: WorkerConfig{
 			ReadyTimeout: Duration(DefaultReadyTimeout),
 			StopOrder:    "auto",

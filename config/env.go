@@ -21,22 +21,20 @@ const (
 // bad value in one error, one line each.
 func FromEnviron(environ []string) (Config, error) {
 	c := Default()
-	ours := make(map[string]string)
+	vars := make(map[string]string)
 	for _, kv := range environ {
-		if name, value, ok := strings.Cut(kv, "="); ok && strings.HasPrefix(name, envPrefix) && name != envPrefix {
-			ours[name] = value
-		}
+		name, value, _ := strings.Cut(kv, "=")
+		vars[name] = value
 	}
 	for _, o := range options(&c) {
-		text, set := ours[o.env]
-		if set && text != "" {
+		if text := vars[o.env]; text != "" {
 			c.given[o.flag] = source{o.env, text}
 		}
-		if set && o.separator == lineSeparator {
-			ours[o.env] = splitLines(text)
+		if o.tag.Get("envSeparator") == lineSeparator {
+			vars[o.env] = splitLines(vars[o.env])
 		}
 	}
-	err := env.ParseWithOptions(&c, env.Options{Prefix: envPrefix, Environment: ours})
+	err := env.ParseWithOptions(&c, env.Options{Prefix: envPrefix, Environment: vars})
 	return c, c.environError(err)
 }
 
@@ -44,13 +42,13 @@ func FromEnviron(environ []string) (Config, error) {
 // settings, and adds what that package does not check.
 func (c *Config) environError(err error) error {
 	bad := make(map[string]error) // by field
-	var all env.AggregateError
-	if !errors.As(err, &all) && err != nil {
+	all, ok := err.(env.AggregateError)
+	if !ok && err != nil {
 		return err
 	}
 	for _, err := range all.Errors {
-		parse := env.ParseError{}
-		if !errors.As(err, &parse) {
+		parse, ok := err.(env.ParseError)
+		if !ok {
 			return err
 		}
 		bad[parse.Name] = parse.Err
@@ -102,37 +100,26 @@ func splitLines(text string) string {
 // Unknown returns the NODEINIT_ names in environ that mean nothing, each with the
 // nearest name that does, "" where none is near.
 func Unknown(environ []string) map[string]string {
-	var names []string
-	for _, kv := range environ {
-		if name, _, _ := strings.Cut(kv, "="); strings.HasPrefix(name, envPrefix) {
-			names = append(names, name)
-		}
-	}
-	var settings []string
-	for _, o := range options(new(Config)) {
-		settings = append(settings, o.env)
-	}
-	known := append(settings, workerCountEnv, channelEnv)
-	if slices.Contains(names, workerCountEnv) {
+	known := []string{workerCountEnv, channelEnv}
+	if slices.ContainsFunc(environ, func(kv string) bool { return strings.HasPrefix(kv, workerCountEnv+"=") }) {
 		known = append(known, workerEnv)
 	}
+	var settings []string // without the prefix, which makes all names alike
+	for _, o := range options(new(Config)) {
+		known = append(known, o.env)
+		settings = append(settings, o.env[len(envPrefix):])
+	}
 	unknown := make(map[string]string)
-	for _, name := range names {
-		if !slices.Contains(known, name) {
-			unknown[name] = nearestSetting(strings.ToUpper(name), settings)
+	for _, kv := range environ {
+		name, _, _ := strings.Cut(kv, "=")
+		bare, ours := strings.CutPrefix(name, envPrefix)
+		if !ours || slices.Contains(known, name) {
+			continue
+		}
+		unknown[name] = Nearest(strings.ToUpper(bare), settings)
+		if unknown[name] != "" {
+			unknown[name] = envPrefix + unknown[name]
 		}
 	}
 	return unknown
-}
-
-// nearestSetting is [Nearest] without regard to the prefix, which all have.
-func nearestSetting(name string, settings []string) string {
-	var bare []string
-	for _, s := range settings {
-		bare = append(bare, s[len(envPrefix):])
-	}
-	if near := Nearest(name[len(envPrefix):], bare); near != "" {
-		return envPrefix + near
-	}
-	return ""
 }

@@ -1,11 +1,11 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/spf13/pflag"
 )
@@ -22,9 +22,6 @@ func (c *Config) Parse(args []string, own func(*pflag.FlagSet)) (rest []string, 
 	set.SetInterspersed(false)
 	set.Usage = func() {} // the caller prints errors and --help
 	c.given = maps.Clone(c.given)
-	if c.given == nil {
-		c.given = make(map[string]source)
-	}
 	for _, o := range options(c) {
 		value := &flagValue{option: o, given: c.given}
 		flag := set.VarPF(value, o.flag, o.short, o.help)
@@ -34,7 +31,7 @@ func (c *Config) Parse(args []string, own func(*pflag.FlagSet)) (rest []string, 
 		case Count:
 			flag.NoOptDefVal = oneMore
 		}
-		if o.negated {
+		if o.tag.Get("negated") != "" {
 			set.VarPF(negation{value}, "no-"+o.flag, "", "").NoOptDefVal = "true"
 		}
 	}
@@ -56,27 +53,22 @@ type flagValue struct {
 }
 
 func (f *flagValue) Set(s string) error {
-	first := !f.used
-	f.used = true
-	f.given[f.flag] = source{"--" + f.flag, s}
-	if f.value.Kind() != reflect.Slice {
-		if first && s == oneMore {
-			f.value.SetZero()
-		}
-		if err := unmarshal(f.value, s); err != nil {
-			return err
-		}
-		return f.verify(s)
-	}
-	if first {
+	list := f.value.Kind() == reflect.Slice
+	if !f.used && (list || s == oneMore) {
 		f.value.SetZero()
 	}
-	element := reflect.New(f.value.Type().Elem()).Elem()
-	if err := unmarshal(element, s); err != nil {
+	f.used, f.given[f.flag] = true, source{"--" + f.flag, s}
+	value := f.value
+	if list {
+		value = reflect.New(f.value.Type().Elem()).Elem()
+	}
+	if err := unmarshal(value, s); err != nil {
 		return err
 	}
-	f.value.Set(reflect.Append(f.value, element))
-	return nil
+	if list {
+		f.value.Set(reflect.Append(f.value, value))
+	}
+	return f.verify(s)
 }
 
 func (f *flagValue) String() string { return "" } // --help is written by Usage
@@ -96,17 +88,13 @@ func (n negation) Set(s string) error {
 // flagError turns an error of pflag into one line with the flag, the value and
 // what to do.
 func (c *Config) flagError(err error, set *pflag.FlagSet) error {
-	var invalid *pflag.InvalidValueError
-	var missing *pflag.ValueRequiredError
-	var unknown *pflag.NotExistError
-	switch {
-	case errors.As(err, &invalid):
-		return fmt.Errorf("--%s: %w", invalid.GetFlag().Name, invalid.Unwrap())
-	case errors.As(err, &missing):
-		name := missing.GetFlag().Name
-		return fmt.Errorf("--%s: a value is missing (see nodeinit help %s)", name, name)
-	case errors.As(err, &unknown):
-		return c.unknownFlag(unknown, set)
+	switch err := err.(type) {
+	case *pflag.InvalidValueError:
+		return fmt.Errorf("--%s: %w", err.GetFlag().Name, err.Unwrap())
+	case *pflag.ValueRequiredError:
+		return fmt.Errorf("--%[1]s: a value is missing (see nodeinit help %[1]s)", err.GetFlag().Name)
+	case *pflag.NotExistError:
+		return c.unknownFlag(err, set)
 	default:
 		return err
 	}
@@ -121,14 +109,15 @@ func (c *Config) unknownFlag(unknown *pflag.NotExistError, set *pflag.FlagSet) e
 	}
 	near := Nearest(name, names)
 	for _, o := range options(c) {
-		if slices.Contains(o.pm2, name) {
+		if slices.Contains(strings.Split(o.tag.Get("pm2"), "|"), name) {
 			near = o.flag
 		}
 	}
-	if near == "" {
-		return fmt.Errorf("%s%s: no such flag (see nodeinit --help)", dashes, name)
+	hint := "see nodeinit --help"
+	if near != "" {
+		hint = "did you mean --" + near + "?"
 	}
-	return fmt.Errorf("%s%s: no such flag (did you mean --%s?)", dashes, name, near)
+	return fmt.Errorf("%s%s: no such flag (%s)", dashes, name, hint)
 }
 
 // Nearest returns the name that takes the fewest edits to make from s, "" where

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"slices"
@@ -23,20 +24,18 @@ func topic(flag string) string {
 // names of its flags: together they fit a screen.
 func Usage() string {
 	var b strings.Builder
-	var groups []string
-	members := make(map[string][]string)
-	for _, o := range options(new(Config)) {
+	var members []string
+	list := options(new(Config))
+	for i, o := range list {
 		if o.group == "" {
 			fmt.Fprintf(&b, "  %-27s %s\n", o.usage(), o.help)
 			continue
 		}
-		if members[o.group] == nil {
-			groups = append(groups, o.group)
+		members = append(members, o.usage())
+		if i+1 == len(list) || list[i+1].group != o.group {
+			b.WriteString(wrapped("  "+o.group+": ", members))
+			members = nil
 		}
-		members[o.group] = append(members[o.group], o.usage())
-	}
-	for _, group := range groups {
-		b.WriteString(wrapped("  "+group+": ", members[group]))
 	}
 	return b.String()
 }
@@ -55,7 +54,7 @@ func Help(name string) string {
 	original := Default()
 	list := options(&original)
 	at := slices.IndexFunc(list, func(o option) bool {
-		return name != "" && (name == o.flag || name == o.short || o.negated && name == "no-"+o.flag)
+		return name != "" && (name == o.flag || name == o.short || o.tag.Get("negated") != "" && name == "no-"+o.flag)
 	})
 	if at < 0 {
 		return ""
@@ -70,12 +69,7 @@ func Help(name string) string {
 
 // initialText returns what the default of o is, for people; "" for none. o is of
 // [Default].
-func (o option) initialText() string {
-	if o.initial != "" {
-		return o.initial
-	}
-	return o.text()
-}
+func (o option) initialText() string { return cmp.Or(o.tag.Get("default"), o.text()) }
 
 // usage returns how o is given.
 func (o option) usage() string {
@@ -83,7 +77,7 @@ func (o option) usage() string {
 	if o.short != "" {
 		text = "-" + o.short + ", " + text
 	}
-	if o.negated {
+	if o.tag.Get("negated") != "" {
 		text += ", --no-" + o.flag
 	}
 	return strings.TrimRight(text+" "+o.arg, " ")
@@ -91,19 +85,14 @@ func (o option) usage() string {
 
 // wrapped joins items in lines of at most 80 columns below a heading.
 func wrapped(heading string, items []string) string {
-	text, column := heading, len(heading)
-	for i, item := range items {
-		if i < len(items)-1 {
-			item += ";"
+	lines := []string{heading + items[0]}
+	for _, item := range items[1:] {
+		last := &lines[len(lines)-1]
+		*last += "; " + item
+		if len(*last+";") > 80 {
+			*last = strings.TrimSuffix(*last, " "+item)
+			lines = append(lines, strings.Repeat(" ", len(heading))+item)
 		}
-		switch {
-		case i == 0:
-		case column+1+len(item) > 80:
-			text, column = text+"\n"+strings.Repeat(" ", len(heading)), len(heading)
-		default:
-			item = " " + item
-		}
-		text, column = text+item, column+len(item)
 	}
-	return text + "\n"
+	return strings.Join(lines, "\n") + "\n"
 }

@@ -17,57 +17,29 @@ const envPrefix = "NODEINIT_"
 
 // An option is one setting under its two names.
 type option struct {
-	flag, env   string
-	field       string // its name in Config
-	short, arg  string
-	help, group string
-	initial     string // what the default means, where its value does not say it
-	needs       string
-	without     string // the value that is the same as to lack what it needs
-	choices     []string
-	pm2         []string // PM2's flags for it; where a value has another name: PM2's=ours
-	min, must   string
-	separator   string // in the environment; "" is a comma
-	negated     bool   // --no- and its name turns it off
-	value       reflect.Value
+	flag, env, group string
+	short, arg, help string
+	field            string // its name in Config
+	tag              reflect.StructTag
+	value            reflect.Value
 }
 
 // A source is how a setting was given.
 type source struct{ name, text string }
 
 // options lists the settings of c in their order.
-func options(c *Config) []option { return optionsOf(reflect.ValueOf(c).Elem(), "") }
-
-func optionsOf(v reflect.Value, group string) (list []option) {
-	for i := range v.NumField() {
-		field := v.Type().Field(i)
+func options(c *Config) (list []option) {
+	all, group := reflect.ValueOf(c).Elem(), ""
+	for _, field := range reflect.VisibleFields(all.Type()) { // an embedded struct is followed by its fields
 		name, named := field.Tag.Lookup("env")
 		switch {
 		case field.Anonymous:
-			list = append(list, optionsOf(v.Field(i), field.Tag.Get("group"))...)
+			group = field.Tag.Get("group")
 		case named:
-			choices := field.Tag.Get("choices")
-			if choices == "" {
-				choices = field.Tag.Get("arg")
-			}
 			list = append(list, option{
-				flag:      strings.ToLower(strings.ReplaceAll(name, "_", "-")),
-				env:       envPrefix + name,
-				field:     field.Name,
-				short:     field.Tag.Get("short"),
-				arg:       field.Tag.Get("arg"),
-				help:      field.Tag.Get("help"),
-				group:     group,
-				initial:   field.Tag.Get("default"),
-				needs:     field.Tag.Get("needs"),
-				without:   field.Tag.Get("without"),
-				choices:   strings.Split(choices, "|"),
-				pm2:       strings.Split(field.Tag.Get("pm2"), "|"),
-				min:       field.Tag.Get("min"),
-				must:      field.Tag.Get("must"),
-				separator: field.Tag.Get("envSeparator"),
-				negated:   field.Tag.Get("negated") != "",
-				value:     v.Field(i),
+				flag: strings.ToLower(strings.ReplaceAll(name, "_", "-")), env: envPrefix + name, group: group,
+				short: field.Tag.Get("short"), arg: field.Tag.Get("arg"), help: field.Tag.Get("help"),
+				field: field.Name, tag: field.Tag, value: all.FieldByIndex(field.Index),
 			})
 		}
 	}
@@ -95,41 +67,35 @@ var faults = []unix.Signal{
 // verify checks the value of o, which was given as text, against its tags: all that
 // the type of the value does not know.
 func (o option) verify(text string) error {
+	must := o.tag.Get("must")
 	switch v := o.value.Interface().(type) {
 	case Choice:
-		if !slices.Contains(o.choices, string(v)) {
-			return fmt.Errorf("%q is not one of %s (try %s)", text, strings.Join(o.choices, ", "), o.meant(text))
+		choices := strings.Split(cmp.Or(o.tag.Get("choices"), o.arg), "|")
+		if !slices.Contains(choices, string(v)) {
+			meant, ok := strings.CutPrefix(o.tag.Get("pm2"), text+"=")
+			if !ok {
+				meant = cmp.Or(Nearest(strings.ToLower(text), choices), choices[0])
+			}
+			return fmt.Errorf("%q is not one of %s (try %s)", text, strings.Join(choices, ", "), meant)
 		}
 	case Signal:
-		return o.verifySignal(v.Sig(), text)
+		_, stops := signals.Rules{}.Apply(v.Sig())
+		switch catchable := signals.Catchable(v.Sig()); {
+		case must == "stop" && !catchable && v.Sig() != unix.SIGKILL:
+			return fmt.Errorf("%q cannot stop a program (try TERM)", text)
+		case must == "reload" && stops:
+			return fmt.Errorf("%q is a request to stop (try HUP)", text)
+		case must == "reload" && (!catchable || slices.Contains(faults, v.Sig())):
+			return fmt.Errorf("%q cannot mean a reload (try HUP)", text)
+		}
 	case Size:
-		var least Size
-		if o.min != "" && least.UnmarshalText([]byte(o.min)) == nil && v < least {
-			return fmt.Errorf("%q is less than %s (try 512M)", text, o.min)
+		if v < minMemory {
+			return fmt.Errorf("%q is less than 4M (try 512M)", text)
 		}
-	}
-	return nil
-}
-
-// meant returns the choice that is likely meant by text.
-func (o option) meant(text string) string {
-	for _, name := range o.pm2 {
-		if ours, ok := strings.CutPrefix(name, text+"="); ok {
-			return ours
+	case Duration:
+		if must == "hang" && v != 0 && v < minHang {
+			return fmt.Errorf("%q is less than %s, and workers report once a second (try 10s, or 0 for off)", text, minHang)
 		}
-	}
-	return cmp.Or(Nearest(strings.ToLower(text), o.choices), o.choices[0])
-}
-
-func (o option) verifySignal(sig unix.Signal, text string) error {
-	_, stops := signals.Rules{}.Apply(sig)
-	switch {
-	case o.must == "stop" && !signals.Catchable(sig) && sig != unix.SIGKILL:
-		return fmt.Errorf("%q cannot stop a program (try TERM)", text)
-	case o.must == "reload" && stops:
-		return fmt.Errorf("%q is a request to stop (try HUP)", text)
-	case o.must == "reload" && (!signals.Catchable(sig) || slices.Contains(faults, sig)):
-		return fmt.Errorf("%q cannot mean a reload (try HUP)", text)
 	}
 	return nil
 }
@@ -146,19 +112,14 @@ func (c *Config) Flag(field any) string { return "--" + c.of(field).flag }
 // Source returns the name of what has set field, a pointer to a field of c: its
 // flag or its variable.
 func (c *Config) Source(field any) string {
-	if s, ok := c.given[c.of(field).flag]; ok {
-		return s.name
-	}
-	return c.Flag(field)
+	flag := c.of(field).flag
+	return cmp.Or(c.given[flag].name, "--"+flag)
 }
 
 // Text returns what field, a pointer to a field of c, was set to, as it was given.
 func (c *Config) Text(field any) string {
 	o := c.of(field)
-	if s, ok := c.given[o.flag]; ok {
-		return s.text
-	}
-	return o.text()
+	return cmp.Or(c.given[o.flag].text, o.text())
 }
 
 // names returns both names of field.
@@ -174,8 +135,8 @@ func (c *Config) Given(needs string) (list []string) {
 	before := options(&original)
 	for i, o := range options(c) {
 		value := o.text()
-		if o.needs == needs && value != before[i].text() && value != o.without {
-			list = append(list, "--"+o.flag+" "+c.Text(o.value.Addr().Interface()))
+		if o.tag.Get("needs") == needs && value != before[i].text() && value != o.tag.Get("without") {
+			list = append(list, "--"+o.flag+" "+cmp.Or(c.given[o.flag].text, value))
 		}
 	}
 	return list
@@ -184,7 +145,7 @@ func (c *Config) Given(needs string) (list []string) {
 // Variables returns flags and their values in args, as far as that is what they are,
 // as variables: NODEINIT_WORKERS=4.
 func Variables(args []string) (list []string) {
-	var c Config
+	c := Default()
 	if _, _, err := c.Parse(args, nil); err != nil {
 		return nil
 	}

@@ -49,7 +49,7 @@ func markdown() string {
 		switch v := o.value.Interface().(type) {
 		case Toggle:
 			initial = map[Toggle]string{true: "on", false: "off"}[v]
-		case Duration, HangTimeout:
+		case Duration:
 			initial = strings.TrimSuffix(strings.Replace(initial, "m0s", "m", 1), "s")
 			if strings.TrimRight(initial, "0123456789") == "" && initial != "0" {
 				initial += "s"

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strconv"
@@ -11,9 +12,11 @@ import (
 // as docker run -m takes them, with or without i or B.
 type Size int64
 
+// minMemory is what --memory must have at least.
+const minMemory = Size(4 << 20)
+
 // UnmarshalText reads 512M, 1.5Gi or plain bytes.
 func (s *Size) UnmarshalText(b []byte) error {
-	bad := fmt.Errorf("%q is not a size (try 512M)", b)
 	text := strings.TrimSuffix(strings.ToUpper(string(b)), "B")
 	unit := 1.0
 	for i, prefix := range []string{"K", "M", "G", "T"} {
@@ -25,7 +28,7 @@ func (s *Size) UnmarshalText(b []byte) error {
 	}
 	n, err := strconv.ParseFloat(text, 64)
 	if err != nil || !(n*unit >= 1 && n*unit < math.MaxInt64) {
-		return bad
+		return fmt.Errorf("%q is not a size (try 512M)", b)
 	}
 	*s = Size(n * unit)
 	return nil
@@ -82,14 +85,10 @@ func (h *Heap) UnmarshalText(b []byte) error {
 }
 
 func (h Heap) String() string {
-	switch {
-	case h.Auto:
+	if h.Auto {
 		return "auto"
-	case h.Fixed == 0:
-		return "off"
-	default:
-		return h.Fixed.String()
 	}
+	return cmp.Or(h.Fixed.String(), "off")
 }
 
 // A MaxMemory is how much memory a worker may have: so many bytes, or so much of
@@ -119,12 +118,8 @@ func (m *MaxMemory) UnmarshalText(b []byte) error {
 }
 
 func (m MaxMemory) String() string {
-	switch {
-	case m.Percent > 0:
-		return strconv.FormatFloat(m.Percent, 'g', -1, 64) + "%"
-	case m.Fixed > 0:
-		return m.Fixed.String()
-	default:
-		return "off"
+	if m.Percent > 0 {
+		return fmt.Sprintf("%v%%", m.Percent)
 	}
+	return cmp.Or(m.Fixed.String(), "off")
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -36,7 +37,30 @@ func (t *Toggle) UnmarshalText(b []byte) error {
 	return nil
 }
 
-func (t Toggle) String() string { return strconv.FormatBool(bool(t)) }
+// A Duration is Go's, or seconds without a unit.
+type Duration time.Duration
+
+// UnmarshalText reads 9s, 1m30s or plain seconds.
+func (d *Duration) UnmarshalText(b []byte) error {
+	text := string(b)
+	if _, err := strconv.ParseFloat(text, 64); err == nil {
+		text += "s"
+	}
+	v, err := time.ParseDuration(text)
+	if err != nil {
+		return fmt.Errorf("%q is not a duration (try 9s)", b)
+	}
+	if v < 0 {
+		return fmt.Errorf("%q is negative (try 9s)", b)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+func (d Duration) String() string { return time.Duration(d).String() }
+
+// minHang is some times as long as the agent takes from report to report.
+const minHang = Duration(3 * time.Second)
 
 // A Count is how often a flag was given.
 type Count int
@@ -55,8 +79,6 @@ func (c *Count) UnmarshalText(b []byte) error {
 	return nil
 }
 
-func (c Count) String() string { return strconv.Itoa(int(c)) }
-
 // A Number is a whole one, not negative.
 type Number int
 
@@ -69,8 +91,6 @@ func (n *Number) UnmarshalText(b []byte) error {
 	*n = Number(v)
 	return nil
 }
-
-func (n Number) String() string { return strconv.Itoa(int(n)) }
 
 // WorkerCount is how many workers there are to be: so many, one for each CPU that
 // may be used, or, as zero value, as many as the limits are good for.

@@ -39,7 +39,7 @@ func (c *Current) Plan(slot, workers int, learned *node.Program) Plan {
 	p.sizeHeap()
 	for _, warning := range p.Warnings {
 		if !slices.Contains(c.warned, warning) {
-			logWarning(c.log, warning)
+			c.log.Warn(limitsMsg).Str("warning", logs.Truncate(warning)).Send()
 		}
 	}
 	c.warned = p.Warnings
@@ -66,15 +66,14 @@ func (c *Current) Limits() cgroup.Limits {
 	if slices.ContainsFunc(now.Warnings, func(w string) bool { return !slices.Contains(c.start.Limits.Warnings, w) }) {
 		return c.limits
 	}
-	if changed(c.limits, now) {
-		_, from := c.limits.Workers()
-		_, to := now.Workers()
-		addLimits(c.log.Info("limits changed").Str("from", from).Str("to", to), now).Send()
-	}
+	was := c.limits
 	c.limits = now
+	if was.CPU != now.CPU || was.Affinity != now.Affinity || was.Memory != now.Memory || was.MemoryHigh != now.MemoryHigh {
+		_, from := was.Workers()
+		_, to := now.Workers()
+		line := c.log.Info("limits changed").Str("from", from).Str("to", to)
+		addLimits(line, now)
+		line.Send()
+	}
 	return now
-}
-
-func changed(a, b cgroup.Limits) bool {
-	return a.CPU != b.CPU || a.Affinity != b.Affinity || a.Memory != b.Memory || a.MemoryHigh != b.MemoryHigh
 }

@@ -38,24 +38,21 @@ func NewSource(root fs.FS, c config.Config) *Source {
 
 // Read returns the limits as they are now.
 func (s *Source) Read() cgroup.Limits {
-	var warning error
+	var err error
 	if s.Affinity != nil {
-		affinity, err := s.Affinity()
-		if err == nil {
-			s.affinity = affinity
-		} else if s.affinity == 0 {
-			warning = err
+		var n int
+		if n, err = s.Affinity(); err == nil {
+			s.affinity = n
 		}
 	}
 	l := s.Group.Limits(s.affinity)
-	if warning != nil {
-		l.Warnings = append(l.Warnings, warning.Error())
+	if err != nil && s.affinity == 0 {
+		l.Warnings = append(l.Warnings, err.Error())
 	}
 	unknown := l.CPU == 0 && s.CPUs == 0 || l.Memory == 0 && s.Memory == 0
 	if !s.asked && s.ECS != "" && unknown {
 		ctx, cancel := context.WithTimeout(context.Background(), cgroup.ECSTimeout)
 		defer cancel()
-		var err error
 		if s.cpus, s.bytes, err = cgroup.ECS(ctx, s.ECS); err != nil {
 			l.Warnings = append(l.Warnings, fmt.Sprintf("no limits from ECS: %v", err))
 		}

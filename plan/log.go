@@ -12,64 +12,65 @@ import (
 // Log writes the start line of nodeinit of that version: what was found, and what
 // follows from it. Warnings come before it.
 func (p *Plan) Log(log *logs.Logger, version string) {
-	for _, warning := range p.Warnings {
-		logWarning(log, warning)
-	}
-	for _, warning := range p.Unused {
-		log.Warn("settings without effect").Str("warning", logs.Truncate(warning)).Send()
-	}
-	if p.Program.Daemon {
-		log.Warn("another process manager").Str("warning", logs.Truncate(p.Program.Why)).Send()
-	}
-	if p.NoAgentReason != "" {
-		log.Warn("no agent").Str("why", logs.Truncate(p.NoAgentReason)).Send()
-	}
-	if p.Caveat != "" {
-		log.Warn("not all works as workers").Str("warning", p.Caveat).Send()
-	}
-	line := log.Info("starting").
-		Str("version", version).
-		Str("mode", string(p.Mode)).
-		Str("reason", p.Reason).
-		Int("workers", p.Workers)
-	if start := p.Start(); start != "" {
-		line = line.Str("start", start)
-	}
-	line = line.Str("arithmetic", p.Count.Arithmetic)
-	if p.Balance != "" {
-		line = line.Str("balance", p.Balance)
-	}
-	line = addLimits(line, p.Limits)
-	if p.Heap.OldSpace > 0 {
-		line = line.Int64("old_space_bytes", p.Heap.OldSpace)
-	}
-	if p.Heap.Others > 0 {
-		line = line.Int64("others_old_space_bytes", p.Heap.Others)
-	}
-	if p.MaxMemory > 0 {
-		line = line.Int64("max_memory_bytes", p.MaxMemory)
-	}
-	if p.Program.Note != "" {
-		line = line.Str("resolved", logs.Truncate(p.Program.Note))
-	}
+	p.eachWarning(func(msg, key, text string) { log.Warn(msg).Str(key, logs.Truncate(text)).Send() })
+	line := log.Info("starting").Str("version", version)
+	line.Str("mode", string(p.Mode)).Str("reason", p.Reason).Int("workers", p.Workers)
+	addText(line, "start", p.Start())
+	line.Str("arithmetic", p.Count.Arithmetic)
+	addText(line, "balance", p.Balance)
+	addLimits(line, p.Limits)
+	addBytes(line, "old_space_bytes", p.Heap.OldSpace)
+	addBytes(line, "others_old_space_bytes", p.Heap.Others)
+	addBytes(line, "max_memory_bytes", p.MaxMemory)
+	addText(line, "resolved", p.Program.Note)
 	line.Str("argv", logs.Truncate(strings.Join(p.Program.Argv, " "))).Send()
 }
 
 // addLimits adds l to line.
-func addLimits(line *zerolog.Event, l cgroup.Limits) *zerolog.Event {
-	line = line.Int("affinity", l.Affinity)
+func addLimits(line *zerolog.Event, l cgroup.Limits) {
+	line.Int("affinity", l.Affinity)
 	if l.CPU > 0 {
-		line = line.Float64("cpus", l.CPU).Str("cpus_from", logs.Truncate(l.CPUFrom))
+		line.Float64("cpus", l.CPU).Str("cpus_from", logs.Truncate(l.CPUFrom))
 	}
 	if l.Memory > 0 {
-		line = line.Int64("memory_bytes", l.Memory).Str("memory_from", logs.Truncate(l.MemoryFrom))
+		line.Int64("memory_bytes", l.Memory).Str("memory_from", logs.Truncate(l.MemoryFrom))
 	}
-	if l.MemoryHigh > 0 {
-		line = line.Int64("memory_high_bytes", l.MemoryHigh)
-	}
-	return line
+	addBytes(line, "memory_high_bytes", l.MemoryHigh)
 }
 
-func logWarning(log *logs.Logger, warning string) {
-	log.Warn("check the limits").Str("warning", logs.Truncate(warning)).Send()
+// addText adds text to line, unless it is empty.
+func addText(line *zerolog.Event, key, text string) {
+	if text != "" {
+		line.Str(key, logs.Truncate(text))
+	}
+}
+
+// addBytes adds n to line, unless it is 0.
+func addBytes(line *zerolog.Event, key string, n int64) {
+	if n > 0 {
+		line.Int64(key, n)
+	}
+}
+
+// limitsMsg is the message of warnings about the limits.
+const limitsMsg = "check the limits"
+
+// eachWarning calls warn for each thing to warn of, with a message for the log and
+// the key of the text there.
+func (p *Plan) eachWarning(warn func(msg, key, text string)) {
+	for _, text := range p.Warnings {
+		warn(limitsMsg, "warning", text)
+	}
+	if p.Caveat != "" {
+		warn("not all works as workers", "warning", p.Caveat)
+	}
+	for _, text := range p.Unused {
+		warn("settings without effect", "warning", text)
+	}
+	if p.Program.Daemon {
+		warn("another process manager", "warning", p.Program.Why)
+	}
+	if p.NoAgentReason != "" {
+		warn("no agent", "why", p.NoAgentReason)
+	}
 }

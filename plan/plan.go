@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/nodeinit/nodeinit/cgroup"
@@ -79,7 +80,9 @@ func New(c config.Config, limits cgroup.Limits, program node.Program) (Plan, err
 		p.chooseBalance()
 	}
 	p.sizeHeap()
-	p.Agent = p.Agent || p.agentBelow()
+	if p.Mode == PerCore && program.Runtime == node.RuntimeOther && program.Join == node.JoinLate {
+		p.Agent = !bool(c.NoAgent) // any command: the Node that joins below it is one that can have the agent
+	}
 	p.Unused = p.unused()
 	return p, p.limitWorkers()
 }
@@ -108,25 +111,23 @@ func (p *Plan) splitPre() error {
 
 // countWorkers finds how many workers there are to be if there are several.
 func (p *Plan) countWorkers() {
-	asked := p.config.Workers
-	concurrency := p.Program.Getenv("WEB_CONCURRENCY")
+	asked, arithmetic := p.config.Workers, p.config.Flag(&p.config.Workers)+" "
+	if concurrency := p.Program.Getenv("WEB_CONCURRENCY"); concurrency != "" && asked == (config.WorkerCount{}) {
+		if asked.UnmarshalText([]byte(concurrency)) != nil || asked.Fixed == 0 {
+			asked = config.WorkerCount{}
+			p.Warnings = append(p.Warnings, fmt.Sprintf("WEB_CONCURRENCY=%q is not a number of workers", concurrency))
+		}
+		arithmetic = "WEB_CONCURRENCY="
+	}
 	switch {
 	case asked.Fixed > 0:
-		p.Count = Count{Allowed: asked.Fixed, Arithmetic: fmt.Sprintf("%s %d", p.config.Flag(&p.config.Workers), asked.Fixed)}
-		return
+		p.Count = Count{Allowed: asked.Fixed, Arithmetic: arithmetic + asked.String()}
 	case asked.Max:
 		p.Count = Count{Allowed: max(p.Limits.Affinity, 1), Arithmetic: fmt.Sprintf("%d in the affinity mask", p.Limits.Affinity)}
-		return
-	case concurrency != "":
-		var v config.WorkerCount
-		if err := v.UnmarshalText([]byte(concurrency)); err == nil && v.Fixed > 0 {
-			p.Count = Count{Allowed: v.Fixed, Arithmetic: fmt.Sprintf("WEB_CONCURRENCY=%d", v.Fixed)}
-			return
-		}
-		p.Warnings = append(p.Warnings, fmt.Sprintf("WEB_CONCURRENCY=%q is not a number of workers", concurrency))
+	default:
+		p.Count.Allowed, p.Count.Arithmetic = p.Limits.Workers()
+		p.Count.FromLimits = true
 	}
-	p.Count.Allowed, p.Count.Arithmetic = p.Limits.Workers()
-	p.Count.FromLimits = true
 }
 
 // chooseMode decides between one process and workers.
@@ -134,24 +135,24 @@ func (p *Plan) chooseMode() error {
 	program, asked := p.Program, Mode(p.config.Mode)
 	given := len(program.Argv) > 0
 	flag := p.config.Flag(&p.config.Mode) + " " + string(asked)
-	fork := func(reason string) { p.Mode, p.Reason = Fork, reason }
+	p.Mode = Fork
 	switch {
 	case asked == Fork:
-		fork(flag)
+		p.Reason = flag
 	case asked == PerCore && program.Join == node.JoinNone && given:
 		return fmt.Errorf("%s: %s", flag, program.Why)
 	case asked == PerCore:
 		p.Mode, p.Reason = PerCore, flag
 	case p.Count.Allowed == 1:
-		fork("the limits allow one process")
+		p.Reason = "the limits allow one process"
 	case given && program.Runtime == node.RuntimeOther:
-		fork("the program is not Node")
+		p.Reason = "the program is not Node"
 	case given && program.Join == node.JoinNone:
-		fork(program.Why)
+		p.Reason = program.Why
 	case p.NoAgentReason != "":
-		fork(p.NoAgentReason + ": without the agent a worker that has done its work would not end (try --mode per-core)")
+		p.Reason = p.NoAgentReason + ": without the agent a worker that has done its work would not end (try --mode per-core)"
 	case given && program.Runtime != node.RuntimeNode:
-		fork(fmt.Sprintf("the program is for %s: not all of it works as workers (try --mode per-core)", program.Runtime))
+		p.Reason = fmt.Sprintf("the program is for %s: not all of it works as workers (try --mode per-core)", program.Runtime)
 	default:
 		p.Mode, p.OneFirst = PerCore, true
 		p.Reason = fmt.Sprintf("the program is Node, and there are to be %d workers", p.Count.Allowed)
@@ -161,13 +162,9 @@ func (p *Plan) chooseMode() error {
 
 // chooseBalance honours Node's own variable where the user has not chosen.
 func (p *Plan) chooseBalance() {
-	p.Balance = string(p.config.Balance)
-	switch {
-	case p.Balance != "":
-	case p.Program.Getenv("NODE_CLUSTER_SCHED_POLICY") == "none":
+	p.Balance = cmp.Or(string(p.config.Balance), "rr")
+	if p.config.Balance == "" && p.Program.Getenv("NODE_CLUSTER_SCHED_POLICY") == "none" {
 		p.Balance = "shared"
-	default:
-		p.Balance = "rr"
 	}
 	switch p.Program.Runtime { // seen in Bun 1.4 and Deno 2.9
 	case node.RuntimeBun:
@@ -185,9 +182,8 @@ func (p *Plan) Start() string {
 		return ""
 	case p.OneFirst:
 		return fmt.Sprintf("1, then %d when it listens", p.Workers)
-	default:
-		return fmt.Sprintf("%d at once", p.Workers)
 	}
+	return fmt.Sprintf("%d at once", p.Workers)
 }
 
 // Wrapped reports whether another process stands before the program, so that

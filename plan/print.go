@@ -1,10 +1,10 @@
 package plan
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/nodeinit/nodeinit/config"
@@ -38,22 +38,13 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 	out.SetIndent("", "  ")
 	out.SetEscapeHTML(false)
 	return out.Encode(Explanation{
-		CPUs:            orNull(l.CPU),
-		MemoryBytes:     orNull(l.Memory),
-		MemoryHighBytes: orNull(l.MemoryHigh),
-		Affinity:        l.Affinity,
-		CPUsFrom:        orNull(l.CPUFrom),
-		MemoryFrom:      orNull(l.MemoryFrom),
-		Approximate:     l.Approximate,
-		Workers:         p.Count.Allowed,
-		Mode:            string(p.Mode),
-		Reason:          p.Reason,
-		Start:           orNull(p.Start()),
-		Balance:         orNull(p.Balance),
-		Argv:            orEmpty(p.Program.Argv),
-		EnvAdded:        orEmpty(p.EnvAdded),
-		MaxMemoryBytes:  orNull(p.MaxMemory),
-		Warnings:        orEmpty(p.allWarnings()),
+		CPUs: orNull(l.CPU), CPUsFrom: orNull(l.CPUFrom), Affinity: l.Affinity,
+		MemoryBytes: orNull(l.Memory), MemoryFrom: orNull(l.MemoryFrom), MemoryHighBytes: orNull(l.MemoryHigh),
+		Approximate: l.Approximate,
+		Workers:     p.Count.Allowed, Mode: string(p.Mode), Reason: p.Reason,
+		Start: orNull(p.Start()), Balance: orNull(p.Balance), MaxMemoryBytes: orNull(p.MaxMemory),
+		Argv: append([]string{}, p.Program.Argv...), EnvAdded: append([]string{}, p.EnvAdded...), // [] where empty
+		Warnings: p.allWarnings(),
 	})
 }
 
@@ -65,113 +56,97 @@ func orNull[T comparable](v T) *T {
 	return &v
 }
 
-func orEmpty(list []string) []string {
-	if list == nil {
-		return []string{}
-	}
-	return list
-}
-
 // WriteText writes p to w, for people.
 func (p *Plan) WriteText(w io.Writer) error {
 	l := p.Limits
 	var b strings.Builder
-	row := func(name, format string, args ...any) {
-		fmt.Fprintf(&b, "%-12s %s\n", name, fmt.Sprintf(format, args...))
-	}
-	if p.Of != "" {
-		row("of", "%s", p.Of)
+	row := func(name, text string) {
+		if text != "" {
+			fmt.Fprintf(&b, "%-12s %s\n", name, text)
+		}
 	}
 	limit := func(name, value, from string) {
 		if from == "" {
 			value, from = "no limit", "no file sets one"
 		}
-		row(name, "%s  (%s)", value, from)
+		row(name, value+"  ("+from+")")
 	}
+	row("of", p.Of)
 	limit("cpus", fmt.Sprintf("%g", l.CPU), l.CPUFrom)
-	limit("memory", fmt.Sprintf("%d MiB", l.Memory/mib), l.MemoryFrom)
-	if l.MemoryHigh > 0 {
-		row("memory.high", "%d MiB", l.MemoryHigh/mib)
-	}
-	row("affinity", "%d CPUs", l.Affinity)
+	limit("memory", mebibytes(l.Memory), l.MemoryFrom)
+	row("memory.high", mebibytes(l.MemoryHigh))
+	row("affinity", fmt.Sprintf("%d CPUs", l.Affinity))
 	if l.Approximate {
 		row("approximate", "this process's own cgroup is out of sight; the nearest in sight was read")
 	}
-	row("workers", "%d  (%s)", p.Count.Allowed, p.Count.Arithmetic)
-	row("mode", "%s  (%s)", p.Mode, p.Reason)
-	if start := p.Start(); start != "" {
-		row("start", "%s", start)
-	}
-	if p.Balance != "" {
-		row("balance", "%s", p.Balance)
-	}
+	row("workers", fmt.Sprintf("%d  (%s)", p.Count.Allowed, p.Count.Arithmetic))
+	row("mode", fmt.Sprintf("%s  (%s)", p.Mode, p.Reason))
+	row("start", p.Start())
+	row("balance", p.Balance)
 	for _, argv := range p.Pre {
-		row("before it", "%q", argv)
+		row("before it", fmt.Sprintf("%q", argv))
 	}
 	if len(p.Program.Argv) > 0 {
-		row("would start", "%q", p.Program.Argv)
+		row("would start", fmt.Sprintf("%q", p.Program.Argv))
 	}
-	if p.Program.Note != "" {
-		row("resolved", "%s", p.Program.Note)
-	}
+	row("resolved", p.Program.Note)
 	if p.MaxMemory > 0 {
-		row("max memory", "%d MiB each", p.MaxMemory/mib)
+		row("max memory", mebibytes(p.MaxMemory)+" each")
 	}
-	if p.Heap.Text != "" {
-		row("heap", "%s", p.Heap.Text)
-	}
+	row("heap", p.Heap.Text)
 	for _, kv := range p.EnvAdded {
-		row("with", "%s", kv)
+		row("with", kv)
 	}
 	p.writeLife(row)
 	for _, warning := range p.allWarnings() {
-		row("warning", "%s", warning)
+		row("warning", warning)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
+// mebibytes returns n bytes as text, "" for 0.
+func mebibytes(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d MiB", n/mib)
+}
+
 // writeLife prints when what runs is stopped and replaced.
-func (p *Plan) writeLife(row func(name, format string, args ...any)) {
+func (p *Plan) writeLife(row func(name, text string)) {
 	c := &p.config
-	or := func(value, zero string) string {
-		if value == "" || value == "0s" {
+	within := func(d config.Duration, zero string) string {
+		if d == 0 {
 			return zero
 		}
-		return value
+		return d.String()
 	}
-	row("stop signal", "%s", or(c.StopSignal.String(), "the one that nodeinit gets"))
-	row("grace", "%s", or(c.Grace.String(), "no limit"))
+	row("stop signal", cmp.Or(c.StopSignal.String(), "the one that nodeinit gets"))
+	row("grace", within(c.Grace, "no limit"))
 	if p.Mode == Fork {
 		return
 	}
-	row("reload", "%s", or(c.ReloadSignal.String(), "no signal is set (--reload-signal HUP)"))
-	row("ready", "%s, within %s", or(string(c.Ready), "listen"), or(c.ReadyTimeout.String(), "any time"))
-	row("crashes", "%s", crashes(c))
-}
-
-func crashes(c *config.Config) string {
+	row("reload", cmp.Or(c.ReloadSignal.String(), "no signal is set (--reload-signal HUP)"))
+	row("ready", cmp.Or(string(c.Ready), "listen")+", within "+within(c.ReadyTimeout, "any time"))
 	switch {
 	case c.MaxCrashes == 0:
-		return "the first ends the container (--max-crashes 0)"
+		row("crashes", "the first ends the container (--max-crashes 0)")
 	case c.CrashWindow == 0:
-		return fmt.Sprintf("%d are replaced", c.MaxCrashes)
+		row("crashes", fmt.Sprintf("%d are replaced", c.MaxCrashes))
 	default:
-		return fmt.Sprintf("%d are replaced within %s", c.MaxCrashes, c.CrashWindow)
+		row("crashes", fmt.Sprintf("%d are replaced within %s", c.MaxCrashes, c.CrashWindow))
 	}
 }
 
-// allWarnings returns what the log would warn of, as lines.
+// allWarnings returns what the log would warn of, as lines; never nil.
 func (p *Plan) allWarnings() []string {
-	all := slices.Concat(p.Warnings, p.Unused)
-	if p.Caveat != "" {
-		all = slices.Insert(all, len(p.Warnings), p.Caveat)
-	}
-	if p.Program.Daemon {
-		all = append(all, p.Program.Why)
-	}
-	if p.NoAgentReason != "" {
-		all = append(all, "no agent: "+p.NoAgentReason)
-	}
-	return all
+	lines := []string{}
+	p.eachWarning(func(msg, key, text string) {
+		if key == "why" { // a reason says nothing by itself
+			text = msg + ": " + text
+		}
+		lines = append(lines, text)
+	})
+	return lines
 }

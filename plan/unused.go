@@ -1,30 +1,23 @@
 package plan
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/nodeinit/nodeinit/node"
 )
 
-// agentBelow reports whether p has workers of a command that may be anything:
-// the Node that becomes a worker is one that can have the agent.
-func (p *Plan) agentBelow() bool {
-	return !bool(p.config.NoAgent) && p.Mode == PerCore && p.Program.Runtime == node.RuntimeOther && p.Program.Join == node.JoinLate
-}
-
-// withoutAgent returns why p has no agent, and whether that is known at all.
-func (p *Plan) withoutAgent() (why string, ok bool) {
+// withoutAgent returns why p has no agent, "" if it has one or there is no program.
+func (p *Plan) withoutAgent() string {
 	switch {
 	case bool(p.config.NoAgent):
-		return "not with " + p.config.Flag(&p.config.NoAgent), true
+		return "not with " + p.config.Flag(&p.config.NoAgent)
 	case p.Agent || len(p.Program.Argv) == 0:
-		return "", false
-	case p.NoAgentReason != "":
-		return p.NoAgentReason, true
+		return ""
 	case p.Program.Runtime == node.RuntimeNode:
-		return p.Program.Why, true
+		return cmp.Or(p.NoAgentReason, p.Program.Why)
 	default:
-		return "only where the program is Node", true
+		return cmp.Or(p.NoAgentReason, "only where the program is Node")
 	}
 }
 
@@ -44,23 +37,15 @@ func (p *Plan) withoutWorkers() string {
 // unused returns a line for each reason why settings have no effect. That is no
 // error: the same image may run with and without workers.
 func (p *Plan) unused() (lines []string) {
-	fork := p.Mode == Fork
-	reason, noAgent := p.withoutAgent()
-	for _, why := range []struct {
-		needs, reason string
-		lacking       bool
-	}{
-		{"mode", p.withoutWorkers(), Mode(p.config.Mode) == Fork}, // where it is chosen otherwise, the start line says why
-		{"workers", p.withoutWorkers(), fork},
-		{"agent", reason, noAgent},
-		{"channel", reason, fork && noAgent}, // a worker has one anyway
-	} {
-		if !why.lacking {
-			continue
-		}
-		if given := p.config.Given(why.needs); len(given) > 0 {
-			lines = append(lines, strings.Join(given, ", ")+": "+why.reason)
+	add := func(needs, why string, lacking bool) {
+		if given := p.config.Given(needs); lacking && len(given) > 0 {
+			lines = append(lines, strings.Join(given, ", ")+": "+why)
 		}
 	}
+	fork, noAgent := p.Mode == Fork, p.withoutAgent()
+	add("mode", p.withoutWorkers(), Mode(p.config.Mode) == Fork) // where it is chosen otherwise, the start line says why
+	add("workers", p.withoutWorkers(), fork)
+	add("agent", noAgent, noAgent != "")
+	add("channel", noAgent, noAgent != "" && fork) // a worker has one anyway
 	return lines
 }

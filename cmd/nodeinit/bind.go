@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"slices"
@@ -54,19 +53,17 @@ func (s *starter) bind(port cluster.PrivilegedPort) (int, error) {
 // startBinder starts Node with the channel end, which it closes.
 func (s *starter) startBinder(port cluster.PrivilegedPort, end int) (*reaper.Child, error) {
 	defer unix.Close(end)
-	path, err := s.plan.Program.Find()
-	if err != nil {
-		return nil, err
-	}
-	options := map[string]any{"port": port.Port, "ipv6Only": port.IPv6Only, "backlog": port.Backlog, "exclusive": true}
-	if port.Host != "" {
-		options["host"] = port.Host
-	}
-	argument, err := json.Marshal(options)
-	if err != nil {
-		return nil, err
-	}
 	program := s.plan.Program
+	path, err := program.Find()
+	if err != nil {
+		return nil, err
+	}
+	argument, err := json.Marshal(map[string]any{ // Node takes an empty host for none
+		"host": port.Host, "port": port.Port, "ipv6Only": port.IPv6Only, "backlog": port.Backlog, "exclusive": true,
+	})
+	if err != nil {
+		return nil, err
+	}
 	at := node.ChannelFD(program.Join, s.inherited)
 	env := append(slices.Clone(program.Env), "NODE_CHANNEL_FD="+strconv.Itoa(at), "NODE_CHANNEL_SERIALIZATION_MODE=json")
 	command := exec.Command{
@@ -92,22 +89,21 @@ func channelPair() (*net.UnixConn, int, error) {
 }
 
 // receiveSocket reads what bindScript sends: a socket, or the number of an error.
+// EACCES stands for all else: it did not come to that.
 func receiveSocket(conn *net.UnixConn) (int, error) {
 	text, oob := make([]byte, 256), make([]byte, unix.CmsgSpace(4))
 	n, oobn, _, _, err := conn.ReadMsgUnix(text, oob)
 	if err != nil {
-		return -1, unix.EACCES // it did not come to that
-	}
-	messages, err := unix.ParseSocketControlMessage(oob[:oobn])
-	if err != nil || len(messages) == 0 {
-		if code, err := strconv.Atoi(string(bytes.TrimSpace(text[:n]))); err == nil && code < 0 {
-			return -1, unix.Errno(-code)
-		}
 		return -1, unix.EACCES
 	}
-	fds, err := unix.ParseUnixRights(&messages[0])
-	if err != nil || len(fds) != 1 {
-		return -1, fmt.Errorf("rights: %w", unix.EACCES)
+	messages, _ := unix.ParseSocketControlMessage(oob[:oobn])
+	for i := range messages {
+		if fds, err := unix.ParseUnixRights(&messages[i]); err == nil && len(fds) == 1 {
+			return fds[0], nil
+		}
 	}
-	return fds[0], nil
+	if code, err := strconv.Atoi(string(bytes.TrimSpace(text[:n]))); err == nil && code < 0 {
+		return -1, unix.Errno(-code)
+	}
+	return -1, unix.EACCES
 }

@@ -22,6 +22,8 @@ type app struct {
 	threads *threads.Set
 	stdout  io.Writer
 	stderr  io.Writer
+
+	showHelp, showVersion bool // were asked for by a flag
 }
 
 // A subcommand is a word that is no program unless it stands after --.
@@ -36,8 +38,8 @@ func subcommands() []subcommand {
 	return []subcommand{
 		{"explain", explainHelp, (*app).explain},
 		{"pause", pauseHelp, (*app).pause},
-		{"version", versionHelp, (*app).version},
-		{"help", helpHelp, (*app).help},
+		{"version", "nodeinit version\n\nPrints the version.", (*app).version},
+		{"help", "nodeinit help [FLAG or SUBCOMMAND]", (*app).help},
 	}
 }
 
@@ -63,16 +65,15 @@ func (a *app) run(args []string) (code int) {
 	if a.config, err = config.FromEnviron(a.environ); err != nil {
 		return a.usageError(err)
 	}
-	var help, showVersion *bool
-	rest, dash, err := a.config.Parse(args, func(set *pflag.FlagSet) { help, showVersion = ownFlags(set) })
+	rest, dash, err := a.config.Parse(args, a.ownFlags)
 	if err != nil {
 		return a.usageError(err)
 	}
 	a.leading = args[:len(args)-len(rest)]
 	switch {
-	case *help:
+	case a.showHelp:
 		return a.help(nil)
-	case *showVersion:
+	case a.showVersion:
 		return a.version(nil)
 	case len(rest) == 0:
 		return a.usageError(errors.New("no command given (try nodeinit -- node server.js, or nodeinit --help)"))
@@ -87,8 +88,9 @@ func (a *app) run(args []string) (code int) {
 }
 
 // ownFlags adds the flags that are no settings.
-func ownFlags(set *pflag.FlagSet) (help, showVersion *bool) {
-	return set.BoolP("help", "h", false, ""), set.Bool("version", false, "")
+func (a *app) ownFlags(set *pflag.FlagSet) {
+	set.BoolVarP(&a.showHelp, "help", "h", false, "")
+	set.BoolVar(&a.showVersion, "version", false, "")
 }
 
 // parse parses the flags of a subcommand, own and all settings. It reports whether
@@ -114,8 +116,6 @@ func noArguments(name string, args []string) error {
 	return nil
 }
 
-const versionHelp = "nodeinit version\n\nPrints the version."
-
 func (a *app) version(args []string) int {
 	if err := noArguments("version", args); err != nil {
 		return a.usageError(err)
@@ -124,11 +124,8 @@ func (a *app) version(args []string) int {
 	return 0
 }
 
-const helpHelp = "nodeinit help [FLAG or SUBCOMMAND]"
-
 // help prints what fits a screen, or more about one flag or subcommand.
 func (a *app) help(args []string) int {
-	names := subcommandNames()
 	switch {
 	case len(args) == 0:
 		fmt.Fprint(a.stdout, usage())
@@ -146,7 +143,7 @@ func (a *app) help(args []string) int {
 		return 0
 	}
 	hint := "see nodeinit --help"
-	if near := config.Nearest(word, append(names, config.Names()...)); near != "" {
+	if near := config.Nearest(word, append(subcommandNames(), config.Names()...)); near != "" {
 		hint = "did you mean " + near + "?"
 	}
 	return a.usageError(fmt.Errorf("help: %q: no such flag or subcommand (%s)", args[0], hint))

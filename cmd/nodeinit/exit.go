@@ -2,7 +2,10 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -21,55 +24,77 @@ const flushTimeout = 500 * time.Millisecond
 // (terminationMessagePath).
 const terminationLog = "/dev/termination-log"
 
+// Exit statuses of nodeinit's own; the rest are the program's or exec's.
+const (
+	exitUsage    = 2
+	exitInternal = 125
+)
+
+// usageError prints what is wrong with the arguments or the environment, one line
+// for each thing, and returns the status to exit with.
+func (a *app) usageError(err error) int {
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		a.printError(errors.New(line))
+	}
+	return exitUsage
+}
+
+// printError writes err to stderr as one line, but does not wait for ever for
+// somebody to read it.
+func (a *app) printError(err error) {
+	written := make(chan struct{})
+	go func() {
+		fmt.Fprintf(a.stderr, "nodeinit: %v\n", err)
+		close(written)
+	}()
+	select {
+	case <-written:
+	case <-time.After(flushTimeout):
+	}
+}
+
 // report writes the last line and returns the status to exit with. pre is the
 // command that ended the run, if it was one that runs before the program.
 func (r *run) report(end supervisor.Exit, pre string) int {
-	code := r.config.Remapped(end.Code())
 	after := r.group.Stats()
-	report(r.log, end.Crashed(), func(line *zerolog.Event) *zerolog.Event {
-		line = end.Report(line, r.before, after)
+	return r.lastLine(end.Code(), end.Crashed(), func(line *zerolog.Event) {
+		end.Report(line, r.before, after)
 		if pre != "" {
-			line = line.Str("pre", logs.Truncate(pre))
+			line.Str("pre", logs.Truncate(pre))
 		}
-		return exitStatus(line, end.Code(), code)
 	})
-	return code
 }
 
 // notStarted reports err on stderr and as the last line of the log, and returns
 // the status to exit with.
-func (a *app) notStarted(log *logs.Logger, err error) int {
-	original := exec.ExitCode(err)
-	code := a.config.Remapped(original)
-	a.printError(err)
-	report(log, true, func(line *zerolog.Event) *zerolog.Event {
-		line = line.Str("cause", "not_started").Int("status", original).Str("error", logs.Truncate(err.Error()))
-		return exitStatus(line, original, code)
+func (r *run) notStarted(err error) int {
+	r.printError(err)
+	code := exec.ExitCode(err)
+	return r.lastLine(code, true, func(line *zerolog.Event) {
+		line.Str("cause", "not_started").Int("status", code).Str("error", logs.Truncate(err.Error()))
 	})
-	return code
 }
 
-// exitStatus adds code to line if --remap-exit has changed it from original.
-func exitStatus(line *zerolog.Event, original, code int) *zerolog.Event {
-	if code == original {
-		return line
-	}
-	return line.Int("exit_status", code)
-}
-
-// report writes the last line, with what facts adds to it, to the log and to
-// where Kubernetes looks for it.
-func report(log *logs.Logger, crashed bool, facts func(*zerolog.Event) *zerolog.Event) {
-	log.Flush(flushTimeout) // a flood before the end must leave room for the last line
+// lastLine writes the last line, with what facts adds to it, to the log and to
+// where Kubernetes looks for it. It returns what --remap-exit makes of code.
+func (r *run) lastLine(code int, crashed bool, facts func(*zerolog.Event)) int {
+	r.log.Flush(flushTimeout) // a flood before the end must leave room for the last line
+	remapped := r.config.Remapped(code)
 	var message bytes.Buffer
-	for _, l := range []*logs.Logger{log, logs.New(&message, logs.JSON, zerolog.InfoLevel)} {
+	for _, l := range []*logs.Logger{r.log, logs.New(&message, logs.JSON, zerolog.InfoLevel)} {
 		start := l.Info
 		if crashed {
 			start = l.Error
 		}
-		facts(start("exit")).Send()
+		line := start("exit")
+		facts(line)
+		if remapped != code {
+			line.Int("exit_status", remapped)
+		}
+		line.Send()
 	}
 	writeTerminationLog(message.Bytes())
+	return remapped
 }
 
 // writeTerminationLog leaves message where Kubernetes reads why a container

@@ -40,9 +40,12 @@ func (a *app) explain(args []string) int {
 	if !ok {
 		return code
 	}
-	source, err := a.limitsBelow(*root)
-	if err != nil {
-		return a.usageError(err)
+	source := a.limits()
+	if *root != "" {
+		if info, err := os.Stat(*root); err != nil || !info.IsDir() {
+			return a.usageError(fmt.Errorf("--root: %q is not a directory (give one that holds proc and sys)", *root))
+		}
+		source = plan.NewSource(os.DirFS(*root), a.config)
 	}
 	p, err := plan.New(a.config, source.Read(), a.identify(argv))
 	if err != nil {
@@ -65,16 +68,15 @@ func (a *app) explain(args []string) int {
 // PID 1 runs, and a note on where that comes from, "" if PID 1 is no nodeinit that
 // runs one. proc is /proc.
 func (a *app) likePID1(proc fs.FS) (argv []string, note string) {
-	args, err := commandOf(proc)
-	if err != nil || !isNodeinit(args[0]) {
+	args, _ := readPID1(proc, "cmdline")
+	if len(args) == 0 || !isNodeinit(args[0]) {
 		return nil, ""
 	}
 	note = "PID 1: " + strings.Join(args, " ")
-	environ := a.environ
-	if text, err := fs.ReadFile(proc, "1/environ"); err != nil {
+	environ, err := readPID1(proc, "environ")
+	if err != nil {
 		note += " (its environment cannot be read: this is that of explain)"
-	} else if environ, err = splitZeros(text); err != nil {
-		environ = nil // it is empty
+		environ = a.environ
 	}
 	c, err := config.FromEnviron(environ)
 	if err != nil {
@@ -84,30 +86,17 @@ func (a *app) likePID1(proc fs.FS) (argv []string, note string) {
 	if err != nil || len(argv) == 0 || !dash && findSubcommand(argv[0]) != nil {
 		return nil, ""
 	}
-	if _, _, err := c.Parse(a.leading, func(set *pflag.FlagSet) { ownFlags(set) }); err != nil {
+	if _, _, err := c.Parse(a.leading, a.ownFlags); err != nil {
 		return nil, ""
 	}
 	a.config, a.environ = c, environ
 	return argv, note
 }
 
-// limitsBelow returns the source of the limits that the /proc and /sys below root
-// tell of, this process's own if root is empty.
-func (a *app) limitsBelow(root string) (*plan.Source, error) {
-	if root == "" {
-		return a.limits(), nil
-	}
-	if info, err := os.Stat(root); err != nil || !info.IsDir() {
-		return nil, fmt.Errorf("--root: %q is not a directory (give one that holds proc and sys)", root)
-	}
-	return plan.NewSource(os.DirFS(root), a.config), nil
-}
-
 // limits returns the source of the limits of this process.
 func (a *app) limits() *plan.Source {
 	s := plan.NewSource(os.DirFS("/"), a.config)
-	s.Affinity = cgroup.Affinity
-	s.ECS = exec.Getenv(a.environ, "ECS_CONTAINER_METADATA_URI_V4")
+	s.Affinity, s.ECS = cgroup.Affinity, exec.Getenv(a.environ, "ECS_CONTAINER_METADATA_URI_V4")
 	return s
 }
 

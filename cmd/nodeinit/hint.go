@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
@@ -12,14 +10,6 @@ import (
 
 	"github.com/nodeinit/nodeinit/config"
 )
-
-// withHint returns err, which kept argv from starting, with what was likely meant.
-func withHint(err error, argv []string) error {
-	if hint := likelyMeant(argv); hint != "" {
-		return fmt.Errorf("%w: %s", err, hint)
-	}
-	return err
-}
 
 // likelyMeant returns what to write instead of argv, which cannot be started.
 func likelyMeant(argv []string) string {
@@ -33,11 +23,10 @@ func likelyMeant(argv []string) string {
 		}
 		return hint
 	case len(words) > 1:
-		quoted := make([]string, len(words))
 		for i, word := range words {
-			quoted[i] = strconv.Quote(word)
+			words[i] = strconv.Quote(word)
 		}
-		return fmt.Sprintf("it is one word (write %s)", strings.Join(quoted, ", "))
+		return fmt.Sprintf("it is one word (write %s)", strings.Join(words, ", "))
 	case slices.Contains([]string{".js", ".mjs", ".cjs", ".ts", ".mts"}, filepath.Ext(name)):
 		return "did you mean node " + name + "?"
 	default:
@@ -51,26 +40,16 @@ func shellAbove(proc fs.FS, parent int) (command []string, ok bool) {
 	if parent != 1 {
 		return nil, false
 	}
-	argv, err := commandOf(proc)
-	return argv, err == nil && slices.Contains([]string{"sh", "bash", "dash", "ash", "busybox"}, filepath.Base(argv[0]))
+	argv, _ := readPID1(proc, "cmdline")
+	return argv, len(argv) > 0 && slices.Contains([]string{"sh", "bash", "dash", "ash", "busybox"}, filepath.Base(argv[0]))
 }
 
-// commandOf returns the command line of PID 1.
-func commandOf(proc fs.FS) ([]string, error) {
-	text, err := fs.ReadFile(proc, "1/cmdline")
-	if err != nil {
+// readPID1 returns the values in a file of PID 1, each of which ends with a zero
+// byte.
+func readPID1(proc fs.FS, name string) ([]string, error) {
+	text, err := fs.ReadFile(proc, "1/"+name)
+	if err != nil || len(text) == 0 {
 		return nil, err
 	}
-	return splitZeros(text)
-}
-
-// splitZeros splits a file of /proc in which each value ends with a zero byte.
-func splitZeros(text []byte) (list []string, err error) {
-	if len(text) == 0 {
-		return nil, errors.New("nothing to see")
-	}
-	for value := range bytes.SplitSeq(bytes.TrimSuffix(text, []byte{0}), []byte{0}) {
-		list = append(list, string(value))
-	}
-	return list, nil
+	return strings.Split(strings.TrimSuffix(string(text), "\x00"), "\x00"), nil
 }

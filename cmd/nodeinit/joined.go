@@ -20,9 +20,6 @@ type joined struct {
 	command *cluster.Command
 }
 
-// below sets the child that stands before it.
-func (j *joined) below(child *reaper.Child) { j.child = child }
-
 // set takes from the state of a worker which process has joined.
 func (j *joined) set(state cluster.State) {
 	if state.PID == j.pid || j.over {

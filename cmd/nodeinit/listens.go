@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"os"
-	"strconv"
+	"slices"
 	"strings"
 
 	"github.com/nodeinit/nodeinit/supervisor"
@@ -14,18 +14,11 @@ import (
 // count: a worker has none of these before it asks.
 func listens(w *supervisor.Worker) bool {
 	pid := w.Process.(*process).programPID()
-	var inodes map[string]bool
+	var inodes []string
 	for _, table := range []string{"tcp", "tcp6"} {
-		for _, inode := range listeners(fmt.Sprintf("/proc/%d/net/%s", pid, table)) {
-			if inodes == nil {
-				inodes = socketsOf(pid)
-			}
-			if inodes[inode] {
-				return true
-			}
-		}
+		inodes = append(inodes, listeners(fmt.Sprintf("/proc/%d/net/%s", pid, table))...)
 	}
-	return false
+	return len(inodes) > 0 && hasSocket(pid, inodes)
 }
 
 // listeners returns the inodes of listening sockets in a table of the kernel's, in
@@ -51,27 +44,21 @@ func listeners(table string) (inodes []string) {
 	return inodes
 }
 
-// socketsOf returns the inodes of the sockets that a process has.
-func socketsOf(pid int) map[string]bool {
+// maxDescriptors is how many descriptors of a process are read.
+const maxDescriptors = 1024
+
+// hasSocket reports whether a process has a socket with one of inodes.
+func hasSocket(pid int, inodes []string) bool {
 	dir := fmt.Sprintf("/proc/%d/fd/", pid)
 	f, err := os.Open(dir)
 	if err != nil {
-		return nil
+		return false
 	}
 	defer f.Close()
 	names, _ := f.Readdirnames(maxDescriptors)
-	sockets := make(map[string]bool, len(names))
-	for _, name := range names {
-		if _, err := strconv.Atoi(name); err != nil {
-			continue
-		}
-		target, err := os.Readlink(dir + name)
-		if inode, ok := strings.CutPrefix(target, "socket:["); err == nil && ok {
-			sockets[strings.TrimSuffix(inode, "]")] = true
-		}
-	}
-	return sockets
+	return slices.ContainsFunc(names, func(name string) bool {
+		target, _ := os.Readlink(dir + name)
+		inode, ok := strings.CutPrefix(target, "socket:[")
+		return ok && slices.Contains(inodes, strings.TrimSuffix(inode, "]"))
+	})
 }
-
-// maxDescriptors is how many descriptors of a process are read.
-const maxDescriptors = 1024

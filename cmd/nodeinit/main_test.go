@@ -67,7 +67,7 @@ func TestHelpTopics(t *testing.T) {
 		}
 	}
 	_, stdout, _ := runApp([]string{"NODEINIT_GRACE=3"}, "help", "grace")
-	if want := "--grace D\n  from the stop signal to SIGKILL; 0: for ever\n  environment: NODEINIT_GRACE   default: 9s\n\n"; !strings.HasPrefix(stdout, want) {
+	if want := "--grace D\n  from the stop signal to SIGKILL; 0: no limit\n  environment: NODEINIT_GRACE   default: 9s\n\n"; !strings.HasPrefix(stdout, want) {
 		t.Errorf("help grace is %q", stdout)
 	}
 }
@@ -100,6 +100,8 @@ func TestMisuse(t *testing.T) {
 		{[]string{"--reload-signal", "HUP", "-r", "HUP:TERM", "node"}, `--reload-signal or NODEINIT_RELOAD_SIGNAL: "SIGHUP" is rewritten too (try another)`},
 		{[]string{"--reload-signal", "USR2", "-p", "USR2", "pause"}, `--reload-signal or NODEINIT_RELOAD_SIGNAL: "SIGUSR2" is --pdeathsig too (try another)`},
 		{[]string{"explain", "--hang-timeout", "2"}, `--hang-timeout: "2" is less than 3s, and workers report once a second (try 10s, or 0 for off)`},
+		{[]string{"explain", "--pre", `node "a b`, "node"}, `--pre: "node \"a b": a quote is not closed (try "node migrate.js", and --pre again for another)`},
+		{[]string{"explain", "--pre", "a && b", "node"}, `--pre: "a && b": && needs a shell (try "node migrate.js", and --pre again for another)`},
 		{[]string{"version", "x"}, `version: "x": takes no arguments (see nodeinit help version)`},
 		{[]string{"pause", "x"}, `pause: "x": takes no arguments (see nodeinit help pause)`},
 		{[]string{"pause", "--", "node"}, `pause: "node": takes no arguments (see nodeinit help pause)`},

@@ -8,7 +8,6 @@ import (
 	"syscall"
 
 	"github.com/rs/zerolog"
-	"github.com/spf13/pflag"
 
 	"github.com/nodeinit/nodeinit/config"
 	"github.com/nodeinit/nodeinit/exec"
@@ -37,7 +36,7 @@ func (a *app) nested(args []string) {
 	if a.config, err = config.FromEnviron(a.environ); err != nil {
 		return
 	}
-	rest, dash, err := a.config.Parse(args, func(set *pflag.FlagSet) { ownFlags(set) })
+	rest, dash, err := a.config.Parse(args, a.ownFlags)
 	if err != nil || len(rest) == 0 {
 		return
 	}

@@ -25,9 +25,7 @@ func (a *app) pause(args []string) int {
 	log := a.openLog()
 	defer log.Flush(flushTimeout)
 	a.warnUnknown(log)
-	if err := a.becomeSubreaper(); err != nil {
-		log.Warn("not a subreaper").Err(err).Send()
-	}
+	a.becomeSubreaper(log)
 	exec.CloseInherited(exec.Inherited())
 	log.Info("pausing").Int("pid", os.Getpid()).Send()
 

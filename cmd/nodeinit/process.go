@@ -33,8 +33,7 @@ type process struct {
 
 // follow makes p the child that was just started, with env.
 func (p *process) follow(child *reaper.Child, env []string) {
-	p.Child, p.env = child, env
-	p.joined.below(child)
+	p.Child, p.joined.child, p.env = child, child, env
 	if !p.wrapper {
 		return
 	}

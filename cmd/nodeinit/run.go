@@ -47,9 +47,7 @@ func (a *app) supervise(argv []string) int {
 	log := a.openLog()
 	defer log.Flush(flushTimeout)
 	a.warnSettings(log)
-	if err := a.becomeSubreaper(); err != nil {
-		log.Warn("not a subreaper").Err(err).Send()
-	}
+	a.becomeSubreaper(log)
 	source := a.limits()
 	limits, before := source.Read(), source.Group.Stats()
 	p, err := plan.New(a.config, limits, a.identify(argv))
@@ -70,18 +68,14 @@ func (a *app) supervise(argv []string) int {
 		a.orphanReaped(log, pid).Int("status", supervisor.Code(status)).Send()
 	}
 	r.reap = sync.OnceFunc(func() { go r.reaper.Run(ctx) })
-	return r.all(ctx)
-}
-
-func (r *run) all(ctx context.Context) int {
-	for _, command := range r.plan.Pre {
+	for _, command := range p.Pre {
 		if code, ok := r.pre(command); !ok {
 			return code
 		}
 	}
 	end, err := r.program(ctx)
 	if err != nil {
-		return r.notStarted(r.log, err)
+		return r.notStarted(err)
 	}
 	return r.report(end, "")
 }
@@ -105,7 +99,7 @@ func (r *run) pre(command []string) (code int, ok bool) {
 	end, err := s.Run()
 	switch {
 	case err != nil:
-		return r.notStarted(r.log, err), false
+		return r.notStarted(err), false
 	case end.Code() != 0 || end.Requested:
 		return r.report(end, strings.Join(command, " ")), false
 	}
@@ -198,14 +192,9 @@ func (r *run) configure(s *supervisor.Supervisor) {
 	if r.plan.Agent {
 		s.HangTimeout = time.Duration(c.HangTimeout)
 	}
-	if r.plan.Mode == plan.PerCore {
-		r.configureWorkers(s)
+	if r.plan.Mode == plan.Fork {
+		return
 	}
-}
-
-// configureWorkers sets what the user has set for workers.
-func (r *run) configureWorkers(s *supervisor.Supervisor) {
-	c := r.config
 	s.PerCore = true
 	s.Crashes = supervisor.CrashPolicy{Max: int(c.MaxCrashes), Window: time.Duration(c.CrashWindow)}
 	s.Recycle.MaxAge = time.Duration(c.MaxAge)
@@ -219,14 +208,17 @@ func (r *run) configureWorkers(s *supervisor.Supervisor) {
 
 // becomeSubreaper makes orphans among the descendants come to this process where it
 // is not PID 1, and sets the signal for the end of its own parent.
-func (a *app) becomeSubreaper() error {
+func (a *app) becomeSubreaper(log *logs.Logger) {
+	var err error
 	if sig := a.config.Pdeathsig.Sig(); sig != 0 {
-		if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(sig), 0, 0, 0); err != nil {
-			return fmt.Errorf("--pdeathsig: %w", err)
+		if err = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(sig), 0, 0, 0); err != nil {
+			err = fmt.Errorf("--pdeathsig: %w", err)
 		}
 	}
-	if os.Getpid() == 1 || !bool(a.config.Subreaper) {
-		return nil
+	if err == nil && os.Getpid() != 1 && bool(a.config.Subreaper) {
+		err = os.NewSyscallError("prctl", unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 	}
-	return os.NewSyscallError("prctl", unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+	if err != nil {
+		log.Warn("not a subreaper").Err(err).Send()
+	}
 }

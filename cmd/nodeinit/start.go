@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 
@@ -97,7 +98,10 @@ func (s *starter) open(as node.Slot) (*cluster.Worker, int, error) {
 func (s *starter) command(p plan.Plan, as node.Slot, channel int) (exec.Command, error) {
 	file, err := p.Program.Find()
 	if err != nil {
-		return exec.Command{}, withHint(err, p.Program.Argv)
+		if hint := likelyMeant(p.Program.Argv); hint != "" {
+			err = fmt.Errorf("%w: %s", err, hint)
+		}
+		return exec.Command{}, err
 	}
 	s.log.Trace("program found").Str("file", logs.Truncate(file)).Str("env_added", logs.Truncate(strings.Join(p.EnvAdded, " "))).Send()
 	if channel < 0 {
