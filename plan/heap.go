@@ -86,9 +86,13 @@ func (p *Plan) limitWorkers() error {
 	if field.Percent > 0 && p.MaxMemory == 0 {
 		return fmt.Errorf("%s: %q of no memory limit (set one, or try %s 400M or --memory 512M)", flag, field, flag)
 	}
-	if full := p.Heap.OldSpace + besideHeap; p.MaxMemory > full && p.Heap.OldSpace > 0 {
+	heap := p.Heap.OldSpace // the least of any worker
+	if p.Heap.Others > 0 {
+		heap = p.Heap.Others
+	}
+	if full := heap + besideHeap; p.MaxMemory > full && heap > 0 {
 		p.Warnings = append(p.Warnings, fmt.Sprintf("a worker is ended by V8 before it has the %d MiB of %s: its heap of %d MiB is full at about %d (try %s %dM, or a larger --heap)",
-			p.MaxMemory/mib, flag, p.Heap.OldSpace/mib, full/mib, flag, full*9/10/mib))
+			p.MaxMemory/mib, flag, heap/mib, full/mib, flag, full*9/10/mib))
 	}
 	return nil
 }
