@@ -11,12 +11,13 @@ import (
 	"strings"
 
 	"github.com/nodeinit/nodeinit/config"
+	"github.com/nodeinit/nodeinit/exec"
 )
 
 // withHint returns err, which kept argv from starting, with what was likely meant.
 func withHint(err error, argv []string) error {
-	if hint := likelyMeant(argv); hint != "" {
-		return fmt.Errorf("%w: %s", err, hint)
+	if e := (*exec.Error)(nil); errors.As(err, &e) {
+		e.Hint = likelyMeant(argv)
 	}
 	return err
 }
@@ -29,15 +30,17 @@ func likelyMeant(argv []string) string {
 	case strings.HasPrefix(name, "-"):
 		hint := "flags of nodeinit stand before --"
 		if variables := config.Variables(argv); len(variables) > 0 {
-			hint += fmt.Sprintf(" (or set %s)", strings.Join(variables, ", "))
+			hint += fmt.Sprintf(", or set %s", strings.Join(variables, ", "))
 		}
 		return hint
+	case findSubcommand(name) != nil:
+		return fmt.Sprintf("subcommands of nodeinit stand before --: docker run --entrypoint /nodeinit IMAGE %s", name)
 	case len(words) > 1:
 		quoted := make([]string, len(words))
 		for i, word := range words {
 			quoted[i] = strconv.Quote(word)
 		}
-		return fmt.Sprintf("it is one word (write %s)", strings.Join(quoted, ", "))
+		return fmt.Sprintf("it is one word: write %s", strings.Join(quoted, ", "))
 	case slices.Contains([]string{".js", ".mjs", ".cjs", ".ts", ".mts"}, filepath.Ext(name)):
 		return "did you mean node " + name + "?"
 	default:
