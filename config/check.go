@@ -57,7 +57,7 @@ func (c *Config) LongGrace() string {
 	if _, err := strconv.ParseFloat(text, 64); err != nil || c.Grace <= maxGrace {
 		return ""
 	}
-	return fmt.Sprintf("%s %s is %s: a number without a unit is in seconds (for milliseconds write %s %s)", c.Flag(&c.Grace), text, c.Grace, c.Flag(&c.Grace), ms)
+	return fmt.Sprintf("%s %s is %s: a number without a unit is in seconds (%s ms is %s %s)", c.Flag(&c.Grace), text, c.Grace, text, c.Flag(&c.Grace), ms)
 }
 
 // NeverComing returns a line for each setting that waits for a signal which
