@@ -56,7 +56,7 @@ type Config struct {
 
 // WorkerConfig is what else has to do with workers.
 type WorkerConfig struct {
-	Balance      Choice      `env:"BALANCE" arg:"HOW" choices:"rr|shared|reuseport|ip-hash" default:"rr" needs:"workers" help:"who gets a connection: rr, shared, reuseport or ip-hash"`
+	Balance      Choice      `env:"BALANCE" pm2:"sticky=ip-hash" arg:"HOW" choices:"rr|shared|reuseport|ip-hash" default:"rr" needs:"workers" help:"who gets a connection: rr, shared, reuseport or ip-hash"`
 	Ready        Choice      `env:"READY" pm2:"wait-ready" arg:"listen|message|none" default:"listen" needs:"channel" without:"none" help:"when a worker counts as ready"`
 	ReadyTimeout Duration    `env:"READY_TIMEOUT" pm2:"listen-timeout" arg:"D" needs:"channel" help:"how long that may take; 0: for ever"`
 	StopOrder    Choice      `env:"STOP_ORDER" arg:"auto|signal|drain" needs:"channel" without:"signal" help:"what comes first when a worker is to stop"`

@@ -285,3 +285,13 @@ func TestLongGrace(t *testing.T) {
 		}
 	}
 }
+
+// Whoever comes from PM2, or has read a variable, asks with the name that they know.
+func TestHelpByOtherNames(t *testing.T) {
+	t.Parallel()
+	for name, flag := range map[string]string{"kill-timeout": "grace", "i": "workers", "NODEINIT_PRE": "pre"} {
+		if got := Help(name); got == "" || got != Help(flag) {
+			t.Errorf("help %s is %q", name, got)
+		}
+	}
+}
