@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Figures are within their bounds whatever the agent says, or somebody in its place: they are
+// Figures are within their bounds whatever the agent says, or other code in its place: they are
 // computed with. What is no heartbeat leaves them as they were.
 func TestHeartbeatIsWithinBounds(t *testing.T) {
 	t.Parallel()
@@ -84,7 +84,7 @@ func TestHandledSignalsAreTheLastThatWereNamed(t *testing.T) {
 	}
 }
 
-// Each order goes to an agent that is there, with times in milliseconds, and to nobody else.
+// Each order goes to an agent that is there, with times in milliseconds, and to no other process.
 func TestOrdersGoToAnAgent(t *testing.T) {
 	t.Parallel()
 	m := newFakeWorker(t, run(t, RR), 0)

@@ -87,7 +87,7 @@ func TestCloserEndsWhenAllIsClosed(t *testing.T) {
 }
 
 // A close that takes for ever, which is that of a channel with a socket that lingers in it,
-// holds up neither who asks for more, nor the end.
+// holds up neither the next close, nor the end.
 func TestCloserThatIsBlockedHoldsUpNobody(t *testing.T) {
 	t.Parallel()
 	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)

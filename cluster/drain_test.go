@@ -77,7 +77,7 @@ func TestServerStaysForThoseWhoStay(t *testing.T) {
 	}
 }
 
-// The file of a pipe that closes is gone at once: who asks for it then gets a new one, and what
+// The file of a pipe that closes is gone at once: a worker that asks for it then gets a new one, and what
 // had come to the old one is served.
 func TestPipeThatClosesIsMadeAnew(t *testing.T) {
 	t.Parallel()
@@ -129,7 +129,7 @@ func TestReservationHasTheTimeOfAStart(t *testing.T) {
 		p.ReopenTimeout = patience
 		s := &server{primary: p, reservedSlots: make(reservations)}
 		before := time.Now()
-		s.limitReservation(3) // that nobody made
+		s.limitReservation(3) // that does not exist
 		s.reservedSlots.add(4)
 		s.limitReservation(4)
 		until := s.reservedSlots[4]
@@ -141,7 +141,7 @@ func TestReservationHasTheTimeOfAStart(t *testing.T) {
 			t.Errorf("%v: its time is given twice", patience)
 		}
 		if p.poller.tickAt.IsZero() {
-			t.Errorf("%v: nobody looks when it is over", patience)
+			t.Errorf("%v: it is not checked when it is over", patience)
 		}
 	}
 }

@@ -155,7 +155,7 @@ func TestEventsAreThoseAskedForLast(t *testing.T) {
 	}
 }
 
-// More than are read at once have their turn too: nobody starves.
+// More than are read at once have their turn too.
 func TestManyReadyDescriptorsAllHaveTheirTurn(t *testing.T) {
 	t.Parallel()
 	p := newPoller(t)
@@ -194,7 +194,7 @@ func TestWakeEndsOneWait(t *testing.T) {
 	}
 }
 
-// Woken after its end, it writes to nobody who has the number of its eventfd.
+// Woken after its end, it does not write to another file that has the number of its eventfd by then.
 func TestWakeAfterTheEndIsHarmless(t *testing.T) {
 	t.Parallel()
 	p := &poller{}

@@ -62,8 +62,8 @@ func TestRefusedSocketLeavesNothing(t *testing.T) {
 	m.gets(at(path))
 }
 
-// A privileged port that was bound elsewhere goes to the first who waits for it, the others
-// join, and what nobody takes is closed.
+// A privileged port that was bound elsewhere goes to the first worker that waits for it, the others
+// join, and what none takes is closed.
 func TestPrivilegedSocketIsTakenOnce(t *testing.T) {
 	t.Parallel()
 	q := tcpQuery("127.0.0.1", 81)

@@ -105,7 +105,7 @@ func (g *testGroup) reached(from, to net.IP) (fd int) {
 		}
 		i := slices.IndexFunc(poll, func(p unix.PollFd) bool { return p.Revents != 0 })
 		if err != nil || i < 0 {
-			g.t.Fatalf("nobody is reached from %v (%v)", from, err)
+			g.t.Fatalf("no slot is reached from %v (%v)", from, err)
 		}
 		conn, err := accept(int(poll[i].Fd))
 		if err != nil {
@@ -225,7 +225,7 @@ func TestGroupReachesAllThatStay(t *testing.T) {
 		t.Error("the kernel does not choose by itself")
 	}
 	reach(0, 1, 3)
-	g.ownerExited(99) // is nobody's
+	g.ownerExited(99) // owns no socket
 	g.remove(77)
 	reach(0, 1, 3)
 }

@@ -51,7 +51,7 @@ func TestConnectionsAreHandedOverInTurn(t *testing.T) {
 	}
 }
 
-// A worker that is busy with one gets no other as long as somebody waits for one.
+// A worker that is busy with one gets no other as long as another waits for one.
 func TestBusyWorkerIsPassedOver(t *testing.T) {
 	t.Parallel()
 	p := run(t, RR)
@@ -74,7 +74,7 @@ func TestBusyWorkerIsPassedOver(t *testing.T) {
 }
 
 // A worker that takes and does not answer gets so many and no more; what comes then waits for
-// it if there is nobody else.
+// it if there is no other.
 func TestConnectionsThatAreNotAnsweredAreBounded(t *testing.T) {
 	t.Parallel()
 	p := run(t, RR)

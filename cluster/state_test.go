@@ -79,7 +79,7 @@ func TestReportsAreInOrderAndOnce(t *testing.T) {
 }
 
 // Each library is known by its word near the beginning of a message only, and the first that
-// fits counts; nobody is listed twice.
+// fits counts; no sender is listed twice.
 func TestSenderIsKnownByItsWord(t *testing.T) {
 	t.Parallel()
 	word := `"log4js:message"`
