@@ -47,7 +47,7 @@ func (c *Config) LongGrace() string {
 	if _, err := strconv.ParseFloat(text, 64); err != nil || c.Grace <= maxGrace {
 		return ""
 	}
-	return fmt.Sprintf("%[1]s %[2]s is %[3]s: a number without a unit is in seconds (for milliseconds write %[1]s %[4]s)",
+	return fmt.Sprintf("%[1]s %[2]s is %[3]s: a number without a unit is in seconds (%[2]s ms is %[1]s %[4]s)",
 		c.Flag(&c.Grace), text, c.Grace, ms)
 }
 

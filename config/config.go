@@ -53,12 +53,12 @@ type Config struct {
 
 // WorkerConfig is what else has to do with workers.
 type WorkerConfig struct {
-	Balance      Choice   `env:"BALANCE" arg:"rr|shared|reuseport|ip-hash" default:"rr" needs:"workers" help:"which worker gets a connection"`
+	Balance      Choice   `env:"BALANCE" pm2:"sticky=ip-hash" arg:"rr|shared|reuseport|ip-hash" default:"rr" needs:"workers" help:"which worker gets a connection"`
 	Ready        Choice   `env:"READY" pm2:"wait-ready" arg:"listen|message|none" default:"listen" needs:"channel" without:"none" help:"when a worker counts as ready"`
 	ReadyTimeout Duration `env:"READY_TIMEOUT" pm2:"listen-timeout" arg:"D" needs:"channel" help:"how long that may take; 0: no limit"`
 	StopOrder    Choice   `env:"STOP_ORDER" arg:"auto|signal|drain" needs:"channel" without:"signal" help:"what comes first when a worker is to stop"`
 	CrashWindow  Duration `env:"CRASH_WINDOW" arg:"D" needs:"workers" help:"within which time crashes are counted; 0: all are"`
-	MaxAge       Duration `env:"MAX_AGE" arg:"D" needs:"workers" help:"replace a worker that is so old; 0: never"`
+	MaxAge       Duration `env:"MAX_AGE" pm2:"cron-restart" arg:"D" needs:"workers" help:"replace a worker that is so old; 0: never"`
 	HangTimeout  Duration `env:"HANG_TIMEOUT" arg:"D" must:"hang" needs:"agent" help:"end a worker whose event loop stands still for so long; 0: never"`
 	Resize       Toggle   `env:"RESIZE" negated:"true" help:"follow limits that change (on by itself)"`
 	NoAgent      Toggle   `env:"NO_AGENT" help:"put no JavaScript into Node: no drain, no hang timeout"`

@@ -276,12 +276,22 @@ func TestDistance(t *testing.T) {
 func TestLongGrace(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"9": "", "600": "", "1h": "", "601s": "", "601": "--grace 601 is 10m1s: a number without a unit is in seconds (for milliseconds write --grace 601ms)",
-		"8000": "--grace 8000 is 2h13m20s: a number without a unit is in seconds (for milliseconds write --grace 8s)",
+		"9": "", "600": "", "1h": "", "601s": "", "601": "--grace 601 is 10m1s: a number without a unit is in seconds (601 ms is --grace 601ms)",
+		"8000": "--grace 8000 is 2h13m20s: a number without a unit is in seconds (8000 ms is --grace 8s)",
 	} {
 		c := parsed(t, nil, []string{"--grace", text})
 		if got := c.LongGrace(); got != want {
 			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// Whoever comes from PM2, or has read a variable, asks with the name that they know.
+func TestHelpByOtherNames(t *testing.T) {
+	t.Parallel()
+	for name, flag := range map[string]string{"kill-timeout": "grace", "i": "workers", "NODEINIT_PRE": "pre"} {
+		if got := Help(name); got == "" || got != Help(flag) {
+			t.Errorf("help %s is %q", name, got)
 		}
 	}
 }

@@ -48,13 +48,13 @@ func Names() (names []string) {
 	return names
 }
 
-// Help returns the long text about the flag with that name or letter, "" if there
-// is none.
+// Help returns the long text about the flag with that name or letter, or that PM2
+// or the environment has a name for, "" if there is none.
 func Help(name string) string {
 	original := Default()
 	list := options(&original)
 	at := slices.IndexFunc(list, func(o option) bool {
-		return name != "" && (name == o.flag || name == o.short || o.tag.Get("negated") != "" && name == "no-"+o.flag)
+		return name != "" && (name == o.flag || name == o.short || o.tag.Get("negated") != "" && name == "no-"+o.flag || name == o.env || slices.Contains(strings.Split(o.tag.Get("pm2"), "|"), name))
 	})
 	if at < 0 {
 		return ""

@@ -17,6 +17,7 @@ type Error struct {
 	Name string // the command as given
 	Path string // its file, "" if none was found
 	Err  error  // the kernel's error
+	Hint string // what the user likely meant, to say instead of the usual hint
 }
 
 // Error returns one line for users: what is wrong with the command, and a hint.
@@ -25,7 +26,7 @@ func (e *Error) Error() string {
 	case errors.Is(e.Err, unix.ENOENT) && strings.Contains(e.Name, "/") && e.Path == "":
 		return fmt.Sprintf("%q: no such file (is it in the image?)", e.Name)
 	case errors.Is(e.Err, unix.ENOENT) && e.Path == "":
-		return fmt.Sprintf("%q: command not found (is it in the image, and its directory in PATH?)", e.Name)
+		return fmt.Sprintf("%q: command not found (%s)", e.Name, cmp.Or(e.Hint, "is it in the image, and its directory in PATH?"))
 	case errors.Is(e.Err, unix.ENOENT):
 		return fmt.Sprintf("%q: %s", e.Name, missing(e.Path))
 	case errors.Is(e.Err, unix.EAGAIN):
@@ -33,7 +34,7 @@ func (e *Error) Error() string {
 	case errors.Is(e.Err, unix.EISDIR):
 		return fmt.Sprintf("%q: is a directory, not a program", e.Name)
 	case errors.Is(e.Err, unix.EACCES):
-		return fmt.Sprintf("%q: permission denied (is it executable for this user, and not on a noexec mount?)", e.Name)
+		return fmt.Sprintf("%q: permission denied (%s)", e.Name, cmp.Or(e.Hint, "is it executable for this user, and not on a noexec mount?"))
 	case errors.Is(e.Err, unix.ENOEXEC):
 		return fmt.Sprintf("%q: not an executable for this machine (another architecture, damaged, or a script without #! in an image without /bin/sh?)", e.Name)
 	default:

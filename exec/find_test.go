@@ -125,3 +125,11 @@ func TestErrors(t *testing.T) {
 		t.Errorf("an error of our own exits with %d, want 125", code)
 	}
 }
+
+func TestErrorHint(t *testing.T) {
+	t.Parallel()
+	e := &exec.Error{Name: "a.js", Err: unix.ENOENT, Hint: "did you mean node a.js?"}
+	if got, want := e.Error(), `"a.js": command not found (did you mean node a.js?)`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}

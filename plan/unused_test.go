@@ -61,6 +61,7 @@ func TestPlanMaxMemoryAboveTheHeap(t *testing.T) {
 		"--max-memory 2G --heap off --memory 1G":                              "",
 		"--max-memory 100% --workers 2 --heap 100M --memory 600M":             "a worker is ended by V8 before it has the 300 MiB of --max-memory: its heap of 100 MiB is full at about 148 (try --max-memory 133M, or a larger --heap)",
 		"--max-memory 100% --workers 2 --heap 100M --memory 600M --mode fork": "",
+		"--max-memory 80% --workers 2 --memory 512M":                          "",
 		"--max-memory 400M --workers 2 --memory 512M":                         "a worker is ended by V8 before it has the 400 MiB of --max-memory: its heap of 201 MiB is full at about 249 (try --max-memory 224M, or a larger --heap)",
 		"--max-memory 249M --workers 2 --memory 512M":                         "",
 	} {

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"math"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -164,7 +165,7 @@ func (e Exit) Report(line *zerolog.Event, before, after cgroup.Stats) *zerolog.E
 	}
 	if periods := after.Periods.Since(before.Periods); periods.Known && periods.Value > 0 {
 		throttled := after.Throttled.Since(before.Throttled)
-		line = line.Float64("throttled_share", float64(throttled.Value)/float64(periods.Value))
+		line = line.Float64("throttled_share", math.Round(1000*float64(throttled.Value)/float64(periods.Value))/1000)
 	}
 	if above := after.ThrottledAbove(before); above.Value > 0 {
 		line = line.Int64("throttled_above_ms", above.Duration().Milliseconds())

@@ -101,7 +101,7 @@ func TestReport(t *testing.T) {
 		ThrottledTime: known(0), ThrottledAny: known(0),
 	}
 	later := cgroup.Stats{
-		Periods: known(300), Throttled: known(60), OOM: known(1), OOMKill: known(2), MemoryPeak: known(2000),
+		Periods: known(400), Throttled: known(110), OOM: known(1), OOMKill: known(2), MemoryPeak: known(2000),
 		ThrottledTime: known(1e9), ThrottledAny: known(3e9), // ns
 	}
 	for _, c := range []struct {
@@ -111,7 +111,7 @@ func TestReport(t *testing.T) {
 		want          string
 	}{
 		{"all", supervisor.Exit{Status: killedBy(unix.SIGKILL), Cause: supervisor.OOMKilled, Uptime: 1500 * time.Millisecond, MaxRSS: 4096, Crashes: 1}, all, later,
-			`"cause":"oom_kill","status":137,"signal":"SIGKILL","requested":false,"uptime_ms":1500,"crashes":1,"max_rss_bytes":4096,"peak_memory_bytes":2000,"throttled_share":0.25,"throttled_above_ms":2000,"oom_kills":2}`},
+			`"cause":"oom_kill","status":137,"signal":"SIGKILL","requested":false,"uptime_ms":1500,"crashes":1,"max_rss_bytes":4096,"peak_memory_bytes":2000,"throttled_share":0.333,"throttled_above_ms":2000,"oom_kills":2}`},
 		{"nothing known", supervisor.Exit{Status: exitedWith(0), Cause: supervisor.Exited}, cgroup.Stats{}, cgroup.Stats{},
 			`"cause":"exit","status":0,"requested":false,"uptime_ms":0,"crashes":0,"max_rss_bytes":0}`},
 		{"nothing happened", supervisor.Exit{Status: exitedWith(3), Cause: supervisor.Exited, Requested: true, Uptime: time.Hour}, all, all,

@@ -12,12 +12,13 @@ func TestLikelyMeant(t *testing.T) {
 		argv []string
 		want string
 	}{
-		{[]string{"--workers", "4"}, "flags of nodeinit stand before -- (or set NODEINIT_WORKERS=4)"},
-		{[]string{"--workers=4", "-g", "node", "a.js"}, "flags of nodeinit stand before -- (or set NODEINIT_WORKERS=4, NODEINIT_GROUP=true)"},
+		{[]string{"--workers", "4"}, "flags of nodeinit stand before --, or set NODEINIT_WORKERS=4"},
+		{[]string{"--workers=4", "-g", "node", "a.js"}, "flags of nodeinit stand before --, or set NODEINIT_WORKERS=4, NODEINIT_GROUP=true"},
 		{[]string{"--nope"}, "flags of nodeinit stand before --"},
-		{[]string{"node server.js"}, `it is one word (write "node", "server.js")`},
+		{[]string{"node server.js"}, `it is one word: write "node", "server.js"`},
 		{[]string{"server.js"}, "did you mean node server.js?"},
 		{[]string{"./dist/main.mjs", "x"}, "did you mean node ./dist/main.mjs?"},
+		{[]string{"explain"}, "subcommands of nodeinit stand before --: docker run --entrypoint /nodeinit IMAGE explain"},
 		{[]string{"nodee", "server.js"}, ""},
 		{[]string{""}, ""},
 	} {

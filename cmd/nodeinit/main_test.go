@@ -84,6 +84,7 @@ func TestMisuse(t *testing.T) {
 		{[]string{"-g"}, "no command given (try nodeinit -- node server.js, or nodeinit --help)"},
 		{[]string{"--grase", "9", "node"}, "--grase: no such flag (did you mean --grace?)"},
 		{[]string{"--stopsignal=TERM", "node"}, "--stopsignal: no such flag (did you mean --stop-signal?)"},
+		{[]string{"--cron-restart", "0 3 * * *"}, "--cron-restart: no such flag (did you mean --max-age?)"},
 		{[]string{"--halp"}, "--halp: no such flag (did you mean --help?)"},
 		{[]string{"-x", "node"}, "-x: no such flag (see nodeinit --help)"},
 		{[]string{"-gx", "node"}, "-x: no such flag (see nodeinit --help)"},

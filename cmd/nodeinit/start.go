@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 	"sync"
 
@@ -98,10 +97,7 @@ func (s *starter) open(as node.Slot) (*cluster.Worker, int, error) {
 func (s *starter) command(p plan.Plan, as node.Slot, channel int) (exec.Command, error) {
 	file, err := p.Program.Find()
 	if err != nil {
-		if hint := likelyMeant(p.Program.Argv); hint != "" {
-			err = fmt.Errorf("%w: %s", err, hint)
-		}
-		return exec.Command{}, err
+		return exec.Command{}, withHint(err, p.Program.Argv)
 	}
 	s.log.Trace("program found").Str("file", logs.Truncate(file)).Str("env_added", logs.Truncate(strings.Join(p.EnvAdded, " "))).Send()
 	if channel < 0 {
