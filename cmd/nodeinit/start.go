@@ -75,7 +75,8 @@ func (s *starter) startProcess(p plan.Plan, as node.Slot) (_ *supervisor.Worker,
 	program.follow(child, command.Env)
 	w.PID = child.PID
 	if as.Alone {
-		s.input, w.HasTerminal = program, exec.HasForeground(child.PID)
+		s.input = program
+		w.HasTerminal = func() bool { return exec.HasForeground(child.PID) } // it may get it later (fg)
 	}
 	w.OnRelease = func(bool) { s.release(w, program, p) }
 	return w, nil
