@@ -21,7 +21,7 @@ func onTerminal(w *world) {
 	w.Start = func(slot, workers int) (*supervisor.Worker, error) {
 		worker, err := start(slot, workers)
 		if err == nil && slot == 0 {
-			worker.HasTerminal = true
+			worker.HasTerminal = func() bool { return true }
 		}
 		return worker, err
 	}

@@ -56,13 +56,15 @@ type Worker struct {
 	ID int64
 	// OldSpace is the heap limit it was started with, in bytes; 0 if not known.
 	OldSpace int64
-	// HasTerminal reports whether it was started in the foreground of a terminal.
-	HasTerminal bool
 	// RSS returns the resident set in bytes. It must not take long. It is needed
 	// only for [RecyclePolicy.MaxMemory].
 	RSS func() (int64, error)
 
 	// What follows may be nil. Run calls it on its own goroutine.
+
+	// HasTerminal reports whether it is in the foreground of a terminal, also when it
+	// has just ended: ^C reaches only what is.
+	HasTerminal func() bool
 
 	// OnReport is called with each report, before anything is done about it.
 	OnReport func(cluster.State)

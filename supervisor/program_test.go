@@ -51,7 +51,7 @@ const maxRSS = 1 << 26 // of the worker in slot 0, the largest
 // worker returns it as Start does.
 func (p *program) worker() *supervisor.Worker {
 	w := &supervisor.Worker{
-		PID: p.PID(), Process: p, OldSpace: 2 * maxRSS, HasTerminal: p.terminal, RSS: p.residentSet,
+		PID: p.PID(), Process: p, OldSpace: 2 * maxRSS, HasTerminal: func() bool { return p.terminal }, RSS: p.residentSet,
 		OnStop: func() { p.record(func() { p.stopping = true }) }, OnRelease: p.release,
 	}
 	if p.world.hasChannels() {

@@ -75,7 +75,7 @@ func (w *worker) quits(e Exit) bool {
 // that has the terminal.
 func (w *worker) interrupted(e Exit) bool {
 	interrupt := slices.Contains([]int{0, 128 + int(unix.SIGINT), 128 + int(unix.SIGQUIT)}, e.Code())
-	return interrupt && !w.leaving && w.killed == "" && w.HasTerminal
+	return interrupt && !w.leaving && w.killed == "" && w.HasTerminal != nil && w.HasTerminal()
 }
 
 // channelEnded reports whether a worker that needs its channel to serve has none

@@ -52,9 +52,9 @@ func (s *starter) startProcess(p plan.Plan, as node.Slot) (_ *supervisor.Worker,
 	w := &supervisor.Worker{Process: program, RSS: program.RSS, OldSpace: p.Heap.OldSpace, OnStop: program.stop}
 	theirs := -1
 	if s.primary != nil {
-		channel, end, err := s.open(as)
-		if err != nil {
-			return nil, err
+		channel, end, openErr := s.open(as) // no second err: the deferred function below is about the result
+		if openErr != nil {
+			return nil, openErr
 		}
 		defer unix.Close(end)
 		theirs, w.Channel, w.ID = end, channel, channel.ID()
@@ -78,7 +78,8 @@ func (s *starter) startProcess(p plan.Plan, as node.Slot) (_ *supervisor.Worker,
 	program.follow(child, command.Env)
 	w.PID = child.PID
 	if as.Alone {
-		s.input, w.HasTerminal = program, exec.HasForeground(child.PID)
+		s.input = program
+		w.HasTerminal = func() bool { return exec.HasForeground(child.PID) } // it may get it later (fg)
 	}
 	w.OnRelease = func(bool) { s.release(w, program, p) }
 	return w, nil

@@ -79,6 +79,39 @@ func TestTerminal(t *testing.T) {
 	x.WaitFor("stopping")
 }
 
+// A first worker that gets the terminal later (fg) takes ^C from all others too.
+func TestTerminalGivenLater(t *testing.T) {
+	t.Parallel()
+	c := harness.Under(oneFirst(t, harness.ReferenceLine, "quiet.js"), testproc.Argv("jobshell", "background")...)
+	x := harness.OnTerminal(t, c, true)
+	x.WaitForTimes(2, "serving")
+	x.Signal(unix.SIGUSR1)
+	harness.WaitUntil(t, "the first worker in the foreground", func() bool {
+		program, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", foreground(t, x.Master)))
+		return filepath.Base(program) == "node"
+	})
+	x.Type("\x03")
+	x.Expect("ended with 130, terminal with the job: true")
+	x.WaitFor("exit cause=signal")
+	if !strings.Contains(x.Text(), "requested=true") {
+		t.Error("^C was no request to stop")
+	}
+}
+
+// foreground returns the foreground group of a terminal.
+func foreground(t *testing.T, master *os.File) (group int) {
+	t.Helper()
+	conn, err := master.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.Control(func(fd uintptr) { group, err = unix.IoctlGetInt(int(fd), unix.TIOCGPGRP) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return group
+}
+
 // A server in a worker thread is one process, and the log says why.
 func TestThreadThatListens(t *testing.T) {
 	t.Parallel()

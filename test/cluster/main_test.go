@@ -15,5 +15,6 @@ func TestMain(m *testing.M) { harness.Main(m, roles()) }
 func roles() map[string]func(args []string) {
 	return map[string]func(args []string){
 		"rawworker": rawWorker,
+		"jobshell":  harness.JobShell,
 	}
 }

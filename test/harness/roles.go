@@ -91,6 +91,31 @@ func Spawn(attr *syscall.SysProcAttr, argv ...string) *exec.Cmd {
 	return c
 }
 
+// JobShell is a role, a session leader, that runs args as a job in the background, or in
+// the foreground if the first of them says so. SIGUSR1 brings the job to the
+// foreground. When it ends, JobShell reports how, and whether the foreground
+// is again with the group to which it was given, as it must be for a job.
+func JobShell(args []string) {
+	fg := make(chan os.Signal, 1)
+	signal.Notify(fg, unix.SIGUSR1)
+	signal.Ignore(unix.SIGTTOU)
+	job := Spawn(&syscall.SysProcAttr{Setpgid: true, Foreground: args[0] == "foreground"}, args[1:]...)
+	go func() {
+		for range fg {
+			if err := unix.IoctlSetPointerInt(0, unix.TIOCSPGRP, job.Process.Pid); err != nil {
+				Fail(err)
+			}
+			_ = unix.Kill(-job.Process.Pid, unix.SIGCONT)
+		}
+	}()
+	_ = job.Wait() // its status is reported
+	group, err := unix.IoctlGetInt(0, unix.TIOCGPGRP)
+	if err != nil {
+		Fail(err)
+	}
+	testproc.Say("ended with %d, terminal with the job: %v", job.ProcessState.ExitCode(), group == job.Process.Pid)
+}
+
 // Nobody is a role that executes args as the user 65534.
 func Nobody(args []string) {
 	if err := errors.Join(syscall.Setgid(65534), syscall.Setuid(65534)); err != nil {

@@ -3,8 +3,6 @@ package pid1
 import (
 	"errors"
 	"os"
-	"os/signal"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -47,31 +45,6 @@ func TestSuspendsTheProgramOnly(t *testing.T) {
 	}
 	x.Type("\x04")
 	x.WaitCode(7)
-}
-
-// jobshell is a session leader that runs args as a job in the background, or in
-// the foreground if the first of them says so. SIGUSR1 brings the job to the
-// foreground. When it ends, jobshell reports how, and whether the foreground
-// is again with the group to which it was given, as it must be for a job.
-func jobshell(args []string) {
-	fg := make(chan os.Signal, 1)
-	signal.Notify(fg, unix.SIGUSR1)
-	signal.Ignore(unix.SIGTTOU)
-	job := harness.Spawn(&syscall.SysProcAttr{Setpgid: true, Foreground: args[0] == "foreground"}, args[1:]...)
-	go func() {
-		for range fg {
-			if err := unix.IoctlSetPointerInt(0, unix.TIOCSPGRP, job.Process.Pid); err != nil {
-				harness.Fail(err)
-			}
-			_ = unix.Kill(-job.Process.Pid, unix.SIGCONT)
-		}
-	}()
-	_ = job.Wait() // its status is reported
-	group, err := unix.IoctlGetInt(0, unix.TIOCGPGRP)
-	if err != nil {
-		harness.Fail(err)
-	}
-	testproc.Say("ended with %d, terminal with the job: %v", job.ProcessState.ExitCode(), group == job.Process.Pid)
 }
 
 func job(where, flags string, argv ...string) testproc.Command {

@@ -44,7 +44,7 @@ func roles() map[string]func(args []string) {
 		"closed":        closed,
 		"stuffed":       stuffed,
 		"lines":         lines,
-		"jobshell":      jobshell,
+		"jobshell":      harness.JobShell,
 		"tostop":        tostop,
 		"asker":         asker,
 		"host":          host,
