@@ -55,6 +55,23 @@ func (c commandLine) executable() Program {
 	return inner
 }
 
+// seaNote is the name of the ELF note with the code of a single executable
+// application. postject writes it, and Node's own --build-sea (26);
+// https://nodejs.org/api/single-executable-applications.html
+const seaNote = "NODE_SEA_BLOB\x00"
+
+// isSEA reports whether file is a single executable application: Node with an
+// application in it. Such a program takes the channel but no --import, so that it
+// has no agent. isSEA reads a few headers of the 100 MB, of 64-bit files only.
+func isSEA(file string) bool {
+	f, err := exec.OpenRegular(file)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return hasNote(f, seaNote)
+}
+
 // isScript reports whether word names a file to run, and not a subcommand or a
 // script of package.json.
 func (c commandLine) isScript(word string) bool {
