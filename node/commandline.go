@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/nodeinit/nodeinit/exec"
 )
 
 // A commandLine is a command line with what it would be run in.
@@ -61,12 +63,12 @@ func (c commandLine) identify() Program {
 
 // nested returns the program of a command that c runs.
 func (c commandLine) nested(argv []string) Program {
-	return c.nestedIn(c.environment, argv)
+	return c.nestedIn(c.environment, nil, argv)
 }
 
-// nestedIn is nested in another environment.
-func (c commandLine) nestedIn(e environment, argv []string) Program {
-	return commandLine{argv, e, c.depth + 1}.identify()
+// nestedIn is nested in another environment, in which vars are set.
+func (c commandLine) nestedIn(e environment, vars map[string]string, argv []string) Program {
+	return commandLine{argv, environment{exec.Setenv(e.vars, vars), e.dir}, c.depth + 1}.identify()
 }
 
 // direct is the program of c where its process becomes the worker.
@@ -91,17 +93,20 @@ func (c commandLine) late(text ...string) Program {
 	p := Program{Argv: c.argv, Env: c.vars, Dir: c.dir, Runtime: RuntimeNode, Join: JoinLate, Wrapped: true}
 	for _, t := range append(text, strings.Join(c.argv, " ")) {
 		if startsSeveral(t) {
-			p.Join, p.Why = JoinNone, "it starts several programs at once, and one command is one worker (a container for each, or name one of them)"
+			p.Why = "it starts several programs at once, and one command is one worker (a container for each, or name one of them)"
 		}
 		if why := c.refusesImport(t); why != "" {
-			p.Join, p.Why = JoinNone, "nodeinit reaches a program below another by --import, and "+why
+			p.Why = "nodeinit reaches a program below another by --import, and " + why
 		}
 		if resetsOptions(t) {
-			p.Join, p.Why = JoinNone, `it sets NODE_OPTIONS, through which nodeinit reaches the program below it (set it for the container, or write NODE_OPTIONS="$NODE_OPTIONS ...")`
+			p.Why = `it sets NODE_OPTIONS, through which nodeinit reaches the program below it (set it for the container, or write NODE_OPTIONS="$NODE_OPTIONS ...")`
 		}
 	}
 	if major, minor, ok := c.nodeVersion("node"); ok && !supportsImport(major, minor) {
-		p.Join, p.Why = JoinNone, fmt.Sprintf("Node %d.%d takes no --import in NODE_OPTIONS, through which nodeinit reaches a program below %q (name the script instead: node server.js; or use Node 18.18 or later)", major, minor, c.argv[0])
+		p.Why = fmt.Sprintf("Node %d.%d takes no --import in NODE_OPTIONS, through which nodeinit reaches a program below %q (name the script instead: node server.js; or use Node 18.18 or later)", major, minor, c.argv[0])
+	}
+	if p.Why != "" {
+		p.Join = JoinNone
 	}
 	return p
 }
@@ -140,32 +145,34 @@ func (c commandLine) fetcher() Program {
 		return c.late()
 	}
 	name, _, _ := strings.Cut(c.argv[at], "@") // pm2@6
-	return c.late().around(c.nested(slices.Concat([]string{name}, c.argv[at+1:])))
+	return c.late().around(c.nested(append([]string{name}, c.argv[at+1:]...)))
 }
 
 // otherInit is another init, which nodeinit replaces.
 func (c commandLine) otherInit(name string) Program {
-	rest := c.argv[1:]
-	for len(rest) > 0 && slices.Contains([]string{"-s", "-v", "-w", "--"}, rest[0]) {
-		option := rest[0]
-		rest = rest[1:]
-		if option == "--" {
-			break
-		}
+	at := 1
+	for at < len(c.argv) && slices.Contains([]string{"-s", "-v", "-w"}, c.argv[at]) {
+		at++
 	}
-	if len(rest) == 0 || strings.HasPrefix(rest[0], "-") {
-		return c.findNodeAfter(1)
+	if at < len(c.argv) && c.argv[at] == "--" {
+		at++
 	}
-	inner := c.nested(rest)
+	if at == len(c.argv) || strings.HasPrefix(c.argv[at], "-") {
+		return c.findNode()
+	}
+	inner := c.nested(c.argv[at:])
 	inner.Note = notes(fmt.Sprintf("nodeinit does what %s would", name), inner.Note)
 	return inner
 }
 
-// findNodeAfter is a command with another one among its arguments, such as env or
-// doppler run. from is the index of the first that may be one.
-func (c commandLine) findNodeAfter(from int) Program {
-	for i := from; i < len(c.argv); i++ {
-		name := filepath.Base(c.argv[i])
+// findNode is a command with another one among its arguments, such as env or
+// doppler run.
+func (c commandLine) findNode() Program {
+	for i, word := range c.argv {
+		if i == 1 && slices.Contains(asUserNames, filepath.Base(c.argv[0])) {
+			continue // the user is often called node
+		}
+		name := filepath.Base(word)
 		if slices.Contains(wrapperNames, name) || isNode(name) && i+1 < len(c.argv) {
 			return c.late()
 		}

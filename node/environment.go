@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -15,14 +16,9 @@ type environment struct {
 	dir  string   // "" for the working directory of this process
 }
 
-// with returns e with vars set.
-func (e environment) with(vars map[string]string) environment {
-	return environment{exec.Setenv(e.vars, vars), e.dir}
-}
-
 // join returns path as seen from the directory of e.
 func (e environment) join(path string) string {
-	if filepath.IsAbs(path) {
+	if e.dir == "" || filepath.IsAbs(path) {
 		return path
 	}
 	return filepath.Join(e.dir, path)
@@ -30,20 +26,11 @@ func (e environment) join(path string) string {
 
 // find returns the file that the command name executes.
 func (e environment) find(name string) (string, error) {
-	path := exec.Getenv(e.vars, "PATH")
-	if path == "" {
-		path = "/bin:/usr/bin" // execvp(3)
-	}
-	if e.dir == "" {
-		return exec.Find(name, path)
-	}
+	path := cmp.Or(exec.Getenv(e.vars, "PATH"), "/bin:/usr/bin") // execvp(3)
 	if strings.Contains(name, "/") {
 		file, err := exec.Find(e.join(name), path)
 		if err != nil {
 			return "", &exec.Error{Name: name, Err: errors.Unwrap(err)}
-		}
-		if filepath.IsAbs(name) {
-			return name, nil
 		}
 		return file, nil
 	}

@@ -6,23 +6,14 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/nodeinit/nodeinit/exec"
 )
 
 // executable is the program of c by what its file contains.
 func (c commandLine) executable() Program {
-	from := 1
-	if slices.Contains(asUserNames, filepath.Base(c.argv[0])) {
-		from = 2
-	}
-	if slices.Contains(wrapperNames, filepath.Base(c.argv[0])) {
-		from = 0
-	}
 	file, err := c.find(c.argv[0])
 	if err != nil {
-		return c.findNodeAfter(from)
+		return c.findNode()
 	}
 	first, _, _ := strings.Cut(string(exec.ReadHead(file, 256)), "\n")
 	line, isScript := strings.CutPrefix(first, "#!")
@@ -36,7 +27,7 @@ func (c commandLine) executable() Program {
 		interpreter = slices.DeleteFunc(interpreter[1:], func(word string) bool { return word == "-S" || word == "--split-string" })
 	}
 	if !isScript || len(interpreter) == 0 {
-		return c.findNodeAfter(from)
+		return c.findNode()
 	}
 	if slices.Contains(shellNames, filepath.Base(interpreter[0])) {
 		return c.shellScript(file, c.argv[1:])
@@ -50,7 +41,7 @@ func (c commandLine) executable() Program {
 	}
 	inner.Argv, inner.Note = c.argv, ""
 	if inner.Join == JoinLate && inner.Runtime == RuntimeOther {
-		return c.findNodeAfter(from)
+		return c.findNode()
 	}
 	return inner
 }
@@ -85,16 +76,9 @@ func (c commandLine) isScript(word string) bool {
 // isStream reports whether the file at path can be read only once: a FIFO, a
 // device, or standard input whatever that is.
 func isStream(path string) bool {
-	var stat unix.Stat_t
-	if unix.Stat(path, &stat) != nil {
-		return false
-	}
-	switch stat.Mode & unix.S_IFMT {
-	case unix.S_IFREG, unix.S_IFDIR:
-		return path == "/dev/stdin" || path == "/dev/fd/0" || path == "/proc/self/fd/0"
-	default:
-		return true
-	}
+	stat, err := os.Stat(path)
+	once := err == nil && !stat.Mode().IsRegular() && !stat.IsDir()
+	return once || err == nil && slices.Contains([]string{"/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"}, path)
 }
 
 // contents returns the first 64 KiB of a regular file, "" if it cannot be read.

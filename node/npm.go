@@ -122,11 +122,11 @@ func (c commandLine) packageManager(name string) Program {
 	if !ok && m.script == "start" && !strings.HasPrefix(name, "yarn") && exists(pkg.dir, "server.js") {
 		script, ok = "node server.js", true // the default of npm and pnpm
 	}
-	if !ok && name != "npm" { // yarn and pnpm run the installed command of that name
-		return c.late().around(c.nested(slices.Concat([]string{m.script}, m.args)))
-	}
-	if !ok {
+	switch {
+	case !ok && name == "npm":
 		return c.late()
+	case !ok: // yarn and pnpm run the installed command of that name
+		return c.late().around(c.nested(slices.Concat([]string{m.script}, m.args)))
 	}
 	reason := m.unsure
 	if reason == "" {
@@ -168,26 +168,22 @@ func (c commandLine) nodeRun(args nodeArgs) Program {
 // script is a script of package.json that runner runs, with args, in e. reason is
 // what runner has to run it for; "" if it need not.
 func (c commandLine) script(runner, script, reason string, e environment, args []string) Program {
-	command, simple := parseSimple(script)
-	switch {
-	case reason != "":
-		reason = "of " + reason
-	case !simple:
-		reason = fmt.Sprintf("%q needs a shell", script)
-	}
 	var p Program
-	switch {
-	case reason == "":
-		inner := c.nestedIn(e.with(command.vars), slices.Concat(command.argv, args))
+	why := "of " + reason
+	switch vars, argv, simple := parseSimple(script); {
+	case simple && reason == "":
+		inner := c.nestedIn(e, vars, slices.Concat(argv, args))
 		p = c.unwrap(inner, runner, fmt.Sprintf("%s runs %q", strings.Join(c.argv, " "), script), script)
-		reason = fmt.Sprintf("%q is no plain node command", script)
+		why = fmt.Sprintf("%q is no plain node command", script)
 	case simple:
-		p = c.late(script).around(c.nestedIn(c.with(command.vars), command.argv))
+		p = c.late(script).around(c.nestedIn(c.environment, vars, argv))
+	case reason == "":
+		p, why = c.late(script), fmt.Sprintf("%q needs a shell", script)
 	default:
 		p = c.late(script)
 	}
 	if p.Join == JoinLate && p.Note == "" {
-		p.Note = fmt.Sprintf("%s is kept because %s", runner, reason)
+		p.Note = fmt.Sprintf("%s is kept because %s", runner, why)
 	}
 	return p
 }

@@ -34,11 +34,11 @@ func (c commandLine) shell() Program {
 // shellCommand is sh -c command. only is false if another option changes
 // what the shell does, as -l does, which reads a profile.
 func (c commandLine) shellCommand(command string, only bool) Program {
-	simple, ok := parseSimple(command)
-	if !ok {
+	vars, argv, simple := parseSimple(command)
+	if !simple {
 		return c.shellCode(command)
 	}
-	inner := c.nestedIn(c.with(simple.vars), simple.argv)
+	inner := c.nestedIn(c.environment, vars, argv)
 	if !only && inner.Join == JoinDirect {
 		return c.late()
 	}

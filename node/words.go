@@ -87,31 +87,24 @@ func isPlain(c, quote byte) bool {
 	}
 }
 
-// A simpleCommand is a shell command that means the same without a shell: one
-// command of plain or simply quoted words.
-type simpleCommand struct {
-	vars map[string]string // the variables set before it (PORT=80 node server.js)
-	argv []string
-}
-
-// parseSimple reads a shell command. ok is false where a shell could do anything
-// else with it.
-func parseSimple(command string) (simple simpleCommand, ok bool) {
-	words, plain, _ := splitWords(command)
-	vars := map[string]string{}
-	for len(words) > 0 {
-		name, value, assigned := strings.Cut(words[0], "=")
+// parseSimple reads a shell command of plain or simply quoted words, and returns the
+// variables set before it (PORT=80 node server.js). ok is false where it could mean
+// anything else to a shell.
+func parseSimple(command string) (vars map[string]string, argv []string, ok bool) {
+	argv, plain, _ := splitWords(command)
+	vars = map[string]string{}
+	for ; len(argv) > 0; argv = argv[1:] {
+		name, value, assigned := strings.Cut(argv[0], "=")
 		if !assigned || !isVariable(name) {
 			break
 		}
 		vars[name] = value
-		words = words[1:]
 	}
-	if len(words) > 1 && words[0] == "exec" {
-		words = words[1:]
+	if len(argv) > 1 && argv[0] == "exec" {
+		argv = argv[1:]
 	}
-	ok = plain && len(words) > 0 && !strings.Contains(words[0], "=") && !strings.HasPrefix(words[0], "-")
-	return simpleCommand{vars, words}, ok
+	ok = plain && len(argv) > 0 && !strings.Contains(argv[0], "=") && !strings.HasPrefix(argv[0], "-")
+	return vars, argv, ok
 }
 
 // isVariable reports whether a shell can have a variable of that name.
