@@ -65,28 +65,31 @@ func readStatus(pid int) (status, error) {
 func (s status) credential() (*syscall.Credential, error) {
 	var ids [2]uint32
 	for i, name := range []string{"Uid", "Gid"} {
-		list := strings.Fields(s[name])
-		if len(slices.Compact(slices.Clone(list))) != 1 {
-			return nil, fmt.Errorf("it runs as several users at once (%s %s)", name, s[name])
-		}
-		id, err := strconv.ParseUint(list[0], 10, 32)
+		list, err := parseIDs(s[name])
 		if err != nil {
 			return nil, err
 		}
-		ids[i] = uint32(id)
+		if len(slices.Compact(list)) != 1 {
+			return nil, fmt.Errorf("it runs as several users at once (%s %s)", name, s[name])
+		}
+		ids[i] = list[0]
 	}
 	if os.Geteuid() != 0 {
 		return nil, fmt.Errorf("it runs as another user (uid %d)", ids[0])
 	}
-	user := &syscall.Credential{Uid: ids[0], Gid: ids[1]}
-	for _, field := range strings.Fields(s["Groups"]) {
+	groups, err := parseIDs(s["Groups"])
+	return &syscall.Credential{Uid: ids[0], Gid: ids[1], Groups: groups}, err
+}
+
+func parseIDs(text string) (ids []uint32, err error) {
+	for _, field := range strings.Fields(text) {
 		id, err := strconv.ParseUint(field, 10, 32)
 		if err != nil {
 			return nil, err
 		}
-		user.Groups = append(user.Groups, uint32(id))
+		ids = append(ids, uint32(id))
 	}
-	return user, nil
+	return ids, nil
 }
 
 // sameLimits compares resource limits. Of RLIMIT_NOFILE it compares only the hard

@@ -35,11 +35,10 @@ func WorkerEnv(argv, env []string, slot Slot, join Join, fd int, inode uint64) [
 		}
 	}
 	var modules []string
-	switch join {
-	case JoinLate:
+	if join == JoinLate {
 		vars["NODEINIT_CHANNEL"] = fmt.Sprintf("%d:%d:%d", fd, inode, slot.ID)
 		modules = append(modules, module("join.js", joinScript)) // first: nothing may have loaded cluster before it
-	default:
+	} else {
 		vars["NODE_CHANNEL_FD"] = strconv.Itoa(fd)
 		vars["NODE_CHANNEL_SERIALIZATION_MODE"] = "json"
 		if slot.ID > 0 {
@@ -76,7 +75,11 @@ func WithoutAdded(env, given, before []string) []string {
 		key, value, _ := strings.Cut(kv, "=")
 		switch {
 		case key == "NODE_OPTIONS":
-			if value = withoutWords(value, addedWords(exec.Getenv(given, key), exec.Getenv(before, key))); value != "" {
+			added := without(strings.Fields(exec.Getenv(given, key)), strings.Fields(exec.Getenv(before, key)))
+			if slices.ContainsFunc(added, func(word string) bool { return strings.Contains(value, word) }) {
+				value = strings.Join(without(strings.Fields(value), added), " ")
+			}
+			if value != "" {
 				own = append(own, key+"="+value)
 			}
 		case slices.Contains(ownVariables, key):
@@ -91,16 +94,7 @@ func WithoutAdded(env, given, before []string) []string {
 	return own
 }
 
-// addedWords returns the words of after that are not in before.
-func addedWords(after, before string) []string {
-	known := strings.Fields(before)
-	return slices.DeleteFunc(strings.Fields(after), func(word string) bool { return slices.Contains(known, word) })
-}
-
-// withoutWords returns text without words, unchanged if it has none of them.
-func withoutWords(text string, words []string) string {
-	if !slices.ContainsFunc(words, func(word string) bool { return strings.Contains(text, word) }) {
-		return text
-	}
-	return strings.Join(slices.DeleteFunc(strings.Fields(text), func(word string) bool { return slices.Contains(words, word) }), " ")
+// without returns the words that are not among others.
+func without(words, others []string) []string {
+	return slices.DeleteFunc(words, func(word string) bool { return slices.Contains(others, word) })
 }

@@ -77,22 +77,13 @@ func (p Program) HeapYoung(limit int64, workers, cgroupVersion int) int {
 	switch {
 	case given && semi > defaultSemiSpace:
 		return min(2*(1<<bits.Len(uint(min(semi, 1<<20)-1))-defaultSemiSpace), share/4)
-	case !given && cgroupVersion == 2 && p.isNode18():
-		return min(2*defaultSemiSpace, share/32+4)
+	case given || cgroupVersion != 2 || p.Runtime != RuntimeNode:
+		return 0
 	}
-	return 0
-}
-
-func (p Program) isNode18() bool {
-	if p.Runtime != RuntimeNode {
-		return false
+	if major, _, known := p.nodeVersion(); !known || major != 18 {
+		return 0
 	}
-	name := "node"
-	if p.Join == JoinDirect {
-		name = p.Argv[0]
-	}
-	major, _, known := p.environment().nodeVersion(name)
-	return known && major == 18
+	return min(2*defaultSemiSpace, share/32+4)
 }
 
 // nodeOption reports whether a flag of V8 is in argv or in the NODE_OPTIONS in env,
@@ -108,10 +99,6 @@ func nodeOption(argv, env []string, flag string) (number int, given bool) {
 	// --max-old-space-size=512, its value as the next word, or
 	// --max-old-space-size-percentage=50, which is no number of MiB.
 	value := strings.TrimLeft(text[at+len(flag):], "= ")
-	end := strings.IndexFunc(value, func(r rune) bool { return r < '0' || r > '9' })
-	if end < 0 {
-		end = len(value)
-	}
-	number, _ = strconv.Atoi(value[:end])
+	number, _ = strconv.Atoi(value[:len(value)-len(strings.TrimLeft(value, digits))])
 	return number, true
 }

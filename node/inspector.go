@@ -2,7 +2,6 @@ package node
 
 import (
 	"net"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,10 +21,7 @@ func withInspectPort(slot int, argv, env []string) ([]string, []string) {
 	host, port := "", 9229
 	options := strings.Fields(exec.Getenv(env, "NODE_OPTIONS"))
 	inEnv := parseInspector(options, &host, &port)
-	script := 0
-	if isNode(filepath.Base(argv[0])) {
-		script = parseNodeArgs(argv).script
-	}
+	script := parseNodeArgs(argv).script
 	inArgv := script > 0 && parseInspector(argv[1:script], &host, &port)
 	if slot == 0 || port == 0 || !inEnv && !inArgv {
 		return argv, env

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -45,9 +46,11 @@ var nodeOther = strings.Fields(`
 	--v8-options --completion-bash --prof-process --test --bench --build-snapshot
 	--build-sea --experimental-sea-config`)
 
-// parseNodeArgs parses argv as node does.
-func parseNodeArgs(argv []string) nodeArgs {
-	var args nodeArgs
+// parseNodeArgs parses argv as node does. Of another command it returns none.
+func parseNodeArgs(argv []string) (args nodeArgs) {
+	if !isNode(filepath.Base(argv[0])) {
+		return args
+	}
 	for i := 1; i < len(argv); i++ {
 		word := argv[i]
 		switch {

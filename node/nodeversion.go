@@ -19,17 +19,14 @@ func (p Program) Agent() (ok bool, why string) {
 	if p.Single {
 		return false, "a single executable application takes no --import"
 	}
-	e, name, options := p.environment(), "node", ""
-	if p.Join == JoinDirect {
-		name = p.Argv[0]
-		if script := parseNodeArgs(p.Argv).script; isNode(filepath.Base(name)) && script > 0 {
-			options = strings.Join(p.Argv[1:script], " ")
-		}
+	e, options := p.environment(), ""
+	if script := parseNodeArgs(p.Argv).script; p.Join == JoinDirect && script > 0 {
+		options = strings.Join(p.Argv[1:script], " ")
 	}
 	if why := e.refusesImport(options); why != "" {
 		return false, why
 	}
-	if major, minor, known := e.nodeVersion(name); known && !supportsImport(major, minor) {
+	if major, minor, known := p.nodeVersion(); known && !supportsImport(major, minor) {
 		return false, fmt.Sprintf("Node %d.%d takes no --import in NODE_OPTIONS (Node 18.18 and later do)", major, minor)
 	}
 	return true, ""
@@ -38,6 +35,15 @@ func (p Program) Agent() (ok bool, why string) {
 // supportsImport reports whether that Node takes --import in NODE_OPTIONS. For an
 // unknown option there Node exits with status 9.
 func supportsImport(major, minor int) bool { return major > 18 || major == 18 && minor >= 18 }
+
+// nodeVersion returns the version of the Node that runs p.
+func (p Program) nodeVersion() (major, minor int, ok bool) {
+	name := "node"
+	if p.Join == JoinDirect {
+		name = p.Argv[0]
+	}
+	return p.environment().nodeVersion(name)
+}
 
 // nodeVersion returns the version of the node called name, from its file or, where
 // most of Node is in a shared library, from its headers. NODE_VERSION, which official

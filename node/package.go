@@ -2,8 +2,10 @@ package node
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,18 +31,16 @@ const maxPackage = 4 << 20 // bytes of a package.json
 
 // findPackage reads the package.json in dir or the nearest directory above it. One
 // that cannot be parsed counts as none.
-func findPackage(dir string) (packageFile, bool) {
+func findPackage(dir string) (pkg packageFile, ok bool) {
 	if !filepath.IsAbs(dir) { // scripts need its path in their environment
-		return packageFile{}, false
+		return pkg, false
 	}
-	for !exists(dir, "package.json") {
-		parent := filepath.Dir(dir)
-		if parent == dir || exists(dir, "node_modules") {
-			return packageFile{}, false
-		}
-		dir = parent
+	dirs := above(dir)
+	at := slices.IndexFunc(dirs, func(dir string) bool { return exists(dir, "package.json") || exists(dir, "node_modules") })
+	if at < 0 {
+		return pkg, false
 	}
-	pkg := packageFile{dir: dir}
+	pkg.dir = dirs[at]
 	file, err := exec.OpenRegular(pkg.file())
 	if err != nil {
 		return pkg, false
@@ -70,7 +70,7 @@ func (p packageFile) customRun(script string, env []string) string {
 			return key
 		}
 	}
-	for _, dir := range append(p.above(), exec.Getenv(env, "HOME")) {
+	for _, dir := range append(above(p.dir), exec.Getenv(env, "HOME")) {
 		for _, name := range []string{".yarnrc.yml", ".pnp.cjs", ".pnp.js"} {
 			if exists(dir, name) {
 				return filepath.Join(dir, name)
@@ -88,12 +88,11 @@ func (p packageFile) customRun(script string, env []string) string {
 	return ""
 }
 
-// above returns the directory of the package and those above it.
-func (p packageFile) above() []string {
-	dirs := []string{p.dir}
-	for dir := p.dir; dir != filepath.Dir(dir); {
-		dir = filepath.Dir(dir)
-		dirs = append(dirs, dir)
+// above returns dir and the directories above it.
+func above(dir string) []string {
+	dirs := []string{dir}
+	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		dirs = append(dirs, filepath.Dir(dir))
 	}
 	return dirs
 }
@@ -101,7 +100,7 @@ func (p packageFile) above() []string {
 // path returns the PATH of scripts: installed commands come first.
 func (p packageFile) path(env []string) string {
 	var path []string
-	for _, dir := range p.above() {
+	for _, dir := range above(p.dir) {
 		path = append(path, filepath.Join(dir, "node_modules/.bin"))
 	}
 	if rest := exec.Getenv(env, "PATH"); rest != "" {
@@ -128,9 +127,7 @@ func (p packageFile) env(env []string, from, script, text string) []string {
 	for name, version := range p.Engines {
 		vars["npm_package_engines_"+name] = version
 	}
-	for key, value := range p.Config {
-		flatten(vars, "npm_package_config_"+key, value)
-	}
+	flatten(vars, "npm_package_config", p.Config)
 	return exec.Setenv(env, vars)
 }
 
@@ -138,17 +135,6 @@ func (p packageFile) env(env []string, from, script, text string) []string {
 // package-envs).
 func flatten(vars map[string]string, key string, value any) {
 	switch v := value.(type) {
-	case nil:
-		vars[key] = ""
-	case bool:
-		vars[key] = ""
-		if v {
-			vars[key] = "true"
-		}
-	case string:
-		vars[key] = v
-	case json.Number:
-		vars[key] = v.String()
 	case []any:
 		for i, element := range v {
 			flatten(vars, key+"_"+strconv.Itoa(i), element)
@@ -156,6 +142,11 @@ func flatten(vars map[string]string, key string, value any) {
 	case map[string]any:
 		for name, element := range v {
 			flatten(vars, key+"_"+name, element)
+		}
+	default:
+		vars[key] = fmt.Sprint(v)
+		if v == nil || v == false {
+			vars[key] = ""
 		}
 	}
 }

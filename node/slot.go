@@ -26,12 +26,12 @@ type Slot struct {
 // started. inherited is what [exec.Inherited] returned when this process started.
 func (p Program) Command(path string, slot Slot, channel int, inherited []int) (exec.Command, error) {
 	var stat unix.Stat_t
-	if err := unix.Fstat(channel, &stat); err != nil {
-		return exec.Command{}, fmt.Errorf("channel of worker %d: %w", slot.Slot, os.NewSyscallError("fstat", err))
+	err := os.NewSyscallError("fstat", unix.Fstat(channel, &stat))
+	if err == nil { // join.js reads what is in the channel before Node takes it over
+		err = os.NewSyscallError("fcntl", unix.SetNonblock(channel, true))
 	}
-	// join.js reads what is in the channel before Node takes it over.
-	if err := unix.SetNonblock(channel, true); err != nil {
-		return exec.Command{}, fmt.Errorf("channel of worker %d: %w", slot.Slot, os.NewSyscallError("fcntl", err))
+	if err != nil {
+		return exec.Command{}, fmt.Errorf("channel of worker %d: %w", slot.Slot, err)
 	}
 	fd := ChannelFD(p.Join, inherited)
 	argv, env := withInspectPort(slot.Slot, p.Argv, p.Env)
