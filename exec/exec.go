@@ -12,6 +12,7 @@
 package exec
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -86,7 +87,8 @@ func (c Command) Start(r *reaper.Reaper) (*reaper.Child, error) {
 }
 
 // forkExec starts c as execvp(3) does: a file for which the kernel returns ENOEXEC
-// is a script without #! and runs in a shell, unless it looks binary.
+// is a script without #! and runs in a shell, unless its beginning has a NUL byte:
+// shells refuse to run such a file too.
 func (c Command) forkExec() (int, error) {
 	attr := &syscall.ProcAttr{
 		Dir:   c.Dir,
@@ -103,7 +105,7 @@ func (c Command) forkExec() (int, error) {
 		attr.Files[0] = null.Fd()
 	}
 	pid, err := forkExec(c.Path, c.Argv, attr)
-	if !errors.Is(err, unix.ENOEXEC) || isBinary(c.Path) {
+	if !errors.Is(err, unix.ENOEXEC) || bytes.IndexByte(head(c.Path), 0) >= 0 {
 		return pid, err
 	}
 	const shell = "/bin/sh"
@@ -123,10 +125,9 @@ func (c Command) files() []uintptr {
 		return files
 	}
 	for fd := len(files); fd < c.ChannelAt; fd++ {
+		files = append(files, closed)
 		if slices.Contains(c.Inherited, fd) {
-			files = append(files, uintptr(fd))
-		} else {
-			files = append(files, closed)
+			files[fd] = uintptr(fd)
 		}
 	}
 	return append(files, uintptr(c.Channel))
@@ -205,10 +206,7 @@ func raiseOOMScore(pid int) {
 	if !reaper.ProcIsOurs() {
 		return
 	}
-	own, err := os.ReadFile("/proc/self/oom_score_adj")
-	if err != nil {
-		return
-	}
+	own, _ := os.ReadFile("/proc/self/oom_score_adj")
 	score, err := strconv.Atoi(strings.TrimSpace(string(own)))
 	if err != nil {
 		return

@@ -1,7 +1,7 @@
 package exec
 
 import (
-	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -56,15 +56,13 @@ func (e *Error) Unwrap() error { return e.Err }
 // the command was not found, 126 if it cannot be executed, 125 if the failure is not
 // the command's.
 func ExitCode(err error) int {
-	for _, errno := range []unix.Errno{unix.ENOENT, unix.ENOTDIR} {
-		if errors.Is(err, errno) {
-			return exitNotFound
-		}
-	}
-	for _, errno := range []unix.Errno{unix.EAGAIN, unix.ENOMEM, unix.EMFILE, unix.ENFILE} {
-		if errors.Is(err, errno) {
-			return exitInternal
-		}
+	var errno unix.Errno
+	errors.As(err, &errno)
+	switch errno {
+	case unix.ENOENT, unix.ENOTDIR:
+		return exitNotFound
+	case unix.EAGAIN, unix.ENOMEM, unix.EMFILE, unix.ENFILE:
+		return exitInternal
 	}
 	if e := (*Error)(nil); errors.As(err, &e) {
 		return exitNotExecutable
@@ -84,14 +82,8 @@ func Find(name, path string) (string, error) {
 		return name, nil
 	}
 	notFound := &Error{Name: name, Err: unix.ENOENT}
-	if name == "" {
-		return "", notFound
-	}
 	for _, dir := range filepath.SplitList(path) {
-		if dir == "" {
-			dir = "."
-		}
-		file := dir + "/" + name
+		file := cmp.Or(dir, ".") + "/" + name
 		err := executable(file)
 		if err == nil {
 			return file, nil
@@ -116,12 +108,6 @@ func executable(file string) error {
 	default:
 		return unix.EACCES
 	}
-}
-
-// isBinary reports whether the beginning of file has a NUL byte: shells refuse to
-// run such a file too.
-func isBinary(file string) bool {
-	return bytes.IndexByte(head(file), 0) >= 0
 }
 
 // missing says what is missing where an executable exists and starting it gives

@@ -15,18 +15,18 @@ var errNotRegular = errors.New("not a regular file")
 // a writer that waits for a reader go on, and reading would take data from the
 // program.
 func OpenRegular(path string) (*os.File, error) {
-	var stat unix.Stat_t
-	if err := unix.Stat(path, &stat); err != nil {
-		return nil, &os.PathError{Op: "stat", Path: path, Err: err}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
 	}
-	if stat.Mode&unix.S_IFMT != unix.S_IFREG {
+	if !info.Mode().IsRegular() {
 		return nil, &os.PathError{Op: "open", Path: path, Err: errNotRegular}
 	}
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
 		return nil, err
 	}
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() { // replaced since
+	if info, err = f.Stat(); err != nil || !info.Mode().IsRegular() { // replaced since
 		f.Close()
 		return nil, &os.PathError{Op: "open", Path: path, Err: errNotRegular}
 	}
@@ -50,14 +50,8 @@ func ReadHead(path string, limit int64) []byte {
 // in it nevertheless.
 func WorkingDir() string {
 	dir, err := os.Getwd()
-	if err != nil {
-		return ""
-	}
-	there, err := os.Stat(dir)
-	if err != nil {
-		return ""
-	}
-	if here, err := os.Stat("."); err != nil || !os.SameFile(here, there) {
+	there, _ := os.Stat(dir) // nil, if that fails, is not the same as any file
+	if here, _ := os.Stat("."); err != nil || !os.SameFile(here, there) {
 		return ""
 	}
 	return dir

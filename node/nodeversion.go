@@ -62,7 +62,8 @@ func (e environment) nodeVersion(name string) (major, minor int, ok bool) {
 			return major, minor, true
 		}
 	}
-	words := strings.Join(strings.Fields(contents(filepath.Join(filepath.Dir(path), "../include/node/node_version.h"))), " ")
+	header := contents(filepath.Join(filepath.Dir(path), "../include/node/node_version.h"))
+	words := strings.Join(strings.Fields(header), " ")
 	_, numbers, _ := strings.Cut(words, "#define NODE_MAJOR_VERSION ")
 	_, err = fmt.Sscanf(numbers, "%d #define NODE_MINOR_VERSION %d", &major, &minor)
 	return major, minor, err == nil

@@ -36,7 +36,7 @@ func findPackage(dir string) (pkg packageFile, ok bool) {
 		return pkg, false
 	}
 	dirs := above(dir)
-	at := slices.IndexFunc(dirs, func(dir string) bool { return exists(dir, "package.json") || exists(dir, "node_modules") })
+	at := slices.IndexFunc(dirs, func(d string) bool { return exists(d, "package.json") || exists(d, "node_modules") })
 	if at < 0 {
 		return pkg, false
 	}
