@@ -143,16 +143,9 @@ func forkExec(path string, argv []string, attr *syscall.ProcAttr) (int, error) {
 	return pid, err
 }
 
-// A disposition is the kernel's struct sigaction, or longer. The zero value is
-// SIG_DFL with no flags.
-type disposition [4]uint64
-
-// ignored returns SIG_IGN with no flags. The handler is the first field.
-func ignored() *disposition {
-	var d disposition
-	*(*uintptr)(unsafe.Pointer(&d)) = 1
-	return &d
-}
+// A disposition is the kernel's struct sigaction, or longer. The first field is the
+// handler: 0 is SIG_DFL, 1 SIG_IGN.
+type disposition [8]uintptr
 
 // sigaction stores the disposition of sig in before and sets it to now; either may
 // be nil.
@@ -173,7 +166,7 @@ func defaultSignals() (undo func(), err error) {
 	stops := []unix.Signal{unix.SIGTTIN, unix.SIGTTOU} // ignored by signals.Catch
 	undo = func() {
 		for _, sig := range stops {
-			_ = sigaction(sig, ignored(), nil)
+			_ = sigaction(sig, &disposition{1}, nil)
 		}
 	}
 	// execve(2) keeps ignored signals ignored and resets caught ones. So these get

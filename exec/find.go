@@ -12,14 +12,6 @@ import (
 	"github.com/nodeinit/nodeinit/threads"
 )
 
-// Exit statuses: of a shell for a command that did not start (POSIX, 2.8.2), and of
-// docker run for a failure of its own.
-const (
-	exitInternal      = 125
-	exitNotExecutable = 126
-	exitNotFound      = 127
-)
-
 // An Error is the reason why a command did not start.
 type Error struct {
 	Name string // the command as given
@@ -53,21 +45,21 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // ExitCode returns the exit status for an error of [Find] or [Command.Start]: 127 if
-// the command was not found, 126 if it cannot be executed, 125 if the failure is not
-// the command's.
+// the command was not found, 126 if it cannot be executed (POSIX, 2.8.2), 125, as of
+// docker run, if the failure is not the command's.
 func ExitCode(err error) int {
 	var errno unix.Errno
 	errors.As(err, &errno)
 	switch errno {
 	case unix.ENOENT, unix.ENOTDIR:
-		return exitNotFound
+		return 127
 	case unix.EAGAIN, unix.ENOMEM, unix.EMFILE, unix.ENFILE:
-		return exitInternal
+		return 125
 	}
 	if e := (*Error)(nil); errors.As(err, &e) {
-		return exitNotExecutable
+		return 126
 	}
-	return exitInternal
+	return 125
 }
 
 // Find returns the file of the command name, as execvp(3) does: a name with a slash

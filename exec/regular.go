@@ -8,19 +8,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-var errNotRegular = errors.New("not a regular file")
-
 // OpenRegular opens a regular file for reading. Any other file (a FIFO as of bash
 // <(...), a terminal) is an error and is not opened: opening could block, would let
 // a writer that waits for a reader go on, and reading would take data from the
 // program.
 func OpenRegular(path string) (*os.File, error) {
+	notRegular := &os.PathError{Op: "open", Path: path, Err: errors.New("not a regular file")}
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, &os.PathError{Op: "open", Path: path, Err: errNotRegular}
+		return nil, notRegular
 	}
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -28,7 +27,7 @@ func OpenRegular(path string) (*os.File, error) {
 	}
 	if info, err = f.Stat(); err != nil || !info.Mode().IsRegular() { // replaced since
 		f.Close()
-		return nil, &os.PathError{Op: "open", Path: path, Err: errNotRegular}
+		return nil, notRegular
 	}
 	return f, nil
 }

@@ -31,6 +31,12 @@ var (
 	wrapperNames  = slices.Concat(managerNames, fetcherNames, []string{"tsx", "ts-node", "nodemon", "next", "nuxt", "nest"})
 )
 
+// isNode reports whether name is node, nodejs or node22.
+func isNode(name string) bool {
+	rest, ok := strings.CutPrefix(name, "node")
+	return ok && strings.Trim(strings.TrimPrefix(rest, "js"), "-.0123456789") == ""
+}
+
 // identify returns the program of c.
 func (c commandLine) identify() Program {
 	if len(c.argv) == 0 || c.depth > maxDepth {

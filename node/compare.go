@@ -1,7 +1,6 @@
 package node
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
@@ -47,17 +46,13 @@ func CompareProcess(pid int) (user *syscall.Credential, err error) {
 type status map[string]string
 
 func readStatus(pid int) (status, error) {
-	f, err := os.Open(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	s := make(status)
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		name, value, _ := strings.Cut(lines.Text(), ":")
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(line, ":")
 		s[name] = strings.Join(strings.Fields(value), " ")
 	}
-	return s, nil
+	return s, err
 }
 
 // credential returns the user of s. Real, effective, saved and file system ID must

@@ -46,7 +46,8 @@ func WorkerEnv(argv, env []string, slot Slot, join Join, fd int, inode uint64) [
 		}
 	}
 	if slot.Agent {
-		modules = append(modules, module("channel.js", channelScript), agentModule())
+		agent := handlersScript + connectionsScript + agentScript
+		modules = append(modules, module("channel.js", channelScript), module("agent.js", agent))
 	}
 	if len(modules) > 0 {
 		vars["NODEINIT_MODULES"] = strings.Join(modules, " ")

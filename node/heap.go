@@ -57,12 +57,10 @@ func HeapOption(size int) string { return fmt.Sprintf("--max-old-space-size=%d",
 // heap, and that size in MiB, 0 where it is not known. Words of a shell command or
 // an npm script count too.
 func HeapGiven(argv, env []string) (size int, given bool) {
-	for _, flag := range []string{"--max-old-space-size", "--max-heap-size"} {
-		if size, given = nodeOption(argv, env, flag); given {
-			break
-		}
+	if size, given = nodeOption(argv, env, "--max-old-space-size"); given {
+		return size, given
 	}
-	return size, given
+	return nodeOption(argv, env, "--max-heap-size")
 }
 
 // HeapYoung returns the MiB that the young generation of p's Node may take beyond

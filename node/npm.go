@@ -47,19 +47,17 @@ func parsePMArgs(name string, argv []string) pmArgs {
 		m.other = noCommand
 		return m
 	}
-	command := argv[i]
-	i++
+	command, rest := argv[i], argv[i+1:]
 	switch {
 	case slices.Contains([]string{"run", "run-script", "rum", "urn"}, command):
-		for i < len(argv) && slices.Contains(harmlessOptions, argv[i]) {
-			i++
+		for len(rest) > 0 && slices.Contains(harmlessOptions, rest[0]) {
+			rest = rest[1:]
 		}
-		if i == len(argv) {
+		if len(rest) == 0 {
 			m.other = command
 			return m
 		}
-		m.script = argv[i]
-		i++
+		m.script, rest = rest[0], rest[1:]
 	case command == "start":
 		m.script = command
 	case name != "npm" && !slices.Contains(builtin, command) && !slices.Contains(running, command):
@@ -68,7 +66,7 @@ func parsePMArgs(name string, argv []string) pmArgs {
 		m.other = command
 		return m
 	}
-	m.parseScriptArgs(name, argv[i:])
+	m.parseScriptArgs(name, rest)
 	return m
 }
 

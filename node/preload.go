@@ -23,9 +23,6 @@ var (
 	agentScript string
 )
 
-// agentModule returns the agent as one module.
-func agentModule() string { return module("agent.js", handlersScript+connectionsScript+agentScript) }
-
 // module returns a module in the form that start.js reads. Base64 has no character
 // that means something to a shell or to a program that copies variables.
 func module(name, text string) string {

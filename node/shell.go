@@ -22,10 +22,9 @@ func (c commandLine) shell() Program {
 			if i < len(c.argv) && c.argv[i] == "-o" {
 				i += 2
 			}
-			if i >= len(c.argv) {
-				return c.undetermined()
+			if i < len(c.argv) {
+				return c.shellCommand(c.argv[i], i == 2 && strings.Trim(word, "-ceu") == "")
 			}
-			return c.shellCommand(c.argv[i], i == 2 && strings.Trim(word, "-ceu") == "")
 		}
 	}
 	return c.undetermined()

@@ -25,10 +25,7 @@ func Watcher(pid, ancestor int) string {
 		if pid == ancestor {
 			return ""
 		}
-		its, err := readStatus(pid)
-		if err != nil {
-			return ""
-		}
+		its, _ := readStatus(pid)
 		if pid, err = strconv.Atoi(its["PPid"]); err != nil || pid <= 1 {
 			return ""
 		}

@@ -3,6 +3,8 @@ package node
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -18,8 +20,7 @@ func Words(command string) ([]string, error) {
 // splitWords is Words. plain reports whether a shell would make the same words of
 // command and do nothing else, as far as that is certain.
 func splitWords(command string) (words []string, plain bool, err error) {
-	var word strings.Builder
-	inWord := false // perhaps an empty one ('')
+	var word []byte // nil between words
 	var quote byte  // the quote that is open, 0 for none
 	escaped := false
 	plain = true
@@ -32,28 +33,26 @@ func splitWords(command string) (words []string, plain bool, err error) {
 		case escaped:
 			// In double quotes a backslash is one before any but these (POSIX 2.2.3).
 			if quote == '"' && strings.IndexByte("$`\"\\", c) < 0 {
-				word.WriteByte('\\')
+				word = append(word, '\\')
 			}
-			word.WriteByte(c)
-			escaped, inWord = false, true
+			word = append(word, c)
+			escaped = false
 		case c == '\\' && quote != '\'':
 			escaped = true
 		case quote != 0 && c == quote:
 			quote = 0
 		case quote == 0 && (c == '"' || c == '\''):
-			quote, inWord = c, true
+			quote, word = c, append([]byte{}, word...) // perhaps an empty one ('')
 		case quote == 0 && strings.IndexByte(" \t\n", c) >= 0:
-			if inWord {
-				words = append(words, word.String())
-				word.Reset()
-				inWord = false
+			if word != nil {
+				words = append(words, string(word))
+				word = nil
 			}
 		case quote == 0 && strings.IndexByte(operators, c) >= 0:
 			rest := command[i:]
 			return nil, false, fmt.Errorf("%s needs a shell", rest[:len(rest)-len(strings.TrimLeft(rest, operators))])
 		default:
-			word.WriteByte(c)
-			inWord = true
+			word = append(word, c)
 		}
 	}
 	switch {
@@ -61,8 +60,8 @@ func splitWords(command string) (words []string, plain bool, err error) {
 		return nil, false, errors.New("a quote is not closed")
 	case escaped:
 		return nil, false, errors.New("it ends with a backslash")
-	case inWord:
-		words = append(words, word.String())
+	case word != nil:
+		words = append(words, string(word))
 	}
 	return words, plain, nil
 }
@@ -111,3 +110,34 @@ func parseSimple(command string) (vars map[string]string, argv []string, ok bool
 func isVariable(name string) bool {
 	return name != "" && strings.Trim(name, nameChars) == "" && strings.IndexByte(digits, name[0]) < 0
 }
+
+// mentionsNode reports whether shell code runs Node or a tool that does.
+func mentionsNode(text string) bool {
+	words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\n;&|()`\"'", r) })
+	return slices.ContainsFunc(words, func(word string) bool {
+		name := filepath.Base(word)
+		return isNode(name) || slices.Contains(wrapperNames, name) || slices.Contains([]string{".js", ".mjs", ".cjs"}, filepath.Ext(name))
+	})
+}
+
+// resetsOptions reports whether shell code sets NODE_OPTIONS and drops what it was.
+func resetsOptions(text string) bool {
+	if strings.Contains(text, "$NODE_OPTIONS") || strings.Contains(text, "${NODE_OPTIONS") {
+		return false
+	}
+	return slices.ContainsFunc(strings.FieldsFunc(text, endsWord), func(word string) bool { return strings.HasPrefix(word, "NODE_OPTIONS=") })
+}
+
+// startsSeveral reports whether shell code runs several programs at the same time.
+func startsSeveral(text string) bool {
+	text = strings.NewReplacer("&&", ";", "2>&1", "", ">&2", "", "1>&2", "", "&>", "").Replace(text)
+	if before, after, background := strings.Cut(text, "&"); background && mentionsNode(before) && mentionsNode(after) {
+		return true
+	}
+	words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\n;|(", r) })
+	return slices.ContainsFunc(words, func(word string) bool { return slices.Contains(parallelNames, filepath.Base(word)) })
+}
+
+// endsWord reports whether r ends a word of shell code, roughly: well enough to
+// find options and variables.
+func endsWord(r rune) bool { return strings.ContainsRune(" \t\n;&|(`\"'", r) }
