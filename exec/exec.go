@@ -109,11 +109,10 @@ func (c Command) forkExec() (int, error) {
 		return pid, err
 	}
 	const shell = "/bin/sh"
-	pid, shellErr := forkExec(shell, append([]string{shell, c.Path}, c.Argv[1:]...), attr)
-	if shellErr != nil {
-		return 0, err // no shell in the image: the first error says more
+	if pid, shellErr := forkExec(shell, append([]string{shell, c.Path}, c.Argv[1:]...), attr); shellErr == nil {
+		return pid, nil
 	}
-	return pid, nil
+	return 0, err // no shell in the image: the first error says more
 }
 
 // files returns the child's descriptors up to that of the channel. Inherited ones
@@ -196,12 +195,9 @@ func defaultSignals() (undo func(), err error) {
 // needs no privilege. A failure has no consequence.
 func raiseOOMScore(pid int) {
 	const step, maxScore = 10, 1000 // proc_pid_oom_score_adj(5)
-	if !reaper.ProcIsOurs() {
-		return
-	}
 	own, _ := os.ReadFile("/proc/self/oom_score_adj")
 	score, err := strconv.Atoi(strings.TrimSpace(string(own)))
-	if err != nil {
+	if err != nil || !reaper.ProcIsOurs() {
 		return
 	}
 	_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), strconv.AppendInt(nil, int64(min(score+step, maxScore)), 10), 0)

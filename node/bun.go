@@ -1,7 +1,11 @@
 package node
 
+import "strings"
+
 // bunValues are options of bun, before the script, that take the next argument.
-var bunValues = []string{"-r", "--preload", "--require", "--import", "--cwd", "-c", "--config", "--env-file", "--conditions", "--port", "--tsconfig-override", "-d", "--define", "-l", "--loader"}
+var bunValues = strings.Fields(`
+	-r --preload --require --import --cwd -c --config --env-file --conditions --port --tsconfig-override -d --define
+	-l --loader`)
 
 // bun is bun [run] server.ts.
 func (c commandLine) bun() Program {

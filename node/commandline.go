@@ -37,7 +37,6 @@ func isNode(name string) bool {
 	return ok && strings.Trim(strings.TrimPrefix(rest, "js"), "-.0123456789") == ""
 }
 
-// identify returns the program of c.
 func (c commandLine) identify() Program {
 	if len(c.argv) == 0 || c.depth > maxDepth {
 		return c.undetermined()
@@ -134,9 +133,7 @@ func (c commandLine) unwrap(inner Program, name, note string, text ...string) Pr
 		return inner
 	}
 	p := c.late(append(text, strings.Join(inner.Argv, " "))...).around(inner)
-	p.Runtime = inner.Runtime
-	p.Wrapped = inner.Runtime != RuntimeOther
-	p.Note = inner.Note
+	p.Runtime, p.Wrapped, p.Note = inner.Runtime, inner.Runtime != RuntimeOther, inner.Note
 	return p
 }
 

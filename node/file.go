@@ -77,8 +77,8 @@ func (c commandLine) isScript(word string) bool {
 // device, or standard input whatever that is.
 func isStream(path string) bool {
 	stat, err := os.Stat(path)
-	once := err == nil && !stat.Mode().IsRegular() && !stat.IsDir()
-	return once || err == nil && slices.Contains([]string{"/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"}, path)
+	return err == nil && (!stat.Mode().IsRegular() && !stat.IsDir() ||
+		slices.Contains([]string{"/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"}, path))
 }
 
 // contents returns the first 64 KiB of a regular file, "" if it cannot be read.

@@ -19,32 +19,24 @@ type nodeArgs struct {
 // (--expose-internals, internalBinding('options'), Node 18 to 26). Those of V8
 // take none.
 var nodeValues = strings.Fields(`
-	-r --require --import -C --conditions --loader --experimental-loader --title
-	--allow-fs-read --allow-fs-write --build-snapshot-config --cpu-prof-dir
-	--cpu-prof-interval --cpu-prof-name --diagnostic-dir --disable-proto
-	--disable-warning --dns-result-order --env-file --env-file-if-exists
-	--experimental-config-file --experimental-default-type
-	--experimental-package-map --experimental-policy
-	--experimental-specifier-resolution --es-module-specifier-resolution
-	--heap-prof-dir --heap-prof-interval --heap-prof-name
-	--heapsnapshot-near-heap-limit --heapsnapshot-signal --icu-data-dir
-	--input-type --inspect-port --debug-port --inspect-publish-uid
-	--localstorage-file --max-http-header-size --max-old-space-size-percentage
-	--network-family-autoselection-attempt-timeout --openssl-config
-	--policy-integrity --redirect-warnings --report-dir --report-directory
-	--report-filename --report-signal --secure-heap --secure-heap-min
-	--security-revert --security-reverts --snapshot-blob --stack-trace-limit
-	--tls-cipher-list --tls-keylog --trace-event-categories
-	--trace-event-file-pattern --trace-require-module --unhandled-rejections
-	--use-largepages --v8-pool-size --vfs-load --vfs-mount --watch-kill-signal
-	--watch-path`)
+	-r --require --import -C --conditions --loader --experimental-loader --title --allow-fs-read --allow-fs-write
+	--build-snapshot-config --cpu-prof-dir --cpu-prof-interval --cpu-prof-name --diagnostic-dir --disable-proto
+	--disable-warning --dns-result-order --env-file --env-file-if-exists --experimental-config-file
+	--experimental-default-type --experimental-package-map --experimental-policy --experimental-specifier-resolution
+	--es-module-specifier-resolution --heap-prof-dir --heap-prof-interval --heap-prof-name
+	--heapsnapshot-near-heap-limit --heapsnapshot-signal --icu-data-dir --input-type --inspect-port --debug-port
+	--inspect-publish-uid --localstorage-file --max-http-header-size --max-old-space-size-percentage
+	--network-family-autoselection-attempt-timeout --openssl-config --policy-integrity --redirect-warnings
+	--report-dir --report-directory --report-filename --report-signal --secure-heap --secure-heap-min
+	--security-revert --security-reverts --snapshot-blob --stack-trace-limit --tls-cipher-list --tls-keylog
+	--trace-event-categories --trace-event-file-pattern --trace-require-module --unhandled-rejections
+	--use-largepages --v8-pool-size --vfs-load --vfs-mount --watch-kill-signal --watch-path`)
 
 // nodeOther are the options with which node runs no script, or none that is a
 // server.
 var nodeOther = strings.Fields(`
-	-e --eval -p --print -pe -c --check -i --interactive -v --version -h --help
-	--v8-options --completion-bash --prof-process --test --bench --build-snapshot
-	--build-sea --experimental-sea-config`)
+	-e --eval -p --print -pe -c --check -i --interactive -v --version -h --help --v8-options --completion-bash
+	--prof-process --test --bench --build-snapshot --build-sea --experimental-sea-config`)
 
 // parseNodeArgs parses argv as node does. Of another command it returns none.
 func parseNodeArgs(argv []string) (args nodeArgs) {

@@ -73,10 +73,9 @@ func parsePMArgs(name string, argv []string) pmArgs {
 // builtin are the commands of yarn and pnpm that take precedence over a script of
 // the same name.
 var builtin = strings.Fields(`
-	add audit autoclean bin cache ci config create deploy fetch generate-lock-entry
-	global help i import info init install link list login logout ls outdated owner
-	pack patch policies prune publish rebuild remove rm root set store tag team test
-	unlink un uninstall up update upgrade upgrade-interactive version versions why`)
+	add audit autoclean bin cache ci config create deploy fetch generate-lock-entry global help i import info init
+	install link list login logout ls outdated owner pack patch policies prune publish rebuild remove rm root set
+	store tag team test unlink un uninstall up update upgrade upgrade-interactive version versions why`)
 
 // parseScriptArgs parses what follows the name of a script.
 func (m *pmArgs) parseScriptArgs(name string, words []string) {

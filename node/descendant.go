@@ -1,9 +1,11 @@
 package node
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,12 +20,9 @@ import (
 // that is another one, for Command.Credential. An error names a difference that
 // Start cannot reproduce.
 func CompareProcess(pid int) (user *syscall.Credential, err error) {
-	own, err := readStatus(os.Getpid())
-	if err != nil {
-		return nil, err
-	}
+	own, ownErr := readStatus(os.Getpid())
 	its, err := readStatus(pid)
-	if err != nil {
+	if err = cmp.Or(ownErr, err); err != nil {
 		return nil, err
 	}
 	if its["Uid"] != own["Uid"] || its["Gid"] != own["Gid"] || its["Groups"] != own["Groups"] {
@@ -131,3 +130,46 @@ func sameNamespaces(pid int) error {
 // FileID returns the identity of a file in the form that join.js reports: device
 // and inode.
 func FileID(stat unix.Stat_t) string { return fmt.Sprintf("%d %d", stat.Dev, stat.Ino) }
+
+// Watcher returns the command line of the first process from pid up to its ancestor
+// that has to live as long as pid does: one that restarts it when a file changes, or
+// runs others at the same time. "" is none.
+func Watcher(pid, ancestor int) string {
+	for range 64 {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if err != nil {
+			return ""
+		}
+		argv := strings.Split(strings.TrimRight(string(text), "\x00"), "\x00")
+		if watches(argv) {
+			return strings.Join(argv, " ")
+		}
+		if pid == ancestor {
+			return ""
+		}
+		its, _ := readStatus(pid)
+		if pid, err = strconv.Atoi(its["PPid"]); err != nil || pid <= 1 {
+			return ""
+		}
+	}
+	return ""
+}
+
+// watches reports whether argv is one of the watchers, by the name of its command
+// or script, or by an option.
+func watches(argv []string) bool {
+	for i, word := range argv {
+		name := strings.TrimSuffix(strings.TrimSuffix(filepath.Base(word), ".js"), ".mjs")
+		if i < 2 && slices.Contains(watchers, name) || word == "--watch" || strings.HasPrefix(word, "--watch=") || strings.HasPrefix(word, "--watch-path") {
+			return true
+		}
+		if i > 0 && word == "watch" && strings.Contains(argv[i-1], "tsx") {
+			return true
+		}
+	}
+	return false
+}
+
+// watchers are programs that restart another one when a file changes, or run
+// several at the same time. What they have started cannot do without them.
+var watchers = []string{"nodemon", "ts-node-dev", "tsnd", "concurrently", "npm-run-all", "run-p", "pm2", "pm2-runtime", "forever", "supervisor"}
