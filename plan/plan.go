@@ -102,7 +102,8 @@ func (p *Plan) splitPre() error {
 	for _, text := range *field {
 		words, err := node.Words(string(text))
 		if err != nil {
-			return fmt.Errorf("%s: %q: %w (try \"node migrate.js\", and %s again for another)", p.config.Source(field), text, err, p.config.Flag(field))
+			return fmt.Errorf("%s: %q: %w (try \"node migrate.js\", and %s again for another)",
+				p.config.Source(field), text, err, p.config.Flag(field))
 		}
 		p.Pre = append(p.Pre, words)
 	}
@@ -123,7 +124,8 @@ func (p *Plan) countWorkers() {
 	case asked.Fixed > 0:
 		p.Count = Count{Allowed: asked.Fixed, Arithmetic: arithmetic + asked.String()}
 	case asked.Max:
-		p.Count = Count{Allowed: max(p.Limits.Affinity, 1), Arithmetic: fmt.Sprintf("%d in the affinity mask", p.Limits.Affinity)}
+		n := p.Limits.Affinity
+		p.Count = Count{Allowed: max(n, 1), Arithmetic: fmt.Sprintf("%d in the affinity mask", n)}
 	default:
 		p.Count.Allowed, p.Count.Arithmetic = p.Limits.Workers()
 		p.Count.FromLimits = true
@@ -132,6 +134,7 @@ func (p *Plan) countWorkers() {
 
 // chooseMode decides between one process and workers.
 func (p *Plan) chooseMode() error {
+	const tryPerCore = "(try --mode per-core)"
 	program, asked := p.Program, Mode(p.config.Mode)
 	given := len(program.Argv) > 0
 	flag := p.config.Flag(&p.config.Mode) + " " + string(asked)
@@ -150,9 +153,9 @@ func (p *Plan) chooseMode() error {
 	case given && program.Join == node.JoinNone:
 		p.Reason = program.Why
 	case p.NoAgentReason != "":
-		p.Reason = p.NoAgentReason + ": without the agent a worker that has done its work would not end (try --mode per-core)"
+		p.Reason = p.NoAgentReason + ": without the agent a worker that has done its work would not end " + tryPerCore
 	case given && program.Runtime != node.RuntimeNode:
-		p.Reason = fmt.Sprintf("the program is for %s: not all of it works as workers (try --mode per-core)", program.Runtime)
+		p.Reason = fmt.Sprintf("the program is for %s: not all of it works as workers %s", program.Runtime, tryPerCore)
 	default:
 		p.Mode, p.OneFirst = PerCore, true
 		p.Reason = fmt.Sprintf("the program is Node, and there are to be %d workers", p.Count.Allowed)
