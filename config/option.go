@@ -89,7 +89,7 @@ func (o option) verify(text string) error {
 			return fmt.Errorf("%q cannot mean a reload (try HUP)", text)
 		}
 	case Size:
-		if v < minMemory {
+		if v < 4<<20 {
 			return fmt.Errorf("%q is less than 4M (try 512M)", text)
 		}
 	case Duration:

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/nodeinit/nodeinit/cgroup"
@@ -52,9 +53,7 @@ func (c *Current) Plan(slot int, learned *node.Program) Plan {
 // Workers returns how many workers there are to be by now.
 func (c *Current) Workers() int {
 	if c.Want != nil {
-		if n := c.Want(); n > 0 { // 0: the first ones are being started
-			return n
-		}
+		return cmp.Or(c.Want(), c.start.Workers) // 0: the first ones are being started
 	}
 	return c.start.Workers
 }
@@ -80,7 +79,8 @@ func (c *Current) Limits() cgroup.Limits {
 	}
 	old := c.limits
 	c.limits = now
-	if old.CPU != now.CPU || old.Affinity != now.Affinity || old.Memory != now.Memory || old.MemoryHigh != now.MemoryHigh {
+	if old.CPU != now.CPU || old.Affinity != now.Affinity ||
+		old.Memory != now.Memory || old.MemoryHigh != now.MemoryHigh {
 		_, from := old.Workers()
 		_, to := now.Workers()
 		line := c.log.Info("limits changed").Str("from", from).Str("to", to)

@@ -134,7 +134,6 @@ func (p *Plan) countWorkers() {
 
 // chooseMode decides between one process and workers.
 func (p *Plan) chooseMode() error {
-	const tryPerCore = "(try --mode per-core)"
 	program, asked := p.Program, Mode(p.config.Mode)
 	given := len(program.Argv) > 0
 	flag := p.config.Flag(&p.config.Mode) + " " + string(asked)
@@ -153,9 +152,11 @@ func (p *Plan) chooseMode() error {
 	case given && program.Join == node.JoinNone:
 		p.Reason = program.Why
 	case p.NoAgentReason != "":
-		p.Reason = p.NoAgentReason + ": without the agent a worker that has done its work would not end " + tryPerCore
+		p.Reason = p.NoAgentReason +
+			": without the agent a worker that has done its work would not end (try --mode per-core)"
 	case given && program.Runtime != node.RuntimeNode:
-		p.Reason = fmt.Sprintf("the program is for %s: not all of it works as workers %s", program.Runtime, tryPerCore)
+		p.Reason = fmt.Sprintf("the program is for %s: "+
+			"not all of it works as workers (try --mode per-core)", program.Runtime)
 	default:
 		p.Mode, p.OneFirst = PerCore, true
 		p.Reason = fmt.Sprintf("the program is Node, and there are to be %d workers", p.Count.Allowed)
@@ -171,7 +172,8 @@ func (p *Plan) chooseBalance() {
 	}
 	switch p.Program.Runtime { // seen in Bun 1.4 and Deno 2.9
 	case node.RuntimeBun:
-		p.Caveat = "Bun binds its port by itself in each worker: --balance has no effect, and Bun.serve does not tell that it listens"
+		p.Caveat = "Bun binds its port by itself in each worker: " +
+			"--balance has no effect, and Bun.serve does not tell that it listens"
 	case node.RuntimeDeno:
 		p.Balance = "rr"
 		p.Caveat = "Deno takes connections by --balance rr only, and only for node:http; Deno.serve needs reusePort"
