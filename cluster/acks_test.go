@@ -266,3 +266,37 @@ func TestHandOverAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations", allocs)
 	}
 }
+
+// A descriptor that a worker could not receive is that of a connection, which goes to
+// another worker, or of a reply, which becomes an error.
+func TestLostDescriptors(t *testing.T) {
+	t.Parallel()
+	p := run(t, RR)
+	full, other := newFakeWorker(t, p, 0), newFakeWorker(t, p, 1)
+	_, name, _ := full.query(0)
+	c := dial(t, name)
+	_, conn := full.take()
+	conn.Close()
+	other.query(0)
+	full.send(`{"cmd":"NODE_HANDLE_NACK"}`)
+	other.serve("from the other")
+	if got := read(t, c); got != "from the other" {
+		t.Errorf("got %q", got)
+	}
+
+	m := newFakeWorker(t, run(t, Shared), 0)
+	m.query(0)
+	m.send(`{"cmd":"NODE_HANDLE_NACK"}`)
+	if r := m.receive(); r["ack"] != float64(1) || r["errno"] != float64(-int(unix.EMFILE)) {
+		t.Errorf("got %v, want EMFILE for query 1", r)
+	}
+}
+
+func TestConnectionGone(t *testing.T) {
+	t.Parallel()
+	for err, want := range map[error]bool{unix.ECONNABORTED: true, unix.EPROTO: true, unix.EMFILE: false, unix.ENFILE: false, unix.EPERM: false, unix.ENOMEM: false} {
+		if got := connectionGone(err); got != want {
+			t.Errorf("%v: %v", err, got)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"encoding/json"
+	"math"
 	"time"
 )
 
@@ -69,9 +70,9 @@ func (s *State) apply(r *agentReport) {
 		s.Heartbeat = time.Now()
 		s.Loop = Loop{
 			Utilisation: min(max(r.Utilization, 0), 1),
-			DelayP50:    time.Duration(r.P50) * time.Microsecond,
-			DelayP99:    time.Duration(r.P99) * time.Microsecond,
-			Heap:        r.Heap,
+			DelayP50:    microseconds(r.P50),
+			DelayP99:    microseconds(r.P99),
+			Heap:        max(r.Heap, 0),
 		}
 	case "listening": // in fork mode
 		s.addListening(r.where())
@@ -80,4 +81,9 @@ func (s *State) apply(r *agentReport) {
 	case "serving":
 		s.Serving = true
 	}
+}
+
+// microseconds returns n us, within what a Duration can be and not negative.
+func microseconds(n int64) time.Duration {
+	return time.Duration(min(max(n, 0), math.MaxInt64/int64(time.Microsecond))) * time.Microsecond
 }

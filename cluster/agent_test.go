@@ -285,3 +285,26 @@ func TestExcludedFromGroup(t *testing.T) {
 		})
 	}
 }
+
+// Finish and Watch ask the agent, and what it reported before counts no more.
+func TestFinishAndWatch(t *testing.T) {
+	t.Parallel()
+	m := newFakeWorker(t, run(t, RR), 0)
+	m.w.Finish(time.Second) // there is no agent
+	m.w.Watch("SIGTERM", time.Second, 0)
+	done(m.w.primary)
+	m.send(agentHello)
+	m.waitState("an agent", func(s State) bool { return s.Agent })
+	for range 2 {
+		m.w.Finish(2 * time.Second)
+		m.expect(map[string]any{"cmd": "NODE_NODEINIT", "act": "finish", "limit": 2000.0})
+		m.waitKnown("unfinished", func(s State) bool { return !s.Finished })
+		m.send(`{"cmd":"NODE_NODEINIT","act":"finished"}`)
+		m.waitState("finished", func(s State) bool { return s.Finished })
+		m.w.Watch("SIGTERM", time.Second, 3*time.Second)
+		m.expect(map[string]any{"cmd": "NODE_NODEINIT", "act": "watch", "signal": "SIGTERM", "soon": 1000.0, "late": 3000.0})
+		m.waitKnown("not serving", func(s State) bool { return !s.Serving })
+		m.send(`{"cmd":"NODE_NODEINIT","act":"serving"}`)
+		m.waitState("serving", func(s State) bool { return s.Serving })
+	}
+}

@@ -90,7 +90,7 @@ func TestIdentityOfAnotherProcessIsNotBelieved(t *testing.T) {
 	}
 }
 
-// What a thread may, and as whom.
+// The rights of a thread, and its user.
 type may struct {
 	fsuid, fsgid int
 	groups       []int
@@ -149,7 +149,7 @@ func TestRightsOfAnotherAreHadForAMomentOnly(t *testing.T) {
 	}
 	if err := (&identity{trusted: true}).run(true, func() {
 		if !mayNow(t).equal(before) {
-			t.Error("who has no fewer rights is not as before")
+			t.Error("a sender with no fewer rights is not as before")
 		}
 	}); err != nil {
 		t.Error(err)

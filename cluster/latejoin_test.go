@@ -27,7 +27,7 @@ func TestLateJoinIsKnownByTheKernelsNumber(t *testing.T) {
 	}
 }
 
-// A worker that was started as one tells no number, and nobody watches for its end.
+// A worker that was started as one reports no process ID, and its end is not watched for.
 func TestWorkerOfTheUsualKindHasNoProcess(t *testing.T) {
 	t.Parallel()
 	m := newFakeWorker(t, run(t, RR), 0)
@@ -107,7 +107,7 @@ func TestTwoLateJoinsAtOnceEndTheChannel(t *testing.T) {
 	}
 }
 
-// A process is not the first's rival when that has ended, also where nobody has noticed.
+// A second process may join when the first has ended, also where its end was not seen yet.
 func TestLateJoinAfterAnEndThatNobodyNoticed(t *testing.T) {
 	t.Parallel()
 	p := run(t, RR)
@@ -122,7 +122,7 @@ func TestLateJoinAfterAnEndThatNobodyNoticed(t *testing.T) {
 	m.waitKnown("the second", func(s State) bool { return s.PID == second.PID && !s.Ended })
 }
 
-// Who is asked to leave was another where a new process comes: it is asked too.
+// Where the process that was asked to leave is replaced by another, that is asked too.
 func TestLateJoinIsAskedToLeaveAsItsPredecessor(t *testing.T) {
 	t.Parallel()
 	m := newFakeWorker(t, run(t, RR), 0)

@@ -75,7 +75,9 @@ func (q query) bindUDP(g reusePort) (int, error) {
 		if err != nil {
 			return -1, err
 		}
-		fd, err := q.bindSocket(addr, unix.SOCK_DGRAM, reuse, exclusive)
+		// With SO_REUSEPORT once it is bound: a process that is being started has a copy
+		// until it execs, and the port would be in use.
+		fd, err := q.bindSocket(addr, unix.SOCK_DGRAM, reuse, groupFirst)
 		if err != nil {
 			return -1, err
 		}

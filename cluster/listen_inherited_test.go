@@ -42,7 +42,7 @@ func withoutCloexec(t *testing.T, f *os.File) int {
 
 // A descriptor that was passed to nodeinit is taken if it is a socket of the kind that is
 // asked for. The errors are those of Node's primary, and nodeinit's own descriptors,
-// which are closed on exec, are nobody's to have.
+// which are closed on exec, are not the workers' to have.
 func TestInheritedDescriptorIsOfItsKind(t *testing.T) {
 	t.Parallel()
 	stream := inheritable(t, unix.AF_INET, unix.SOCK_STREAM, localhost())

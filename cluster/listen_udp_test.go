@@ -1,8 +1,11 @@
 package cluster
 
 import (
+	"context"
 	"net"
+	"os/exec"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -160,5 +163,30 @@ func TestDatagramsOfAllSlotsHaveOnePort(t *testing.T) {
 		if again := same.gets(object{"addressType": "udp4", "index": 1}); again.Key == first.Key {
 			t.Errorf("%s: the next server is the same", balance)
 		}
+	}
+}
+
+// Workers that start meanwhile are not in the way: a process that is forked has a copy of each
+// socket until it execs.
+func TestDatagramsAreBoundWhileProcessesStart(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(context.Background())
+	var starters sync.WaitGroup
+	defer starters.Wait()
+	defer stop()
+	for range 2 {
+		starters.Go(func() {
+			for ctx.Err() == nil {
+				_ = exec.Command("/proc/self/exe", "testproc", "none").Run()
+			}
+		})
+	}
+	for range 500 {
+		q := query{family: udp4, address: "127.0.0.1", fd: -1}
+		fd, _, err := q.listen(groupFirst)
+		if err != nil {
+			t.Fatal(err)
+		}
+		closeFD(fd)
 	}
 }

@@ -19,7 +19,7 @@ func loopback(last int) string {
 	return fmt.Sprintf("127.%d.%d.%d", 100+os.Getpid()>>8&0x3f, os.Getpid()&0xff, last)
 }
 
-// needsLowPorts skips a test where every user may bind every port.
+// needsLowPorts fails a test where every user may bind every port.
 func needsLowPorts(t *testing.T) {
 	t.Helper()
 	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start")
@@ -27,7 +27,7 @@ func needsLowPorts(t *testing.T) {
 		t.Fatal(err)
 	}
 	if first, err := strconv.Atoi(strings.TrimSpace(string(text))); err != nil || first < 1024 {
-		t.Skipf("ports from %d on are anybody's here (%v)", first, err)
+		t.Fatalf("every user may bind ports from %d on here (%v): sysctl net.ipv4.ip_unprivileged_port_start=1024", first, err)
 	}
 }
 
@@ -83,7 +83,7 @@ func TestLowPortIsForThoseWhoMayBindIt(t *testing.T) {
 	}
 }
 
-// Who has ended before its message is read has no rights but to what anybody may.
+// A process that has ended before its message is read has no rights but to what every user may.
 func TestRightsOfAWorkerThatHasEndedAreNobodys(t *testing.T) {
 	t.Parallel()
 	needsRoot(t)
@@ -178,11 +178,11 @@ func TestTwoOtherUsersShareWhatBothMayBind(t *testing.T) {
 	port := object{"address": loopback(30), "port": 0}
 	first = a.askBy(aVoice, port)
 	if other := b.askBy(bVoice, port); other.err() != 0 || other.Key != first.Key {
-		t.Errorf("a port that anybody may bind: %+v, want %+v", other, first)
+		t.Errorf("a port that every user may bind: %+v, want %+v", other, first)
 	}
 }
 
-// What comes without credentials is of nobody; else the sender is the process that wrote, and
+// A message without credentials has no sender; else the sender is the process that wrote, and
 // not the one that has opened the channel.
 func TestSenderIsTheProcessThatWrote(t *testing.T) {
 	t.Parallel()

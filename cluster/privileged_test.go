@@ -60,7 +60,7 @@ func TestPrivilegedPortIsBoundOnceForAll(t *testing.T) {
 					t.Errorf("got %q", got)
 				}
 			}
-			late := p.open() // as it is bound, nobody need do it again
+			late := p.open() // it is bound already
 			if a := late.asks(object{"address": host, "port": 81}); a.err() != 0 || a.Key != key {
 				t.Errorf("later: %+v, want key %q", a, key)
 			}
@@ -68,7 +68,7 @@ func TestPrivilegedPortIsBoundOnceForAll(t *testing.T) {
 	}
 }
 
-// All who ask are told why a low port could not be bound; the next one makes it be tried again.
+// All workers that ask get the reason why a low port could not be bound; the next one makes it be tried again.
 func TestErrorOfAPrivilegedPortIsToldToAll(t *testing.T) {
 	t.Parallel()
 	p := unprivileged(t, RR)
@@ -99,8 +99,8 @@ func TestErrorOfAPrivilegedPortIsToldToAll(t *testing.T) {
 	}
 }
 
-// Each port is bound for itself, and one that takes long holds up no other; who has asked and
-// gone is missed by nobody.
+// Each port is bound for itself, and one that takes long holds up no other; a worker that has asked and
+// ended is not missed.
 func TestPrivilegedPortsAreBoundSideBySide(t *testing.T) {
 	t.Parallel()
 	p := unprivileged(t, RR)

@@ -153,7 +153,7 @@ func TestWorkerThatExitsAfterDisconnectIsAnswered(t *testing.T) {
 }
 
 // A worker that says that it has disconnected ends the channel, although another process
-// may have it open; what it wrote behind that is nobody's.
+// may have it open; what it wrote behind that is dropped.
 func TestDisconnectedEndsTheChannel(t *testing.T) {
 	t.Parallel()
 	m := newFakeWorker(t, run(t, RR), 0)

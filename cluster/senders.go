@@ -21,7 +21,7 @@ const OtherSender = "the application"
 // maxSearched is how much of a message is searched for a library's word.
 const maxSearched = 512
 
-// addSender records the sender of a message that nobody reads, and reports whether
+// addSender records the sender of a message to a primary that runs no code of the application, and reports whether
 // it is a new one.
 func (s *State) addSender(frame []byte) bool {
 	if len(frame) == 0 || bytes.HasPrefix(frame, []byte(`{"cmd":"NODE_`)) {

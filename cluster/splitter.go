@@ -8,7 +8,7 @@ const (
 	readSize = 32 << 10
 	// maxFrame is the longest frame that is kept. Those for a primary have a few hundred
 	// bytes, or with the environment of a late join some thousands; an application may
-	// send frames of any length, which nobody reads.
+	// send frames of any length, which nodeinit drops.
 	maxFrame = 256 << 10
 )
 

@@ -21,7 +21,7 @@ func FuzzSplitAtEveryByte(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) > 2048 {
-			t.Skip("every byte of that takes long")
+			return // every byte of that takes long
 		}
 		want, _ := framesOf([][]byte{data})
 		for i := range data {

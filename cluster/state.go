@@ -16,7 +16,7 @@ type State struct {
 	Leaving   bool     // it disconnects, so that Ended is expected
 	Ended     bool     // the channel is closed
 	Fault     error    // why nodeinit closed the channel; nil: it did not
-	Senders   []string // of messages that nobody reads: names of libraries, or OtherSender
+	Senders   []string // of messages to the application's primary, which nodeinit drops: names of libraries, or OtherSender
 	PID       int      // of a process that joined late (node/preload/join.js), else 0
 	Command   *Command // how that process was started; nil: not known. It is not modified later
 	Refused   Refusal  // the first server that nodeinit could not make, and the worker might

@@ -155,11 +155,11 @@ func hold(t testing.TB, p *Primary) (release func()) {
 	return release
 }
 
-// needsRoot skips a test whose processes are to be of several users.
+// needsRoot fails a test whose processes are to be of several users.
 func needsRoot(t testing.TB) {
 	t.Helper()
 	if os.Getuid() != 0 {
-		t.Skip("needs root: it starts processes of other users")
+		t.Fatal("needs root: it starts processes of other users")
 	}
 }
 

@@ -198,7 +198,7 @@ func defaultSignals() (undo func(), err error) {
 }
 
 // raiseOOMScore sets the OOM score of a child a little above this process's: if
-// the kernel killed PID 1 instead, nobody could report the reason. Raising a score
+// the kernel killed PID 1 instead, nothing could report the reason. Raising a score
 // needs no privilege. A failure has no consequence.
 func raiseOOMScore(pid int) {
 	const step, maxScore = 10, 1000 // proc_pid_oom_score_adj(5)

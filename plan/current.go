@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/nodeinit/nodeinit/cgroup"
@@ -12,9 +11,6 @@ import (
 // Current plans for workers that are started later, under the limits as they are
 // by then. One goroutine may use it.
 type Current struct {
-	// Want, if set, returns how many workers there are to be by now; 0: as planned.
-	Want func() int
-
 	log    *logs.Logger
 	start  Plan
 	source *Source
@@ -28,13 +24,13 @@ func Follow(log *logs.Logger, source *Source, start Plan) *Current {
 	return &Current{log: log, start: start, source: source, limits: start.Limits, warned: start.Warnings}
 }
 
-// Plan returns the plan for a worker of slot that is started now. It is that of the
-// start, with a heap for the limits and for the number of workers by now. learned,
+// Plan returns the plan for a worker of slot that is started now, of so many workers.
+// It is that of the start, with a heap for that number and the limits by now. learned,
 // if not nil, is the program that is run instead of that of the start.
-func (c *Current) Plan(slot int, learned *node.Program) Plan {
+func (c *Current) Plan(slot, workers int, learned *node.Program) Plan {
 	p := c.start
 	p.Limits = c.Limits()
-	p.Workers = c.Workers()
+	p.Workers = workers
 	p.slot, p.Heap = slot, Heap{}
 	p.Program.Env, p.EnvAdded, p.Warnings = p.Environ, nil, nil
 	if learned != nil {
@@ -50,23 +46,16 @@ func (c *Current) Plan(slot int, learned *node.Program) Plan {
 	return p
 }
 
-// Workers returns how many workers there are to be by now.
-func (c *Current) Workers() int {
-	if c.Want != nil {
-		return cmp.Or(c.Want(), c.start.Workers) // 0: the first ones are being started
-	}
-	return c.start.Workers
-}
-
 // Target returns how many workers the limits are good for by now.
 func (c *Current) Target() int {
 	n, _ := c.Limits().Workers()
 	return n
 }
 
-// MaxMemory returns how many bytes a worker may have by now, 0 for any number.
-func (c *Current) MaxMemory() int64 {
-	return maxMemory(c.start.config.MaxMemory, c.Limits(), c.Workers())
+// MaxMemory returns how many bytes one of so many workers may have by now, 0 for any
+// number.
+func (c *Current) MaxMemory(workers int) int64 {
+	return maxMemory(c.start.config.MaxMemory, c.Limits(), workers)
 }
 
 // Limits reads the limits again, from where they were read at the start, but asks

@@ -118,7 +118,7 @@ func TestLimitsChangedIsLogged(t *testing.T) {
 	t.Parallel()
 	c := inContainer(t, "v2-private-1.5cpu-512m", "")
 	c.Target()
-	c.Current.Plan(0, nil)
+	c.Current.Plan(0, c.start.Workers, nil)
 	if got := c.said(); got != "" {
 		t.Errorf("nothing has changed, but: %s", got)
 	}
@@ -133,8 +133,8 @@ func TestLimitsChangedIsLogged(t *testing.T) {
 	c.set("memory.max", "104857600")
 	c.set("memory.high", "73400320")
 	c.Target() // which sees it first, and warns of nothing
-	c.Current.Plan(0, nil)
-	c.Current.Plan(0, nil)
+	c.Current.Plan(0, c.start.Workers, nil)
+	c.Current.Plan(0, c.start.Workers, nil)
 	got := lines(c.said())
 	if len(got) != 2 || !strings.Contains(got[0], `"memory_bytes":104857600,"memory_from":"/sys/fs/cgroup/memory.max","memory_high_bytes":73400320}`) || !strings.Contains(got[1], "do not fit") {
 		t.Errorf("got %q", got)
@@ -148,13 +148,13 @@ func TestPlanNowDoesNotRepeatWarnings(t *testing.T) {
 	if len(c.start.Warnings) != 1 {
 		t.Fatalf("warned of %q at the start", c.start.Warnings)
 	}
-	c.Current.Plan(0, nil)
+	c.Current.Plan(0, c.start.Workers, nil)
 	if got := c.said(); got != "" {
 		t.Errorf("said again: %s", got)
 	}
 	c.set("memory.max", "268435456")
-	c.Current.Plan(0, nil)
-	c.Current.Plan(0, nil)
+	c.Current.Plan(0, c.start.Workers, nil)
+	c.Current.Plan(0, c.start.Workers, nil)
 	if got := lines(c.said()); len(got) != 2 || !strings.Contains(got[1], "do not fit in 256 MiB") {
 		t.Errorf("got %q", got)
 	}
@@ -165,35 +165,30 @@ func TestPlanNowDoesNotRepeatWarnings(t *testing.T) {
 func TestPlanNow(t *testing.T) {
 	t.Parallel()
 	c := inContainer(t, "v2-private-1.5cpu-512m", "", "NODE_OPTIONS=--no-warnings")
-	want := 0
-	c.Want = func() int { return want }
 	for _, step := range []struct {
 		memory  string
-		want    int
 		slot    int
 		workers int
 		heap    int64
 	}{
-		{"536870912", 0, 0, 2, 406}, // the first ones
-		{"536870912", 0, 1, 2, 201},
-		{"536870912", 2, 1, 2, 201},
-		{"1073741824", 2, 0, 2, 866},
-		{"1073741824", 2, 1, 2, 406},
-		{"1073741824", 1, 0, 1, 866},
-		{"536870912", 1, 0, 1, 406},
-		{"536870912", 4, 3, 4, 99},
-		{"max", 4, 3, 4, 0},
-		{"536870912", 2, 1, 2, 201},
+		{"536870912", 0, 2, 406},
+		{"536870912", 1, 2, 201},
+		{"1073741824", 0, 2, 866},
+		{"1073741824", 1, 2, 406},
+		{"1073741824", 0, 1, 866},
+		{"536870912", 0, 1, 406},
+		{"536870912", 3, 4, 99},
+		{"max", 3, 4, 0},
+		{"536870912", 1, 2, 201},
 	} {
 		c.set("memory.max", step.memory)
-		want = step.want
-		p := c.Current.Plan(step.slot, nil)
+		p := c.Current.Plan(step.slot, step.workers, nil)
 		env := []string{"NODE_OPTIONS=--no-warnings", "A=1"}
 		if step.heap > 0 {
 			env = []string{"A=1", "NODE_OPTIONS=--no-warnings --max-old-space-size=" + fmt.Sprint(step.heap)}
 		}
 		if p.Workers != step.workers || p.Heap.OldSpace != step.heap<<20 || !slices.Equal(p.Program.Env, env) || (step.heap > 0) != (len(p.EnvAdded) == 1) {
-			t.Errorf("%s, %d: %d workers, %d MiB, %q, %q, want %+v", step.memory, step.want, p.Workers, p.Heap.OldSpace>>20, p.Program.Env, p.EnvAdded, step)
+			t.Errorf("%s, %d: %d workers, %d MiB, %q, %q, want %+v", step.memory, step.workers, p.Workers, p.Heap.OldSpace>>20, p.Program.Env, p.EnvAdded, step)
 		}
 		if !slices.Equal(p.Program.Argv, []string{"node", "server.js"}) || p.Mode != "per-core" {
 			t.Errorf("%s, %q", p.Mode, p.Program.Argv)
@@ -219,13 +214,13 @@ func TestPlanNowWithAGivenHeap(t *testing.T) {
 	for args, want := range map[string]string{"--heap 100M": "--max-old-space-size=100", "--heap off": ""} {
 		c := inContainer(t, "v2-private-1.5cpu-512m", args)
 		c.set("memory.max", "1073741824")
-		if got, _ := heapOf(c.Current.Plan(0, nil)); got != want {
+		if got, _ := heapOf(c.Current.Plan(0, c.start.Workers, nil)); got != want {
 			t.Errorf("%s: %q, want %q", args, got, want)
 		}
 	}
 	c := inContainer(t, "v2-private-1.5cpu-512m", "", "NODE_OPTIONS=--max-old-space-size=77")
 	c.set("memory.max", "1073741824")
-	if p := c.Current.Plan(0, nil); p.Heap.OldSpace != 77<<20 || len(p.EnvAdded) != 0 {
+	if p := c.Current.Plan(0, c.start.Workers, nil); p.Heap.OldSpace != 77<<20 || len(p.EnvAdded) != 0 {
 		t.Errorf("%d MiB, %q", p.Heap.OldSpace>>20, p.EnvAdded)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/nodeinit/nodeinit/config"
 )
 
-// The task's limits are asked for only where nobody else has told, and what
+// The task's limits are asked for only where nothing else has said, and what
 // the user says beats all.
 func TestLimitsFromECS(t *testing.T) {
 	t.Parallel()

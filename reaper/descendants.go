@@ -12,7 +12,7 @@ import (
 
 // SignalAll sends sig to every process that is left in this process's care:
 // as PID 1 to all of its PID namespace, otherwise to its descendants and to
-// nobody else. Processes that it may not signal are passed over. Without the
+// no other process. Processes that it may not signal are passed over. Without the
 // /proc of its own PID namespace a process that is not PID 1 cannot find its
 // descendants; that is an error.
 func (r *Reaper) SignalAll(sig unix.Signal) error {
@@ -38,7 +38,7 @@ func ProcIsOurs() bool {
 	return err == nil && self == strconv.Itoa(os.Getpid())
 }
 
-// signalDescendants looks again until it finds nobody new, because processes
+// signalDescendants looks again until it finds no new process, because processes
 // fork and change parents between the look and the signal. What forks faster
 // than ten looks is left to the next call.
 func signalDescendants(sig unix.Signal) error {
@@ -64,7 +64,7 @@ func signalDescendants(sig unix.Signal) error {
 }
 
 // signalIfChildOf sends sig to pid unless its parent has changed: then pid may
-// be somebody else by now. It reports whether there is nothing more to do.
+// be another process by now. It reports whether there is nothing more to do.
 func signalIfChildOf(parent, pid int, sig unix.Signal) bool {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) { // Linux < 5.3, or seccomp

@@ -34,7 +34,7 @@ func Pause(ctx context.Context, onReap func(pid int)) {
 }
 
 // drain takes what go-reap still reports until it has stopped: it blocks on
-// a report that nobody takes.
+// a report that is not read.
 func drain(pids reap.PidCh, stopped <-chan struct{}) {
 	for {
 		select {

@@ -6,7 +6,7 @@
 // to their [Child], and reports the rest, the orphans that the kernel gave to
 // this process, to OnOrphan. Starting, signalling and waiting happen under one
 // lock: no child can be reaped before it is known, and no signal can go to a
-// process ID that the kernel has given to somebody else.
+// process ID that the kernel has given to another process.
 //
 // hashicorp/go-reap throws statuses away and would take those of supervised
 // children, so it cannot run beside a Reaper. It is right where there are no
@@ -103,13 +103,13 @@ func (r *Reaper) reap() {
 	r.announceGroups()
 }
 
-// announceGroups closes the channels of those groups that have nobody left. The
+// announceGroups closes the channels of those groups that have no process left. The
 // last one of a group is a child of this process, or has been adopted by it, so
 // that its end is always seen here. r is locked.
 //
 // The number of a group goes to no new process while it has members, zombies
 // among them (kernel/pid.c). So where a process has it, the leader having been
-// reaped, the group has ended and the number is somebody else's.
+// reaped, the group has ended and the number is another process's.
 func (r *Reaper) announceGroups() {
 	for c := range r.groups {
 		if gone(-c.PID) || !gone(c.PID) {
@@ -171,13 +171,13 @@ func (r *Reaper) announceNoChildren() {
 // Exited returns a channel that is closed when c has ended and been reaped.
 func (c *Child) Exited() <-chan struct{} { return c.exited }
 
-// GroupEnded returns a channel that is closed when nobody is left in the process
+// GroupEnded returns a channel that is closed when no process is left in the
 // group that c leads: c itself has ended, and all that it started and that did
 // not leave for a group of their own.
 func (c *Child) GroupEnded() <-chan struct{} { return c.groupEnded }
 
 // SignalGroup sends sig to the group that c leads, which may outlive c. Once
-// nobody is left in it it sends nothing and returns [os.ErrProcessDone].
+// no process is left in it it sends nothing and returns [os.ErrProcessDone].
 func (c *Child) SignalGroup(sig unix.Signal) error {
 	r := c.reaper
 	r.mu.Lock() // what has been reaped by then is known, and no more will be

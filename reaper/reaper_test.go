@@ -153,7 +153,7 @@ func signalReaped([]string) {
 	testproc.Say("reaped: %v", errors.Is(c.Signal(unix.SIGKILL, false), os.ErrProcessDone))
 }
 
-// SignalAll reaches descendants of any depth and nobody else, as PID 1 and
+// SignalAll reaches descendants of any depth and no other process, as PID 1 and
 // otherwise.
 func TestSignalAll(t *testing.T) {
 	t.Parallel()
@@ -295,7 +295,7 @@ func signalGroup([]string) {
 	testproc.Say("done: %v", errors.Is(c.SignalGroup(unix.SIGKILL), os.ErrProcessDone))
 }
 
-// family leaves somebody behind.
+// family leaves a process behind.
 func family([]string) {
 	if _, err := fork("stubborn", "quiet")(); err != nil {
 		fail(err)
@@ -331,7 +331,7 @@ func recycled([]string) {
 	}
 }
 
-// Who is stopped is told from who is not: by a signal, by a debugger, and a member
+// Stopped processes are told from those that are not: by a signal, by a debugger, and a member
 // of a group. What is left is continued if it is stopped.
 func TestStopped(t *testing.T) {
 	t.Parallel()
@@ -391,5 +391,5 @@ func stoppedOnes([]string) {
 	r.ContinueAll()
 	say("the rest continued", false, false)
 	do(c.Signal(unix.SIGKILL, true))
-	say("gone", false, false) // zombies, which nobody has reaped
+	say("gone", false, false) // zombies, which are not reaped yet
 }

@@ -12,11 +12,11 @@ import (
 
 var errNotOurs = errors.New("look for stopped processes: /proc is not this PID namespace's")
 
-// Stopped reports whether c or, if group is set, anybody in the group it leads is
+// Stopped reports whether c or, if group is set, a process of the group it leads is
 // stopped, by a stop signal or a debugger, or is about to be: then it takes notice
 // of nothing before SIGCONT, but of SIGKILL. An error says that this cannot be
 // told. A process that is not stopped after it was sent a signal will get that
-// signal, unless somebody stops it later on.
+// signal, unless it is stopped later on.
 func (c *Child) Stopped(group bool) (bool, error) {
 	if !ProcIsOurs() {
 		return false, errNotOurs

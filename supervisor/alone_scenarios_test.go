@@ -5,21 +5,21 @@ import "github.com/nodeinit/nodeinit/supervisor"
 // alone has one worker start first.
 func alone(w *world) {
 	auto(w)
-	w.Grow = func(*supervisor.Worker) string { return "" }
+	w.Grow = func(*supervisor.Worker, int) string { return "" }
 }
 
 // refused has it stay alone.
 func refused(w *world) {
 	auto(w)
-	w.Grow = func(*supervisor.Worker) string { return "it cannot be" }
+	w.Grow = func(*supervisor.Worker, int) string { return "it cannot be" }
 }
 
 // onTerminal has the worker of slot 0 hold the terminal.
 func onTerminal(w *world) {
 	alone(w)
 	start := w.Start
-	w.Start = func(slot int) (*supervisor.Worker, error) {
-		worker, err := start(slot)
+	w.Start = func(slot, workers int) (*supervisor.Worker, error) {
+		worker, err := start(slot, workers)
 		if err == nil && slot == 0 {
 			worker.HasTerminal = true
 		}

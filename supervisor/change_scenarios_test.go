@@ -166,6 +166,6 @@ var changeScenarios = []fleetScenario{
 func (w *world) weighs(memory int64) {
 	w.limit = memory
 	if memory > 0 {
-		w.Recycle.MaxMemory = func() int64 { return memory }
+		w.Recycle.MaxMemory = func(int) int64 { return memory }
 	}
 }

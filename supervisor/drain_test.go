@@ -142,7 +142,7 @@ func TestDisconnectIfIdle(t *testing.T) {
 func TestRetire(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w, process, channel := withChannel()
+		w, _, channel := withChannel()
 		w.env.Stop = StopPolicy{Grace: 8 * time.Second}
 		w.reported.Handles = []string{"SIGTERM"} // but others serve on
 		w.slot.outgoing, w.slot.current = w, new(worker)
@@ -154,7 +154,7 @@ func TestRetire(t *testing.T) {
 		w.retire(ForReload)
 		channel.check(t) // once is enough
 
-		w, process, channel = withChannel()
+		w, process, channel := withChannel()
 		w.env.Stop = StopPolicy{Order: SignalFirst}
 		w.retire(ForScale)
 		channel.check(t, "StopConnections false", "DisableKeepAlives")

@@ -18,7 +18,7 @@ func Example() {
 		Log:       logs.New(io.Discard, logs.JSON, zerolog.InfoLevel),
 		Signals:   signals,
 		Leftovers: nothing{},
-		Start: func(slot int) (*supervisor.Worker, error) {
+		Start: func(slot, _ int) (*supervisor.Worker, error) {
 			fmt.Println("started in slot", slot)
 			signals <- unix.SIGTERM
 			return &supervisor.Worker{PID: 7, Process: &process{exited: make(chan struct{})}}, nil

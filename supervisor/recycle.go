@@ -10,7 +10,7 @@ import (
 type RecyclePolicy struct {
 	// MaxMemory, if set, returns how much memory a worker may have, in bytes; 0 is
 	// any.
-	MaxMemory func() int64
+	MaxMemory func(workers int) int64
 	// MaxAge, if not 0, is how old it may become, a tenth more or less.
 	MaxAge time.Duration
 	// Spread returns a random number from 0 to n-1; nil: as rand.Int64N.

@@ -105,7 +105,6 @@ func (r *run) onRequests() {
 	asked := r.env.control.take()
 	if asked.scale != nil {
 		r.rollout.requestScale(*asked.scale, r.shutdown.state == running)
-		r.publish() // Start may need to know
 	}
 	if asked.reload {
 		r.rollout.requestReload(r.shutdown.state == running)
@@ -157,10 +156,9 @@ func (r *run) poll(now time.Time) {
 	if sample {
 		if r.env.Target != nil {
 			r.rollout.followTarget(r.env.Target())
-			r.publish() // Start may need to know
 		}
 		if r.env.Recycle.MaxMemory != nil {
-			r.memory.sample(r.fleet.workers(), r.env.Recycle.MaxMemory(), now)
+			r.memory.sample(r.fleet.workers(), r.env.Recycle.MaxMemory(r.rollout.scale.want), now)
 		}
 		r.rollout.warnOwnServer()
 	}

@@ -102,7 +102,7 @@ func TestParentDeathIsOneRequest(t *testing.T) {
 func TestAbort(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d, w, process, log := newShutdown(StopPolicy{Delay: time.Second}) // a grace of 0 is for ever
+		d, _, process, log := newShutdown(StopPolicy{Delay: time.Second}) // a grace of 0 is for ever
 		crashed := d.fleet.add()
 		crashed.retryAt = time.Now()
 		d.abort(crashed, "crash")
@@ -112,7 +112,7 @@ func TestAbort(t *testing.T) {
 		}
 		log(t, `"msg":"stopping","reason":"crash","worker":1,"signal":"SIGTERM","grace_ms":9000`)
 
-		d, w, process, _ = newShutdown(StopPolicy{})
+		d, w, process, _ := newShutdown(StopPolicy{})
 		w.slot.current = nil
 		d.abort(w.slot, "crash")
 		d.check(t, running, 0, process, "[]") // the end is that of the workers

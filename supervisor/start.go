@@ -36,7 +36,7 @@ func (r *run) startSlots(n int) {
 
 // start starts a worker for its place in a slot.
 func (r *run) start(slot *slot, place **worker) error {
-	started, err := r.env.Start(slot.number)
+	started, err := r.env.Start(slot.number, r.rollout.scale.want)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (r *run) grow(w *worker) {
 		return
 	}
 	scale.waiting = false
-	if why := r.env.Grow(w.Worker); why != "" {
+	if why := r.env.Grow(w.Worker, scale.want); why != "" {
 		scale.stayAlone(why)
 		r.env.Log.Warn("staying one process").Str("why", why).Send()
 		return

@@ -63,12 +63,12 @@ type Supervisor struct {
 	// PerCore says that workers share their sockets. Else there is one process: fork
 	// mode.
 	PerCore bool
-	// Start starts a worker of a slot, numbered from 0.
-	Start func(slot int) (*Worker, error)
-	// Grow, if set, says that one worker is started first, and the others when it has
-	// asked for a server to share. It is called then, and returns why there are to be
-	// no others; "" if there are.
-	Grow func(*Worker) (why string)
+	// Start starts a worker of a slot, numbered from 0, of so many workers.
+	Start func(slot, workers int) (*Worker, error)
+	// Grow, if set, says that one of the workers is started first, and the others when
+	// it has asked for a server to share. It is called then, and returns why there are
+	// to be no others; "" if there are.
+	Grow func(first *Worker, workers int) (why string)
 	// Listens, if set, reports whether a worker that has asked for no server has a
 	// socket that listens.
 	Listens func(*Worker) bool

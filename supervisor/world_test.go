@@ -161,7 +161,7 @@ func newWorld() *world {
 		Log:       logs.New(w, logs.JSON, zerolog.TraceLevel),
 		Signals:   w.signals,
 		Leftovers: &w.left,
-		Start: func(int) (*supervisor.Worker, error) {
+		Start: func(int, int) (*supervisor.Worker, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.started = append(w.started, &w.program)
@@ -189,7 +189,7 @@ func newFleet(workers int, script func(name string) script) *world {
 	return w
 }
 
-func (w *world) startWorker(slot int) (*supervisor.Worker, error) {
+func (w *world) startWorker(slot, _ int) (*supervisor.Worker, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	p := &program{world: w, slot: slot, nth: 1, exited: make(chan struct{}), begun: time.Since(w.start)}

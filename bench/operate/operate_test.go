@@ -83,7 +83,7 @@ func TestSelectionShowsEverything(t *testing.T) {
 	}
 }
 
-// An answer that is cut off under way is a failure, and nobody repeats it.
+// An answer that is cut off under way is a failure, and is not repeated.
 func TestFloodHidesNothing(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{loadKept, loadNew} {

@@ -14,10 +14,10 @@ import (
 	"github.com/nodeinit/nodeinit/supervisor"
 )
 
-// grow is called when w, the only worker, has asked for its first server. It
-// returns why no others are to be started, "" if they are.
-func (s *starter) grow(w *supervisor.Worker) string {
-	if why := s.crowded(); why != "" {
+// grow is called when w, the only one of so many workers, has asked for its first
+// server. It returns why no others are to be started, "" if they are.
+func (s *starter) grow(w *supervisor.Worker, workers int) string {
+	if why := s.crowded(workers); why != "" {
 		return why
 	}
 	if s.plan.Program.Join != node.JoinLate || s.learned != nil {
@@ -39,9 +39,9 @@ const (
 
 // crowded returns why the process limit leaves no room for the other workers; ""
 // if it does, or if the user has said how many workers there are to be.
-func (s *starter) crowded() string {
+func (s *starter) crowded(workers int) string {
 	room, limited := cgroup.ProcessRoom(os.DirFS("/"))
-	need := nodeTasks*(s.current.Workers()-1) + poolTasks
+	need := nodeTasks*(workers-1) + poolTasks
 	if !limited || room >= need || !s.plan.Count.FromLimits {
 		return ""
 	}

@@ -49,16 +49,17 @@ func (a *app) supervise(argv []string) int {
 	a.warnSettings(log)
 	a.becomeSubreaper(log)
 	source := a.limits()
-	p, err := plan.New(a.config, source.Read(), a.identify(argv))
+	limits, before := source.Read(), source.Group.Stats()
+	p, err := plan.New(a.config, limits, a.identify(argv))
 	if err != nil {
 		return a.usageError(err)
 	}
 	p.Log(log, version)
 	r := &run{
-		app: a, log: log, plan: p, group: source.Group, before: source.Group.Stats(), inherited: inherited,
+		app: a, log: log, plan: p, group: source.Group, before: before, inherited: inherited,
 		current: plan.Follow(log, source, p),
 	}
-	if r.before.OOMGroup {
+	if before.OOMGroup {
 		log.Warn("memory.oom.group is set: the OOM killer will take nodeinit along, and no report will follow").Send()
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -85,7 +86,7 @@ func (r *run) pre(command []string) (code int, ok bool) {
 	p, text := r.plan.Command(command, exec.DropListenPID(r.environ)), strings.Join(command, " ")
 	s := r.supervisor(p)
 	s.Rules = r.config.PreRules()
-	s.Start = func(int) (*supervisor.Worker, error) {
+	s.Start = func(_, _ int) (*supervisor.Worker, error) {
 		starter := &starter{run: r}
 		w, err := starter.startProcess(p, node.Slot{Alone: true})
 		if err != nil {
@@ -119,8 +120,8 @@ func (r *run) program(ctx context.Context) (supervisor.Exit, error) {
 			s.Grow, s.Listens = starter.grow, listens
 		}
 	} else {
-		s.Start = func(slot int) (*supervisor.Worker, error) {
-			w, err := starter.start(slot)
+		s.Start = func(slot, workers int) (*supervisor.Worker, error) {
+			w, err := starter.start(slot, workers)
 			if err != nil {
 				return nil, err
 			}
@@ -203,7 +204,6 @@ func (r *run) configure(s *supervisor.Supervisor) {
 	if r.plan.Count.FromLimits && bool(c.Resize) {
 		s.Target = r.current.Target
 	}
-	r.current.Want = func() int { return s.Status().Want }
 }
 
 // becomeSubreaper makes orphans among the descendants come to this process where it

@@ -53,7 +53,7 @@ func TestConfigure(t *testing.T) {
 			s.ReloadSignal != c.want.ReloadSignal || s.HangTimeout != c.want.HangTimeout || s.Recycle.MaxAge != c.want.Recycle.MaxAge {
 			t.Errorf("%s: %+v", name, s)
 		}
-		if got := s.Recycle.MaxMemory; (got != nil) != (c.maxMemory > 0) || got != nil && got() != c.maxMemory {
+		if got := s.Recycle.MaxMemory; (got != nil) != (c.maxMemory > 0) || got != nil && got(2) != c.maxMemory {
 			t.Errorf("%s: another MaxMemory than %d", name, c.maxMemory)
 		}
 		if (s.Target != nil) != c.resized {

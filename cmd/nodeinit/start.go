@@ -29,14 +29,14 @@ type starter struct {
 }
 
 // start starts the next process of a slot, for [supervisor.Supervisor.Start].
-func (s *starter) start(slot int) (*supervisor.Worker, error) {
+func (s *starter) start(slot, workers int) (*supervisor.Worker, error) {
 	if s.plan.Mode == plan.Fork {
 		return s.startProcess(s.plan, node.Slot{Agent: s.plan.Agent, Alone: true})
 	}
-	now := s.current.Plan(slot, s.learned)
+	now := s.current.Plan(slot, workers, s.learned)
 	s.lastID++
 	return s.startProcess(now, node.Slot{
-		ID: s.lastID, Slot: slot, Workers: now.Workers, Agent: now.Agent, Alone: s.getsInput(slot),
+		ID: s.lastID, Slot: slot, Workers: workers, Agent: now.Agent, Alone: s.getsInput(slot),
 	})
 }
 
@@ -58,7 +58,10 @@ func (s *starter) startProcess(p plan.Plan, as node.Slot) (_ *supervisor.Worker,
 			return nil, err
 		}
 		defer unix.Close(end)
-		theirs, w.Channel, w.ID, w.OnReport = end, channel, channel.ID(), program.joined.set
+		theirs, w.Channel, w.ID = end, channel, channel.ID()
+		if p.Program.Join == node.JoinLate {
+			w.OnReport = program.joined.set
+		}
 		defer func() {
 			if err != nil {
 				channel.Release(true) // the sockets of the slot wait for the next attempt

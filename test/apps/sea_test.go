@@ -15,7 +15,7 @@ import (
 func startSEA(t *testing.T, flags string, listening func(v *service) bool) *service {
 	t.Helper()
 	dir := harness.AppDir(t, "sea")
-	c := harness.UnderInit(flags+" --grace 1h --ready-timeout 1h", filepath.Join(dir, "server"))
+	c := harness.UnderInit(flags+" --grace 10m --ready-timeout 1h", filepath.Join(dir, "server"))
 	v := startService(t, c)
 	harness.WaitUntil(t, "it to listen", func() bool {
 		if unix.Kill(v.PID, 0) != nil {

@@ -63,7 +63,7 @@ func (a app) command(t *testing.T, p harness.Primary) testproc.Command {
 		c.Argv = slices.Concat([]string{node, filepath.Join(dir, "primary.js"), string(settings), file}, a.args)
 	} else {
 		// No limit of nodeinit's decides, however slow the machine, but those that the test is about.
-		flags := fmt.Sprintf("--mode per-core --workers %d --balance %s --grace 1h --ready-timeout 1h %s", a.workers, p.Balance, a.flags)
+		flags := fmt.Sprintf("--mode per-core --workers %d --balance %s --grace 10m --ready-timeout 1h %s", a.workers, p.Balance, a.flags)
 		c = harness.UnderInit(flags, slices.Concat([]string{node}, a.node, []string{file}, a.args)...)
 	}
 	return c

@@ -1,4 +1,4 @@
-// Package deploy checks the files of deploy/ against the types of those who
+// Package deploy checks the files of deploy/ against the types of the tools that
 // read them. It runs nothing.
 package deploy
 

@@ -73,5 +73,6 @@ func UntilAllAnswer(t *testing.T, workers map[int]int, ask func() (string, error
 // Terminated is the status of an application that does not handle SIGTERM.
 const Terminated = 128 + int(unix.SIGTERM)
 
-// LongGrace is a flag for a grace that never ends a stop within a test.
-const LongGrace = "--grace 1h "
+// LongGrace is a flag for a grace that ends no stop of a test, as long as one can
+// be without a warning.
+const LongGrace = "--grace 10m "

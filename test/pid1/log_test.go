@@ -15,7 +15,7 @@ import (
 // readLog, which every line goes through, checks the order of the keys.
 func TestLogsOneLineForEachChange(t *testing.T) {
 	t.Parallel()
-	p := startCatcher(t, harness.UnderInit("--grace 1h"))
+	p := startCatcher(t, harness.UnderInit("--grace 10m"))
 	p.Signal(unix.SIGTERM)
 	harness.ExpectAll(t, p, harness.Caught("program", unix.SIGTERM)...)
 	p.CloseStdin()

@@ -149,7 +149,7 @@ func TestWaitsForWhatTheProgramLeavesBehind(t *testing.T) {
 	for _, sig := range []unix.Signal{unix.SIGUSR1, unix.SIGTERM} {
 		t.Run(unix.SignalName(sig), func(t *testing.T) {
 			t.Parallel()
-			p := harness.UnderInit("--grace 1h", testproc.Argv("leaver")...).Start(t)
+			p := harness.UnderInit("--grace 10m", testproc.Argv("leaver")...).Start(t)
 			p.Expect("leftover up")
 			p.Signal(sig)
 			harness.ExpectAll(t, p, harness.Caught("leftover", unix.SIGTERM)...)
@@ -166,7 +166,7 @@ func TestWaitsForWhatTheProgramLeavesBehind(t *testing.T) {
 // Stop signals go on to what is left, and the third one in all ends it.
 func TestForwardsStopSignalsToWhatIsLeft(t *testing.T) {
 	t.Parallel()
-	p := harness.UnderInit("--grace 1h", testproc.Argv("leaver")...).Start(t)
+	p := harness.UnderInit("--grace 10m", testproc.Argv("leaver")...).Start(t)
 	p.Expect("leftover up")
 	p.Signal(unix.SIGTERM)
 	harness.ExpectAll(t, p, harness.Caught("leftover", unix.SIGTERM)...)
