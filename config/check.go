@@ -43,12 +43,13 @@ const maxGrace = Duration(10 * time.Minute)
 // LongGrace returns a warning where the grace is likely a mistake: long, and without
 // a unit; "" where not.
 func (c *Config) LongGrace() string {
-	text, ms := c.Text(&c.Grace), c.Grace/1000
+	flag := c.of(&c.Grace).flag
+	text := c.given[flag].text
 	if _, err := strconv.ParseFloat(text, 64); err != nil || c.Grace <= maxGrace {
 		return ""
 	}
-	return fmt.Sprintf("%[1]s %[2]s is %[3]s: a number without a unit is in seconds (%[2]s ms is %[1]s %[4]s)",
-		c.Flag(&c.Grace), text, c.Grace, ms)
+	return fmt.Sprintf("--%[1]s %[2]s is %[3]s: a number without a unit is in seconds (%[2]s ms is --%[1]s %[4]s)",
+		flag, text, c.Grace, c.Grace/1000)
 }
 
 // NeverComing returns a line for each setting that waits for a signal which
@@ -56,7 +57,9 @@ func (c *Config) LongGrace() string {
 func (c *Config) NeverComing(ignored func(unix.Signal) bool) (lines []string) {
 	check := func(field any, sig unix.Signal) {
 		if sig != 0 && ignored(sig) {
-			lines = append(lines, fmt.Sprintf("%s: %s never comes, as it was ignored when nodeinit was started (do not start it by nohup or as a background job of a script, or take another one, as USR2)", c.Flag(field), signals.Name(sig)))
+			lines = append(lines, fmt.Sprintf("%s: %s never comes, as it was ignored when nodeinit was started "+
+				"(do not start it by nohup or as a background job of a script, or take another one, as USR2)",
+				c.Flag(field), signals.Name(sig)))
 		}
 	}
 	check(&c.StopSignal, c.StopSignal.Sig())
@@ -86,9 +89,7 @@ func (c *Config) Rules() signals.Rules {
 // PreRules returns the rules for what runs before the program, when there is
 // nothing to reload.
 func (c *Config) PreRules() signals.Rules {
-	rules := c.Rules()
-	if reload := c.ReloadSignal.Sig(); reload != 0 {
-		rules.Rewrites = append([]signals.Rewrite{{From: reload}}, rules.Rewrites...)
-	}
+	rules := c.Rules() // where no signal means a reload, the one dropped is 0, which never comes
+	rules.Rewrites = append([]signals.Rewrite{{From: c.ReloadSignal.Sig()}}, rules.Rewrites...)
 	return rules
 }

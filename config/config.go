@@ -95,10 +95,7 @@ func Default() Config {
 		Mode:  "auto",
 		Grace: Duration(9 * time.Second), // a second less than docker stop waits
 		WorkerConfig: WorkerConfig{
-			ReadyTimeout: Duration(DefaultReadyTimeout),
-			StopOrder:    "auto",
-			CrashWindow:  Duration(time.Minute),
-			Resize:       true,
+			ReadyTimeout: Duration(DefaultReadyTimeout), CrashWindow: Duration(time.Minute), StopOrder: "auto", Resize: true,
 		},
 		LimitConfig: LimitConfig{Heap: Heap{Auto: true}},
 		LogConfig:   LogConfig{LogFormat: "auto", LogLevel: "info", LogTo: "stdout"},

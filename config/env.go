@@ -73,16 +73,9 @@ const lineSeparator = "\x00"
 // splitLines puts lineSeparator between the lines of text that are not empty. The
 // end of a line in quotes, or after a backslash, belongs to the value.
 func splitLines(text string) string {
-	var lines []string
-	begin, quote := 0, byte(0)
-	add := func(end int) {
-		if line := strings.TrimSpace(text[begin:end]); line != "" {
-			lines = append(lines, line)
-		}
-		begin = end + 1
-	}
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
+	split, quote := []byte(text), byte(0)
+	for i := 0; i < len(split); i++ {
+		switch c := split[i]; {
 		case c == '\\' && quote != '\'':
 			i++
 		case c == quote:
@@ -90,10 +83,15 @@ func splitLines(text string) string {
 		case quote == 0 && (c == '"' || c == '\''):
 			quote = c
 		case quote == 0 && c == '\n':
-			add(i)
+			split[i] = lineSeparator[0]
 		}
 	}
-	add(len(text))
+	var lines []string
+	for line := range strings.SplitSeq(string(split), lineSeparator) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
 	return strings.Join(lines, lineSeparator)
 }
 

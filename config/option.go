@@ -89,12 +89,12 @@ func (o option) verify(text string) error {
 			return fmt.Errorf("%q cannot mean a reload (try HUP)", text)
 		}
 	case Size:
-		if v < minMemory {
+		if v < 4<<20 {
 			return fmt.Errorf("%q is less than 4M (try 512M)", text)
 		}
 	case Duration:
 		if must == "hang" && v != 0 && v < minHang {
-			return fmt.Errorf("%q is less than %s, and workers report once a second (try 10s, or 0 for off)", text, minHang)
+			return fmt.Errorf("%q is less than 3s, and workers report once a second (try 10s, or 0 for off)", text)
 		}
 	}
 	return nil
@@ -114,12 +114,6 @@ func (c *Config) Flag(field any) string { return "--" + c.of(field).flag }
 func (c *Config) Source(field any) string {
 	flag := c.of(field).flag
 	return cmp.Or(c.given[flag].name, "--"+flag)
-}
-
-// Text returns what field, a pointer to a field of c, was set to, as it was given.
-func (c *Config) Text(field any) string {
-	o := c.of(field)
-	return cmp.Or(c.given[o.flag].text, o.text())
 }
 
 // names returns both names of field.

@@ -12,9 +12,6 @@ import (
 // as docker run -m takes them, with or without i or B.
 type Size int64
 
-// minMemory is what --memory must have at least.
-const minMemory = Size(4 << 20)
-
 // UnmarshalText reads 512M, 1.5Gi or plain bytes.
 func (s *Size) UnmarshalText(b []byte) error {
 	text := strings.TrimSuffix(strings.ToUpper(string(b)), "B")

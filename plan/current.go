@@ -66,10 +66,11 @@ func (c *Current) Limits() cgroup.Limits {
 	if slices.ContainsFunc(now.Warnings, func(w string) bool { return !slices.Contains(c.start.Limits.Warnings, w) }) {
 		return c.limits
 	}
-	was := c.limits
+	old := c.limits
 	c.limits = now
-	if was.CPU != now.CPU || was.Affinity != now.Affinity || was.Memory != now.Memory || was.MemoryHigh != now.MemoryHigh {
-		_, from := was.Workers()
+	if old.CPU != now.CPU || old.Affinity != now.Affinity ||
+		old.Memory != now.Memory || old.MemoryHigh != now.MemoryHigh {
+		_, from := old.Workers()
 		_, to := now.Workers()
 		line := c.log.Info("limits changed").Str("from", from).Str("to", to)
 		addLimits(line, now)

@@ -37,7 +37,8 @@ func (p *Plan) sizeHeap() {
 		return
 	}
 	if len(p.Program.Argv) > 0 && limit > 0 && !node.HeapFits(least, limit, p.Workers) {
-		p.Warnings = append(p.Warnings, fmt.Sprintf("%d MiB of heap do not fit in %d MiB: the kernel may kill before V8 gives up (more memory, fewer --workers, or --heap)", least*p.Workers, limit/mib))
+		p.Warnings = append(p.Warnings, fmt.Sprintf("%d MiB of heap do not fit in %d MiB: the kernel may kill "+
+			"before V8 gives up (more memory, fewer --workers, or --heap)", least*p.Workers, limit/mib))
 	}
 	p.Heap.OldSpace = int64(size) * mib
 	p.Program.Env = node.AddNodeOption(p.Program.Env, node.HeapOption(size))

@@ -102,7 +102,8 @@ func (p *Plan) splitPre() error {
 	for _, text := range *field {
 		words, err := node.Words(string(text))
 		if err != nil {
-			return fmt.Errorf("%s: %q: %w (try \"node migrate.js\", and %s again for another)", p.config.Source(field), text, err, p.config.Flag(field))
+			return fmt.Errorf("%s: %q: %w (try \"node migrate.js\", and %s again for another)",
+				p.config.Source(field), text, err, p.config.Flag(field))
 		}
 		p.Pre = append(p.Pre, words)
 	}
@@ -123,7 +124,8 @@ func (p *Plan) countWorkers() {
 	case asked.Fixed > 0:
 		p.Count = Count{Allowed: asked.Fixed, Arithmetic: arithmetic + asked.String()}
 	case asked.Max:
-		p.Count = Count{Allowed: max(p.Limits.Affinity, 1), Arithmetic: fmt.Sprintf("%d in the affinity mask", p.Limits.Affinity)}
+		n := p.Limits.Affinity
+		p.Count = Count{Allowed: max(n, 1), Arithmetic: fmt.Sprintf("%d in the affinity mask", n)}
 	default:
 		p.Count.Allowed, p.Count.Arithmetic = p.Limits.Workers()
 		p.Count.FromLimits = true
@@ -150,9 +152,11 @@ func (p *Plan) chooseMode() error {
 	case given && program.Join == node.JoinNone:
 		p.Reason = program.Why
 	case p.NoAgentReason != "":
-		p.Reason = p.NoAgentReason + ": without the agent a worker that has done its work would not end (try --mode per-core)"
+		p.Reason = p.NoAgentReason +
+			": without the agent a worker that has done its work would not end (try --mode per-core)"
 	case given && program.Runtime != node.RuntimeNode:
-		p.Reason = fmt.Sprintf("the program is for %s: not all of it works as workers (try --mode per-core)", program.Runtime)
+		p.Reason = fmt.Sprintf("the program is for %s: "+
+			"not all of it works as workers (try --mode per-core)", program.Runtime)
 	default:
 		p.Mode, p.OneFirst = PerCore, true
 		p.Reason = fmt.Sprintf("the program is Node, and there are to be %d workers", p.Count.Allowed)
@@ -168,7 +172,8 @@ func (p *Plan) chooseBalance() {
 	}
 	switch p.Program.Runtime { // seen in Bun 1.4 and Deno 2.9
 	case node.RuntimeBun:
-		p.Caveat = "Bun binds its port by itself in each worker: --balance has no effect, and Bun.serve does not tell that it listens"
+		p.Caveat = "Bun binds its port by itself in each worker: " +
+			"--balance has no effect, and Bun.serve does not tell that it listens"
 	case node.RuntimeDeno:
 		p.Balance = "rr"
 		p.Caveat = "Deno takes connections by --balance rr only, and only for node:http; Deno.serve needs reusePort"

@@ -43,7 +43,7 @@ func (p *Plan) unused() (lines []string) {
 		}
 	}
 	fork, noAgent := p.Mode == Fork, p.withoutAgent()
-	add("mode", p.withoutWorkers(), Mode(p.config.Mode) == Fork) // where it is chosen otherwise, the start line says why
+	add("mode", p.withoutWorkers(), Mode(p.config.Mode) == Fork) // else the start line says why
 	add("workers", p.withoutWorkers(), fork)
 	add("agent", noAgent, noAgent != "")
 	add("channel", noAgent, noAgent != "" && fork) // a worker has one anyway

@@ -65,7 +65,8 @@ func (s *starter) startBinder(port cluster.PrivilegedPort, end int) (*reaper.Chi
 		return nil, err
 	}
 	at := node.ChannelFD(program.Join, s.inherited)
-	env := append(slices.Clone(program.Env), "NODE_CHANNEL_FD="+strconv.Itoa(at), "NODE_CHANNEL_SERIALIZATION_MODE=json")
+	env := slices.Clone(program.Env)
+	env = append(env, "NODE_CHANNEL_FD="+strconv.Itoa(at), "NODE_CHANNEL_SERIALIZATION_MODE=json")
 	command := exec.Command{
 		Path: path, Argv: []string{program.Argv[0], "-e", bindScript, string(argument)}, Env: env, Dir: program.Dir,
 		Channel: end, ChannelAt: at, Inherited: s.inherited, Background: true, Credential: program.Credential,

@@ -27,9 +27,7 @@ PID 1, with its flags: docker exec CONTAINER /nodeinit explain. Flags given here
 func (a *app) explain(args []string) int {
 	var asJSON *bool
 	var root *string
-	own := func(set *pflag.FlagSet) {
-		asJSON, root = set.Bool("json", false, ""), set.String("root", "", "")
-	}
+	own := func(set *pflag.FlagSet) { asJSON, root = set.Bool("json", false, ""), set.String("root", "", "") }
 	argv, code, ok := a.parse("explain", args, own)
 	note := ""
 	if ok && len(argv) == 0 && *root == "" {

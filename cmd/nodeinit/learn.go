@@ -45,7 +45,8 @@ func (s *starter) crowded(workers int) string {
 	if !limited || room >= need || !s.plan.Count.FromLimits {
 		return ""
 	}
-	return fmt.Sprintf("the process limit leaves room for %d more, and the other workers need %d (raise docker run --pids-limit)", room, need)
+	return fmt.Sprintf("the process limit leaves room for %d more, and the other workers need %d "+
+		"(raise docker run --pids-limit)", room, need)
 }
 
 // learn finds out how other workers are started as the process below p was that
@@ -63,7 +64,8 @@ func (s *starter) learn(p *process) error {
 		return errors.New("the process that listens was given no script (node -e, or standard input)")
 	}
 	if watcher := node.Watcher(pid, p.PID); watcher != "" {
-		return fmt.Errorf("%q starts the program again, or others beside it, and so has to live (name the program itself: node server.js)", logs.Truncate(watcher))
+		return fmt.Errorf("%q starts the program again, or others beside it, and so has to live "+
+			"(name the program itself: node server.js)", logs.Truncate(watcher))
 	}
 	if err := sameFiles(command.Files); err != nil {
 		return err

@@ -58,7 +58,9 @@ func (a *app) warnSettings(log *logs.Logger) {
 		log.Warn("a long grace").Str("warning", warning).Send()
 	}
 	if command, ok := shellAbove(os.DirFS("/proc"), os.Getppid()); ok {
-		log.Warn("not PID 1").Str("warning", "PID 1 is a shell, which passes no signals on: docker stop ends in SIGKILL (write ENTRYPOINT and CMD as JSON arrays: [\"/nodeinit\", \"--\", \"node\", \"server.js\"]; in a script write exec before nodeinit)").
+		log.Warn("not PID 1").Str("warning", "PID 1 is a shell, which passes no signals on: docker stop ends in "+
+			`SIGKILL (write ENTRYPOINT and CMD as JSON arrays: ["/nodeinit", "--", "node", "server.js"]; `+
+			"in a script write exec before nodeinit)").
 			Str("pid1", logs.Truncate(strings.Join(command, " "))).Send()
 	}
 }

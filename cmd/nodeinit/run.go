@@ -55,15 +55,15 @@ func (a *app) supervise(argv []string) int {
 		return a.usageError(err)
 	}
 	p.Log(log, version)
+	r := &run{
+		app: a, log: log, plan: p, group: source.Group, before: before, inherited: inherited,
+		current: plan.Follow(log, source, p),
+	}
 	if before.OOMGroup {
 		log.Warn("memory.oom.group is set: the OOM killer will take nodeinit along, and no report will follow").Send()
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	r := &run{
-		app: a, log: log, plan: p, group: source.Group, before: before, inherited: inherited,
-		current: plan.Follow(log, source, p),
-	}
 	r.reaper.OnOrphan = func(pid int, status unix.WaitStatus) {
 		a.orphanReaped(log, pid).Int("status", supervisor.Code(status)).Send()
 	}
@@ -83,7 +83,7 @@ func (a *app) supervise(argv []string) int {
 // pre runs a command to its end. It reports whether to go on, and if not the
 // status to exit with.
 func (r *run) pre(command []string) (code int, ok bool) {
-	p := r.plan.Command(command, exec.DropListenPID(r.environ))
+	p, text := r.plan.Command(command, exec.DropListenPID(r.environ)), strings.Join(command, " ")
 	s := r.supervisor(p)
 	s.Rules = r.config.PreRules()
 	s.Start = func(_, _ int) (*supervisor.Worker, error) {
@@ -92,7 +92,7 @@ func (r *run) pre(command []string) (code int, ok bool) {
 		if err != nil {
 			return nil, err
 		}
-		r.log.Info("running before the program").Int("pid", w.PID).Str("argv", logs.Truncate(strings.Join(command, " "))).Send()
+		r.log.Info("running before the program").Int("pid", w.PID).Str("argv", logs.Truncate(text)).Send()
 		r.reap()
 		return w, nil
 	}
@@ -101,7 +101,7 @@ func (r *run) pre(command []string) (code int, ok bool) {
 	case err != nil:
 		return r.notStarted(err), false
 	case end.Code() != 0 || end.Requested:
-		return r.report(end, strings.Join(command, " ")), false
+		return r.report(end, text), false
 	}
 	return 0, true
 }

@@ -100,7 +100,8 @@ func (s *starter) command(p plan.Plan, as node.Slot, channel int) (exec.Command,
 	if err != nil {
 		return exec.Command{}, withHint(err, p.Program.Argv)
 	}
-	s.log.Trace("program found").Str("file", logs.Truncate(file)).Str("env_added", logs.Truncate(strings.Join(p.EnvAdded, " "))).Send()
+	s.log.Trace("program found").Str("file", logs.Truncate(file)).
+		Str("env_added", logs.Truncate(strings.Join(p.EnvAdded, " "))).Send()
 	if channel < 0 {
 		return exec.Command{Path: file, Argv: p.Program.Argv, Env: p.Program.Env, Dir: p.Program.Dir}, nil
 	}
