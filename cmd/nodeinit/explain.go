@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/pflag"
 
@@ -70,7 +72,13 @@ func (a *app) likePID1(proc fs.FS) (argv []string, note string) {
 	if len(args) == 0 || !isNodeinit(args[0]) {
 		return nil, ""
 	}
-	note = "PID 1: " + strings.Join(args, " ")
+	note = "PID 1:"
+	for _, word := range args {
+		if strings.ContainsFunc(word, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			word = strconv.Quote(word) // a line break, or what a terminal would obey
+		}
+		note += " " + word
+	}
 	environ, err := readPID1(proc, "environ")
 	if err != nil {
 		note += " (its environment cannot be read: this is that of explain)"

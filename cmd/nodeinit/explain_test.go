@@ -67,6 +67,7 @@ func TestExplainLikePID1(t *testing.T) {
 		"nodeinit":           {fstest.MapFS{"1/cmdline": file(command), "1/environ": file(environ)}, nil, []string{"node", "a b.js"}, "PID 1: /nodeinit --grace 3 -- node a b.js", "3s", 3, []string{"NODEINIT_WORKERS=3", "A=1"}},
 		"own flags win":      {fstest.MapFS{"1/cmdline": file(command), "1/environ": file(environ)}, []string{"--grace", "4"}, []string{"node", "a b.js"}, "PID 1: /nodeinit --grace 3 -- node a b.js", "4s", 3, []string{"NODEINIT_WORKERS=3", "A=1"}},
 		"no environment":     {fstest.MapFS{"1/cmdline": file(command)}, nil, []string{"node", "a b.js"}, "PID 1: /nodeinit --grace 3 -- node a b.js (its environment cannot be read: this is that of explain)", "3s", 0, []string{"OWN=1"}},
+		"no text":            {fstest.MapFS{"1/cmdline": file("/nodeinit\x00sh\x00-c\x00a\n\x1b[2Jb\x00")}, nil, []string{"sh", "-c", "a\n\x1b[2Jb"}, `PID 1: /nodeinit sh -c "a\n\x1b[2Jb" (its environment cannot be read: this is that of explain)`, "9s", 0, []string{"OWN=1"}},
 		"another program":    {fstest.MapFS{"1/cmdline": file("node\x00a.js\x00"), "1/environ": file(environ)}, nil, nil, "", "9s", 0, []string{"OWN=1"}},
 		"a subcommand":       {fstest.MapFS{"1/cmdline": file("/nodeinit\x00pause\x00"), "1/environ": file(environ)}, nil, nil, "", "9s", 0, []string{"OWN=1"}},
 		"nothing to see":     {fstest.MapFS{"1/cmdline": file("")}, nil, nil, "", "9s", 0, []string{"OWN=1"}},
