@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"errors"
+	"math"
 	"os"
 	"time"
 
@@ -40,7 +41,7 @@ func (w *worker) abort(silent time.Duration) {
 	log, loop := w.env.Log, w.reported.Loop
 	w.withWorker(log.Warn(w.env.modeMsg("the program hangs", "worker hangs"))).
 		Int64("silent_ms", silent.Milliseconds()).
-		Float64("utilisation", loop.Utilisation).
+		Float64("utilisation", math.Round(1000*loop.Utilisation)/1000).
 		Float64("delay_p50_ms", milliseconds(loop.DelayP50)).
 		Float64("delay_p99_ms", milliseconds(loop.DelayP99)).
 		Int64("heap_bytes", loop.Heap).Send()

@@ -33,7 +33,7 @@ func (o *rollout) requestReload(running bool) {
 	refused := ""
 	switch {
 	case !o.env.PerCore:
-		refused = "one process cannot share its port with the next one"
+		refused = "one process cannot share its port with the next one (try --mode per-core --workers 1)"
 	case !running:
 		refused = "stopping"
 	case o.scale.waiting:

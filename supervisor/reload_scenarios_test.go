@@ -107,7 +107,7 @@ var reloadScenarios = []fleetScenario{
 		want: "0s 0 starts, 4.95s 0.2 starts, 8s 0 TERM, 8s 0.2 TERM, 9s 0 released kept, 10s 0.2 released, 10s ends 0 requested, of 0 exit, starts 2 crashes 0"},
 	{name: "a reload in fork mode", set: forked, workers: 1, asks: "3s reload", signals: "5s TERM", play: usual,
 		want: "0s 0 starts, 5s 0 TERM, 6s 0 released, 6s ends 0 requested, of 0 exit, starts 1 crashes 0",
-		logs: `"msg":"reload refused","why":"one process cannot share its port with the next one"}`},
+		logs: `"msg":"reload refused","why":"one process cannot share its port with the next one (try --mode per-core --workers 1)"}`},
 
 	{name: "the old one crashes while the new one starts", set: auto, crashes: 1, asks: "5s reload", signals: "30s TERM",
 		play: "0 serves@100ms exit:3@6s | 0.2 serves@2s TERM+1s:0 | * serves@100ms TERM+2s:0",
