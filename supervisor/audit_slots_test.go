@@ -15,8 +15,8 @@ func (a *audit) starting(e event) {
 	if again && due != a.now || len(others) > 1 || !first && !again && len(others) == 0 && (slot != a.slots || a.want <= a.slots) {
 		a.t.Errorf("%v: due %v %v, others %d, %d slots of %d", e, again, due, len(others), a.slots, a.want)
 	}
-	newcomer := !first && !again
-	grows := newcomer && slot == a.slots
+	isReplacement := !first && !again
+	grows := isReplacement && slot == a.slots
 	delete(a.due, slot)
 	if e.did == "not started" {
 		a.failed = again
@@ -24,7 +24,7 @@ func (a *audit) starting(e event) {
 	}
 	for _, p := range a.w.started {
 		if p.name == e.to {
-			k := &tracked{program: p, nth: a.starts, replacement: newcomer, grows: grows, ready: notYet, leaving: notYet, hung: notYet, killed: notYet}
+			k := &tracked{program: p, startSeq: a.starts, replacement: isReplacement, grows: grows, ready: notYet, leaving: notYet, hung: notYet, killed: notYet}
 			if grows {
 				a.slots++
 			}
@@ -40,7 +40,7 @@ func (a *audit) released(k *tracked, e event) {
 	want := again
 	others := a.others(k.slot, k)
 	for _, other := range others {
-		want = want || other.nth > k.nth
+		want = want || other.startSeq > k.startSeq
 	}
 	if k.replacement && k.ready < 0 && len(others) > 0 {
 		want = false // it was never needed
@@ -85,7 +85,7 @@ func (a *audit) checkQuit(k *tracked, l entry) {
 }
 
 // looping checks that no worker in the slot was ready for as long as a slot waits at
-// most, and no newcomer was ready at all, for a whole window.
+// most, and no replacement was ready at all, for a whole window.
 func (a *audit) looping(l entry) {
 	long := time.Duration(l.NotReadyMS) * time.Millisecond
 	if !a.promise || a.w.Crashes.Window == 0 || long < max(a.w.Crashes.Window, 10*time.Second) {
@@ -99,8 +99,8 @@ func (a *audit) looping(l entry) {
 		if k.leaving >= 0 {
 			until = min(until, k.leaving)
 		}
-		newcomer := k.replacement && k.ready > a.now-long
-		if k.slot == l.Worker && k.ready >= 0 && (newcomer || until-k.ready >= 15*time.Second && until > a.now-long+time.Millisecond) {
+		isReplacement := k.replacement && k.ready > a.now-long
+		if k.slot == l.Worker && k.ready >= 0 && (isReplacement || until-k.ready >= 15*time.Second && until > a.now-long+time.Millisecond) {
 			a.t.Errorf("%s was ready from %v to %v: %s", k.name, k.ready, until, l.text)
 		}
 	}
@@ -125,7 +125,7 @@ func (a *audit) reloaded(l entry) {
 		case ended || k.hung >= 0 || k.killed >= 0:
 		case k.leaving >= 0:
 			a.t.Errorf("%s leaves, after %s", k.name, l.text)
-		case l.Msg == "reload done" && k.nth < a.mark:
+		case l.Msg == "reload done" && k.startSeq < a.mark:
 			a.t.Errorf("%s is from before %s", k.name, l.text)
 		}
 	}

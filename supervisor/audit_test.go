@@ -37,7 +37,7 @@ type audit struct {
 // A tracked worker is what the audit knows of a worker.
 type tracked struct {
 	*program
-	nth         int  // of all
+	startSeq    int  // of all
 	replacement bool // came beside another one, or to a new slot
 	grows       bool // that
 	why         string

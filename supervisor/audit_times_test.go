@@ -76,8 +76,8 @@ func (a *audit) checkLeaving(k *tracked, l entry) {
 	_, state := k.at(l.at)
 	switch supervisor.ChangeReason(l.Why) {
 	case supervisor.ForReload:
-		if a.reload < 0 || k.nth >= a.mark {
-			a.t.Errorf("the reload is since %v, it is number %d of %d: %s", a.reload, k.nth, a.mark, l.text)
+		if a.reload < 0 || k.startSeq >= a.mark {
+			a.t.Errorf("the reload is since %v, it is number %d of %d: %s", a.reload, k.startSeq, a.mark, l.text)
 		}
 	case supervisor.ForScale:
 		if a.want >= a.slots || k.slot != a.slots-1 {

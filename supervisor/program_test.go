@@ -18,7 +18,7 @@ type program struct {
 	world              *world
 	name               string
 	slot               int
-	nth                int  // in its slot
+	seq                int  // in its slot
 	keepAlivesDisabled int  // so often it was asked to disable keep-alives
 	connectionsStopped int  // and to get no new ones
 	replaced           bool // the last time because another one gets them
@@ -63,7 +63,7 @@ func (p *program) worker() *supervisor.Worker {
 // hasChannels reports whether workers have any.
 func (w *world) hasChannels() bool { return w.Reports != nil }
 
-func (p *program) PID() int                { return 100*(p.slot+1) + p.nth }
+func (p *program) PID() int                { return 100*(p.slot+1) + p.seq }
 func (p *program) Exited() <-chan struct{} { return p.exited }
 func (p *program) MaxRSS() int64           { return maxRSS - 4096*int64(p.slot) }
 

@@ -16,16 +16,16 @@ import (
 // order, and checks that each step was allowed and none was left out.
 type replay struct {
 	fleetRun
-	t       *testing.T
-	slots   map[int]*slotRecord
-	crashes []entry
-	ends    int
-	maxRSS  int64
-	listens map[string]int // by worker and address: how often it was logged
-	promise *entry         // the crash that is to be answered with a new worker
-	over    bool           // the stop has begun, because of
-	request bool           // a signal, or
-	culprit *entry         // a crash, or else because one of the first could not be started
+	t         *testing.T
+	slots     map[int]*slotRecord
+	crashes   []entry
+	ends      int
+	maxRSS    int64
+	listens   map[string]int // by worker and address: how often it was logged
+	promise   *entry         // the crash that is to be answered with a new worker
+	over      bool           // the stop has begun, because of
+	request   bool           // a signal, or
+	fatalExit *entry         // a crash, or else because one of the first could not be started
 }
 
 // A slotRecord is what is known of a slot.
@@ -107,8 +107,8 @@ func (r *replay) logged(l entry) {
 	s := r.slots[l.Worker]
 	switch l.Msg {
 	case "stopping":
-		if (l.Reason == "crash" || l.Reason == "exit") != (r.culprit != nil) || (l.Reason == "") == r.over {
-			r.t.Errorf("stopped %v for %v, then %s", r.over, r.culprit, l.text)
+		if (l.Reason == "crash" || l.Reason == "exit") != (r.fatalExit != nil) || (l.Reason == "") == r.over {
+			r.t.Errorf("stopped %v for %v, then %s", r.over, r.fatalExit, l.text)
 		}
 		r.request = l.Reason == ""
 		r.over = true
@@ -135,7 +135,7 @@ func (r *replay) logged(l entry) {
 func (r *replay) crashed(l entry) {
 	r.crashes = append(r.crashes, l)
 	if loops := r.loops(l); loops || r.recent(l) > r.w.Crashes.Max {
-		r.culprit, r.over = &l, true
+		r.fatalExit, r.over = &l, true
 	} else {
 		r.promise = &l
 	}
@@ -204,14 +204,14 @@ func (r *replay) checkEnd() {
 	if r.end.Crashes != len(r.crashes) || r.end.Starts != len(r.w.started) || r.end.Requested != r.request || r.end.MaxRSS != r.maxRSS {
 		r.t.Errorf("%d crashes, %d starts, requested %v, max_rss %d", len(r.crashes), len(r.w.started), r.request, r.maxRSS)
 	}
-	failed := r.over && !r.request && (r.culprit == nil || r.culprit.Msg == "worker not started")
+	failed := r.over && !r.request && (r.fatalExit == nil || r.fatalExit.Msg == "worker not started")
 	if (r.err != nil) != failed || failed && !errors.Is(r.err, errStart) {
 		r.t.Errorf("could not start %v: %v", failed, r.err)
 	}
 	if failed {
 		return
 	}
-	counts := r.culprit
+	counts := r.fatalExit
 	if counts == nil {
 		ends := slices.SortedFunc(maps.Values(r.slots), func(a, b *slotRecord) int { return cmp.Compare(a.order, b.order) })
 		counts = &ends[len(ends)-1].last

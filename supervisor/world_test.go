@@ -192,15 +192,15 @@ func newFleet(workers int, script func(name string) script) *world {
 func (w *world) startWorker(slot, _ int) (*supervisor.Worker, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	p := &program{world: w, slot: slot, nth: 1, exited: make(chan struct{}), begun: time.Since(w.start)}
+	p := &program{world: w, slot: slot, seq: 1, exited: make(chan struct{}), begun: time.Since(w.start)}
 	for _, earlier := range w.started {
 		if earlier.slot == slot {
-			p.nth = earlier.nth + 1
+			p.seq = earlier.seq + 1
 		}
 	}
 	p.name = fmt.Sprint(slot)
-	if p.nth > 1 {
-		p.name += fmt.Sprintf(".%d", p.nth)
+	if p.seq > 1 {
+		p.name += fmt.Sprintf(".%d", p.seq)
 	}
 	p.script = w.script(p.name)
 	if p.fails > len(w.failed) {

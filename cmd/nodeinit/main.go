@@ -9,8 +9,6 @@ import (
 	"github.com/nodeinit/nodeinit/threads"
 )
 
-const version = "0.1.0"
-
 // threadCount is how many threads nodeinit has for as long as it lives. Three are
 // the runtime's for signals (runtime.ensureSigM, the template thread that this
 // brings with it, os/signal.loop), one is sysmon, one runs Go code, one may wait

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/nodeinit/nodeinit/config"
+)
+
+const helpHelp = "nodeinit help [FLAG or SUBCOMMAND]"
+
+// help prints what fits a screen, or more about one flag or subcommand.
+func (a *app) help(args []string) int {
+	switch {
+	case len(args) == 0:
+		fmt.Fprint(a.stdout, usage())
+		return 0
+	case len(args) > 1:
+		return a.usageError(fmt.Errorf("help: %q: one word only (try nodeinit help grace)", args[1]))
+	}
+	word := strings.TrimLeft(args[0], "-")
+	if text := config.Help(word); text != "" {
+		fmt.Fprint(a.stdout, text)
+		return 0
+	}
+	if s := findSubcommand(word); s != nil {
+		fmt.Fprintln(a.stdout, s.help)
+		return 0
+	}
+	hint := "see nodeinit --help"
+	if near := config.Nearest(word, append(subcommandNames(), config.Names()...)); near != "" {
+		hint = "did you mean " + near + "?"
+	}
+	return a.usageError(fmt.Errorf("help: %q: no such flag or subcommand (%s)", args[0], hint))
+}
+
+func subcommandNames() (names []string) {
+	for _, s := range subcommands() {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+func usage() string {
+	return "nodeinit [flags] [--] command [args...]     run a program as PID 1\n" +
+		fmt.Sprintf("%-43s see nodeinit help explain, ...\n\n", "nodeinit "+strings.Join(subcommandNames(), "|")) +
+		config.Usage() +
+		"  -h, --help; --version\n\n" +
+		"--stop-signal TERM is also NODEINIT_STOP_SIGNAL=TERM, and so on; flags win.\n" +
+		"More: nodeinit help FLAG\n"
+}
