@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -20,6 +21,7 @@ type option struct {
 	flag, env, group string
 	short, arg, help string
 	field            string // its name in Config
+	index            []int
 	tag              reflect.StructTag
 	value            reflect.Value
 }
@@ -27,10 +29,11 @@ type option struct {
 // A source is how a setting was given.
 type source struct{ name, text string }
 
-// options lists the settings of c in their order.
-func options(c *Config) (list []option) {
-	all, group := reflect.ValueOf(c).Elem(), ""
-	for _, field := range reflect.VisibleFields(all.Type()) { // an embedded struct is followed by its fields
+// settings lists all settings in their order, without a value. It is made once: the
+// garbage of reflection would stay in the memory of PID 1.
+var settings = sync.OnceValue(func() []option {
+	list, group := make([]option, 0, 40), ""
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[Config]()) { // an embedded struct is followed by its fields
 		name, named := field.Tag.Lookup("env")
 		switch {
 		case field.Anonymous:
@@ -39,9 +42,18 @@ func options(c *Config) (list []option) {
 			list = append(list, option{
 				flag: strings.ToLower(strings.ReplaceAll(name, "_", "-")), env: envPrefix + name, group: group,
 				short: field.Tag.Get("short"), arg: field.Tag.Get("arg"), help: field.Tag.Get("help"),
-				field: field.Name, tag: field.Tag, value: all.FieldByIndex(field.Index),
+				field: field.Name, index: field.Index, tag: field.Tag,
 			})
 		}
+	}
+	return list
+})
+
+// options lists the settings of c in their order.
+func options(c *Config) []option {
+	list := slices.Clone(settings())
+	for i := range list {
+		list[i].value = reflect.ValueOf(c).Elem().FieldByIndex(list[i].index)
 	}
 	return list
 }
@@ -100,10 +112,11 @@ func (o option) verify(text string) error {
 	return nil
 }
 
-// of returns the option that field, a pointer to a field of c, is.
+// of returns the setting that field, a pointer to a field of c, is, without its value.
 func (c *Config) of(field any) option {
-	list := options(c)
-	return list[slices.IndexFunc(list, func(o option) bool { return o.value.Addr().Interface() == field })]
+	all := reflect.ValueOf(c).Elem()
+	list := settings()
+	return list[slices.IndexFunc(list, func(o option) bool { return all.FieldByIndex(o.index).Addr().Interface() == field })]
 }
 
 // Flag returns the name of the flag that sets field, a pointer to a field of c.
