@@ -33,7 +33,7 @@ type Plan struct {
 
 	Mode     Mode
 	Reason   string // why this mode
-	Balance  string // who gets a connection, "" in fork mode
+	Balance  string // how connections are balanced, "" in fork mode
 	Workers  int    // how many are run: Count.Allowed, or 1 in fork mode
 	OneFirst bool   // one worker is started, and the others when it listens
 	Count    Count

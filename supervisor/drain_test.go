@@ -78,7 +78,7 @@ func TestDrainDeadline(t *testing.T) {
 }
 
 // drained returns a worker with servers in a slot, and its channel.
-func withChannel() (*worker, *stub, *calls) {
+func withChannel() (*worker, *fakeProcess, *calls) {
 	e, _ := testEnv()
 	w, process := addWorker(new(fleet), e)
 	channel := new(calls)

@@ -13,14 +13,15 @@ import (
 	"github.com/nodeinit/nodeinit/logs"
 )
 
-// A stub is a process that runs, or has ended, and notes what it gets.
-type stub struct {
+// A fakeProcess is what the policy of a worker is tested with (the real ones are in test/): it runs, or has
+// ended, and records the signals that it gets.
+type fakeProcess struct {
 	got    []string
 	ended  bool
 	paused bool
 }
 
-func (s *stub) Signal(sig unix.Signal, group bool) error {
+func (s *fakeProcess) Signal(sig unix.Signal, group bool) error {
 	if s.ended {
 		return os.ErrProcessDone
 	}
@@ -32,10 +33,10 @@ func (s *stub) Signal(sig unix.Signal, group bool) error {
 	return nil
 }
 
-func (s *stub) Stopped(bool) (bool, error) { return s.paused, nil }
-func (s *stub) Exited() <-chan struct{}    { return nil }
-func (s *stub) Status() unix.WaitStatus    { return 0 }
-func (s *stub) MaxRSS() int64              { return 0 }
+func (s *fakeProcess) Stopped(bool) (bool, error) { return s.paused, nil }
+func (s *fakeProcess) Exited() <-chan struct{}    { return nil }
+func (s *fakeProcess) Status() unix.WaitStatus    { return 0 }
+func (s *fakeProcess) MaxRSS() int64              { return 0 }
 
 // testEnv returns an env for per-core mode, and what is logged.
 func testEnv() (*env, *bytes.Buffer) {
@@ -44,8 +45,8 @@ func testEnv() (*env, *bytes.Buffer) {
 }
 
 // addWorker adds a slot with a worker that is ready.
-func addWorker(f *fleet, e *env) (*worker, *stub) {
-	process, slot := new(stub), f.add()
+func addWorker(f *fleet, e *env) (*worker, *fakeProcess) {
+	process, slot := new(fakeProcess), f.add()
 	f.starts++
 	slot.current = &worker{
 		Worker: &Worker{PID: 100 + slot.number, ID: int64(slot.number + 1), Process: process},

@@ -31,7 +31,7 @@ func newRollout(workers int) (o *rollout, log func(t *testing.T, want ...string)
 	o = &rollout{env: e, fleet: f, scale: scale{want: workers, target: workers}}
 	o.start = func(slot *slot, place **worker) error {
 		f.starts++
-		*place = &worker{Worker: &Worker{PID: 200 + slot.number, Process: new(stub)}, env: e, slot: slot, startSeq: f.starts}
+		*place = &worker{Worker: &Worker{PID: 200 + slot.number, Process: new(fakeProcess)}, env: e, slot: slot, startSeq: f.starts}
 		return nil
 	}
 	return o, func(t *testing.T, want ...string) { t.Helper(); wantLog(t, lines, want...) }

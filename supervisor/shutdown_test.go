@@ -25,7 +25,7 @@ func (l *leftovers) NoChildren() <-chan struct{}     { return l.none }
 var term = stopSignal{unix.SIGTERM, unix.SIGTERM}
 
 // newShutdown returns one of a container with a worker.
-func newShutdown(policy StopPolicy) (d *shutdown, w *worker, process *stub, log func(t *testing.T, want ...string)) {
+func newShutdown(policy StopPolicy) (d *shutdown, w *worker, process *fakeProcess, log func(t *testing.T, want ...string)) {
 	e, lines := testEnv()
 	e.Stop, e.Leftovers = policy, &leftovers{none: make(chan struct{})}
 	d = &shutdown{env: e, fleet: new(fleet), rollout: new(rollout)}
@@ -34,7 +34,7 @@ func newShutdown(policy StopPolicy) (d *shutdown, w *worker, process *stub, log 
 	return d, w, process, func(t *testing.T, want ...string) { t.Helper(); wantLog(t, lines, want...) }
 }
 
-func (d *shutdown) check(t *testing.T, state state, limit time.Duration, process *stub, got string) {
+func (d *shutdown) check(t *testing.T, state state, limit time.Duration, process *fakeProcess, got string) {
 	t.Helper()
 	if left := max(time.Until(d.deadline), 0); d.state != state || left != limit {
 		t.Errorf("%v, %v left, want %v, %v", d.state, left, state, limit)

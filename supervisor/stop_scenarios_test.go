@@ -8,6 +8,8 @@ import (
 	"github.com/nodeinit/nodeinit/supervisor"
 )
 
+// Settings of a scenario. Their times are of the fake clock of testing/synctest: they are
+// what the policy is asked to do, and no limit to a test.
 func delayed(w *world)    { w.Stop.Delay = 3 * time.Second }
 func auto(w *world)       { w.Ready.When = supervisor.ReadyAuto }
 func strict(w *world)     { w.Ready.When, w.Ready.Timeout = supervisor.ReadyListen, 2*time.Second }

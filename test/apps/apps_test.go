@@ -127,7 +127,7 @@ func TestHTTPS(t *testing.T) {
 }
 
 // ownCertificate makes a key and a certificate for 127.0.0.1: their files, and
-// who trusts them.
+// a pool of roots that has it.
 func ownCertificate(t *testing.T) (keyFile, certificateFile string, trusted *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -25,7 +25,7 @@ type channel struct {
 
 // rawWorker is a worker that is not Node, in slot 1: once the test says so it
 // does what the misdeed args[0] is. args[1] is a file that says that it was done
-// already, args[2] a port that its peers serve. The worker of slot 0, and who
+// already, args[2] a port that its peers serve. The worker of slot 0, and the one that
 // replaces a hostile one, is the program that follows.
 func rawWorker(args []string) {
 	misdeed, port := misdeeds[args[0]], args[2]

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Tells who it is, over HTTP; closes when it is asked to.
+// Answers over HTTP with its process ID; closes when it is asked to.
 const cluster = require('cluster');
 const server = require('http').createServer((request, response) => {
   if (request.url === '/crash') process.kill(process.pid, 'SIGKILL');
