@@ -78,10 +78,12 @@ func (r *caseRun) untilWrites(n int, text string) {
 	})
 }
 
-// serves waits until all workers listen.
+// serves waits until all workers listen, and nodeinit has heard of it: below a
+// wrapper it knows from then on which process is the program.
 func (r *caseRun) serves() {
 	r.t.Helper()
 	r.untilWrites(r.workers, "listening\n")
+	r.untilWrites(r.workers, ` listening","`)
 }
 
 func (r *caseRun) url(path string) string { return fmt.Sprintf("http://127.0.0.1:%d%s", r.port, path) }
