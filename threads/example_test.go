@@ -1,18 +1,19 @@
 package threads_test
 
 import (
-	"errors"
 	"fmt"
+	"runtime"
 
 	"github.com/nodeinit/nodeinit/threads"
 )
 
 func Example() {
-	set, err := threads.Make(10) // first in main
-	if errors.Is(err, threads.ErrLimit) {
+	set := threads.New() // first in main
+	// What has to be done soon comes here.
+	if err := set.Make(8, 0); err != nil {
 		fmt.Println(err)
 		return
 	}
-	set.Keep(8) // when fewer are needed
-	// Output:
+	fmt.Println(runtime.GOMAXPROCS(0))
+	// Output: 1
 }

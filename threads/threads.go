@@ -1,11 +1,10 @@
-// Package threads creates all threads of the process at its start. Later, when the
-// container has reached its process limit, Go's runtime could not create one and would
-// end the process (runtime/os_linux.go, newosproc).
+// Package threads creates all threads that the process needs, soon after its start.
+// Later, when the container has reached its process limit, Go's runtime could not
+// create one and would end the process (runtime/os_linux.go, newosproc).
 //
-// Call [Make] first in main with the number of threads that the process needs at most:
-// one for Go code (Make sets GOMAXPROCS to 1), one for each goroutine that is in a
-// system call at the same time, and the runtime's own. [Set.Keep] ends some of them
-// when it turns out that fewer are needed.
+// Call [New] first in main, and [Set.Make] with the number of threads that the process
+// needs at most as soon as nothing waits for it: one for Go code (GOMAXPROCS is 1), one
+// for each goroutine that is in a system call at the same time, and the runtime's own.
 //
 // The runtime creates a thread when there is Go code to run and no thread is idle, and
 // ends none, except that of a goroutine that exits while locked to its thread. So the
@@ -22,7 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Set is the threads of the process. A nil Set is that of a process without [Make].
+// A Set is the threads of the process. A nil Set is that of a process without [New].
 type Set struct{ policy policy }
 
 // ErrLimit is the error where the process limit allows no more threads.
@@ -32,31 +31,42 @@ var ErrLimit = errors.New("the process limit is used up (raise docker run --pids
 // the first LockOSThread creates, and the one that runs Make.
 const others = 3
 
-// Make creates threads until the process has total, the runtime's own included, and
-// sets GOMAXPROCS to 1. Call it first in main. It returns [ErrLimit] where the kernel
-// would refuse a thread, before the runtime tries to create it.
-func Make(total int) (*Set, error) {
-	m := maker{policy: ownPolicy(), release: make(chan struct{})}
-	m.policy.batch()
+// SignalThreads is the number of threads in which Go's runtime waits for signals, once
+// one is caught (runtime.ensureSigM, os/signal.loop).
+const SignalThreads = 2
+
+// New sets GOMAXPROCS to 1, and the scheduling policy of the calling thread and of those
+// that it creates. Call it first in main: with more Ps the runtime would create more
+// threads.
+func New() *Set {
+	s := &Set{policy: ownPolicy()}
+	s.policy.batch()
 	runtime.GOMAXPROCS(1)
+	return s
+}
+
+// Make creates threads until the process has total, the runtime's own included, or ends
+// threads if it has more. waiting is how many are occupied by other goroutines, such as
+// [SignalThreads]. Make returns [ErrLimit] where the kernel would refuse a thread, before
+// the runtime tries to create it. Nothing else may start or reap processes meanwhile.
+func (s *Set) Make(total, waiting int) error {
+	if s == nil {
+		return nil
+	}
+	m := maker{policy: s.policy, release: make(chan struct{})}
 	defer m.releaseAll()
-	for m.held < total-others || count() < total {
+	for m.held < total-others-waiting || count() < total {
 		if count() < total && !room() {
-			return nil, ErrLimit
+			return ErrLimit
 		}
 		m.hold()
 	}
-	m.policy.batch()
-	return &Set{m.policy}, nil
-}
-
-// Keep ends threads until the process has total, if it has more.
-func (s *Set) Keep(total int) {
-	m := maker{policy: s.policy, release: make(chan struct{})}
-	defer m.releaseAll()
-	for range count() - total {
-		m.end()
+	for excess := count() - total; excess > 0; {
+		if m.end() {
+			excess--
+		}
 	}
+	return nil
 }
 
 // count returns how many threads the runtime has, sysmon included.
@@ -84,27 +94,27 @@ type maker struct {
 // thread keeps it, and the runtime has to use another.
 func (m *maker) hold() { m.take(func() bool { return true }) }
 
-// end ends the next idle thread, or holds it if it is the main thread, which cannot end
-// (runtime/proc.go, mexit).
-func (m *maker) end() { m.take(func() bool { return unix.Gettid() == os.Getpid() }) }
+// end ends the next idle thread and reports whether it did: the main thread cannot end
+// (runtime/proc.go, mexit) and is held.
+func (m *maker) end() bool { return !m.take(func() bool { return unix.Gettid() == os.Getpid() }) }
 
 // take locks a goroutine to the next idle thread. keep, called on it, tells whether to
-// hold it until releaseAll or to end it.
-func (m *maker) take(keep func() bool) {
-	taken := make(chan struct{})
+// hold it until releaseAll or to end it; take returns the answer.
+func (m *maker) take(keep func() bool) bool {
+	taken := make(chan bool)
 	m.done.Go(func() {
 		runtime.LockOSThread()
 		if !keep() {
-			close(taken)
+			taken <- false
 			return // a goroutine that exits while locked ends its thread
 		}
 		m.policy.batch()
 		m.held++
-		close(taken)
+		taken <- true
 		<-m.release
 		runtime.UnlockOSThread()
 	})
-	<-taken
+	return <-taken
 }
 
 // releaseAll releases the threads that are held.

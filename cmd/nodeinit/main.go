@@ -5,30 +5,18 @@ package main
 import (
 	"os"
 
-	"github.com/nodeinit/nodeinit/signals"
 	"github.com/nodeinit/nodeinit/threads"
 )
 
-// threadCount is how many threads nodeinit has for as long as it lives. Three are
-// the runtime's for signals (runtime.ensureSigM, the template thread that this
-// brings with it, os/signal.loop), one is sysmon, one runs Go code, one may wait
-// for the next timer, and one may be in a system call that takes its time.
-const threadCount = 7
-
-// spareThreads are for the while in which the signals are caught, for which Go's
-// runtime switches threads some 120 times: on a machine that is busy beyond
-// measure, one may be switched to before another one has counted as idle.
-const spareThreads = 2
-
 func main() {
-	a := app{environ: os.Environ(), stdout: os.Stdout, stderr: os.Stderr}
+	a := app{environ: os.Environ(), stdout: os.Stdout, stderr: os.Stderr, threads: threads.New()}
 	a.nested(os.Args[1:])
-	set, err := threads.Make(threadCount + spareThreads)
-	if err != nil {
-		a.printError(err)
-		os.Exit(exitInternal)
+	if len(os.Args) > 1 && findSubcommand(os.Args[1]) == nil {
+		if err := a.makeThreadsIfScarce(); err != nil {
+			a.printError(err)
+			os.Exit(exitInternal)
+		}
+		a.catch() // soon: until then a signal ends nodeinit with status 2
 	}
-	a.threads, a.signals = set, signals.Catch() // soon: a signal before this ends us with status 2
-	set.Keep(threadCount)
 	os.Exit(a.run(os.Args[1:]))
 }

@@ -15,6 +15,7 @@ first container of a pod that shares its PID namespace.`
 
 // pause runs no program: it reaps orphans until it is asked to stop.
 func (a *app) pause(args []string) int {
+	caught := a.catch()
 	rest, code, ok := a.parse("pause", args, nil)
 	if !ok {
 		return code
@@ -33,7 +34,7 @@ func (a *app) pause(args []string) int {
 	defer stop()
 	go func() { // for as long as the process: there is nothing after a stop
 		rules := a.config.Rules()
-		for sig := range a.signals {
+		for sig := range caught.Signals() {
 			if _, asked := rules.Apply(sig); asked {
 				stop()
 			}

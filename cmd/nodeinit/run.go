@@ -49,6 +49,9 @@ func (a *app) supervise(argv []string) int {
 	a.warnSettings(log)
 	a.becomeSubreaper(log)
 	source := a.limits()
+	if source.ECS != "" {
+		a.catch().Signals() // to ask takes up to a second
+	}
 	limits, before := source.Read(), source.Group.Stats()
 	p, err := plan.New(a.config, limits, a.identify(argv))
 	if err != nil {
@@ -168,7 +171,7 @@ func (st *starter) withPrimary(ctx context.Context, s *supervisor.Supervisor) (s
 // supervisor returns one for p, without what starts it.
 func (r *run) supervisor(p plan.Plan) *supervisor.Supervisor {
 	return &supervisor.Supervisor{
-		Log: r.log, Signals: r.signals, Rules: r.config.Rules(), Leftovers: &r.reaper,
+		Log: r.log, Signals: r.catch().Signals(), Rules: r.config.Rules(), Leftovers: &r.reaper,
 		Group: bool(r.config.Group), Wrapped: p.Wrapped(),
 		Stop:              supervisor.StopPolicy{Grace: time.Duration(r.config.Grace)},
 		ParentDeathSignal: r.config.Pdeathsig.Sig(),

@@ -112,7 +112,17 @@ func (s *starter) startChild(command exec.Command) (*reaper.Child, error) {
 	command.Threads = s.threads
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return command.Start(&s.reaper)
+	child, err := command.Start(&s.reaper)
+	if err != nil {
+		return nil, err
+	}
+	// Not before the first start, which would have to wait for it, and not after the
+	// reaper runs: it would reap the processes by which the limit is tried.
+	if err := s.makeThreads(); err != nil {
+		_ = child.Signal(unix.SIGKILL, true)
+		return nil, err
+	}
+	return child, nil
 }
 
 // release gives up what w has besides its channel, when it has ended.
