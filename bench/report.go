@@ -2,40 +2,42 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // A column shows a figure of each contender, with base as its ratio to that one.
-type column struct{ head, figure, base string }
+// of is appended to the contender's name.
+type column struct{ head, figure, base, of string }
 
 // loadColumns are what is shown of a load. Seconds per million requests are as
 // many microseconds per request; with perConn each is a connection passed on.
 func loadColumns(name string) []column {
 	return []column{
-		{"requests/s", name + rate, ""},
-		{"/ " + clusterRR, name + rate, clusterRR},
-		{"p99 (ms)", name + p99, ""},
-		{"/ " + clusterRR, name + p99, clusterRR},
-		{"CPU outside workers (s per million = µs each)", name + outsideCPU, ""},
-		{"/ " + clusterRR, name + outsideCPU, clusterRR},
-		{"CPU in workers", name + workersCPU, ""},
+		{head: "requests/s", figure: name + rate},
+		{head: "/ " + clusterRR, figure: name + rate, base: clusterRR},
+		{head: "p99 (ms)", figure: name + p99},
+		{head: "/ " + clusterRR, figure: name + p99, base: clusterRR},
+		{head: "CPU outside workers (s per million = µs each)", figure: name + outsideCPU},
+		{head: "/ " + clusterRR, figure: name + outsideCPU, base: clusterRR},
+		{head: "CPU in workers", figure: name + workersCPU},
 	}
 }
 
 func memoryColumns() []column {
 	return []column{
-		{"Pss outside workers (MiB)", outsideMiB, ""},
-		{"/ " + pm2, outsideMiB, pm2},
-		{"Pss of all (MiB)", allMiB, ""},
-		{"/ " + clusterRR, allMiB, clusterRR},
+		{head: "Pss outside workers (MiB)", figure: outsideMiB},
+		{head: "/ " + pm2, figure: outsideMiB, base: pm2},
+		{head: "Pss of all (MiB)", figure: allMiB},
+		{head: "/ " + clusterRR, figure: allMiB, base: clusterRR},
 	}
 }
 
 func firstColumns() []column {
 	return []column{
-		{"start to first answer (ms)", first, ""},
-		{"/ " + nodeAlone, first, nodeAlone},
-		{"/ " + clusterRR, first, clusterRR},
+		{head: "start to first answer (ms)", figure: first},
+		{head: "/ " + nodeAlone, figure: first, base: nodeAlone},
+		{head: "/ " + clusterRR, figure: first, base: clusterRR},
 	}
 }
 
@@ -56,13 +58,40 @@ func (f figures) print(title string, all []contender, columns []column) {
 		fmt.Printf("| %s |", s.name)
 		for _, c := range columns {
 			if c.base == "" {
-				fmt.Printf(" %s |", f.stat(c.figure, s.name))
+				fmt.Printf(" %s |", f.stat(c.figure, s.name+c.of))
 			} else {
-				fmt.Printf(" %s |", f.ratio(c.figure, s.name, c.base))
+				fmt.Printf(" %s |", f.ratio(c.figure, s.name+c.of, c.base))
 			}
 		}
 		fmt.Println()
 	}
+}
+
+// printBeside prints a table in which the earlier nodeinit, if it was measured, has
+// columns of its own and no rows.
+func (f figures) printBeside(title string, all []contender, columns []column) {
+	all = slices.DeleteFunc(slices.Clone(all), func(c contender) bool { return strings.HasSuffix(c.name, before) })
+	if f.hasBefore() {
+		var earlier, now []column
+		for _, c := range columns {
+			earlier = append(earlier, column{"before: " + c.head, c.figure, c.base, before})
+			now = append(now, column{"now: " + c.head, c.figure, c.base, ""})
+		}
+		columns = append(earlier, now...)
+	}
+	f.print(title, all, columns)
+}
+
+// hasBefore returns whether the earlier nodeinit was measured.
+func (f figures) hasBefore() bool {
+	for _, values := range f {
+		for name := range values {
+			if strings.HasSuffix(name, before) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // printSpread prints the extremes of all rounds: a median would hide them.
