@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/bench/server"
 )
 
 const orphanCount = 10_000
@@ -170,6 +172,9 @@ func reapOrphans(c contender, f figures) error {
 		left, err := children(r.cmd.Process.Pid)
 		if err != nil {
 			return err
+		}
+		if left == 0 && !server.Alive(r.cmd.Process.Pid) {
+			return errors.Join(fmt.Errorf("%s ended", c.name), r.end())
 		}
 		if left == 1 {
 			f.add(orphans, c.name, milliseconds(time.Since(began)))
