@@ -113,6 +113,9 @@ func (f figures) addMemory(contender string, pid int) error {
 func minorFaults(pids []int) (sum float64, err error) {
 	for _, pid := range pids {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+			continue // ended meanwhile
+		}
 		if err != nil {
 			return 0, err
 		}
