@@ -170,8 +170,14 @@ func (f figures) printClusters(all []contender) {
 		{head: "/ " + clusterRR, figure: blocked + rate, base: clusterRR},
 		{head: "p99 (ms)", figure: blocked + p99},
 	})
-	fmt.Printf("\n%s gives one address to one worker, so there wrk has an address and a thread per worker instead of one\n"+
-		"thread in all (4 beside the stuck worker). More threads get more of two CPUs: do not compare its rates closely.\n", ourHash)
+	if len(f[perConn+rate][ourHash])+len(f[blocked+rate][ourHash]) > 0 {
+		printHashNote()
+	}
 	f.printErrors(all)
 	f.printQuiet(all)
+}
+
+func printHashNote() {
+	fmt.Printf("\n%s gives one address to one worker, so there wrk has an address and a thread per worker instead of one\n"+
+		"thread in all (4 beside the stuck worker). More threads get more of two CPUs: do not compare its rates closely.\n", ourHash)
 }

@@ -38,6 +38,7 @@ func firstColumns() []column {
 		{head: "start to first answer (ms)", figure: first},
 		{head: "/ " + nodeAlone, figure: first, base: nodeAlone},
 		{head: "/ " + clusterRR, figure: first, base: clusterRR},
+		{head: "minor faults until then", figure: firstFault},
 	}
 }
 
@@ -114,16 +115,18 @@ func (f figures) printSpread(all []contender) {
 
 // printErrors names what wrk could not connect, read or write, or had no 200.
 func (f figures) printErrors(all []contender) {
-	none := true
+	runs, none := 0, true
 	for _, load := range []string{perConn, keepAlive, blocked} {
 		for _, c := range all {
-			if s := f.stat(load+failed, c.name); s.max > 0 {
+			s := f.stat(load+failed, c.name)
+			runs += s.rounds
+			if s.max > 0 {
 				none = false
 				fmt.Printf("\nErrors: %s, %s: median %.0f, at most %.0f of a round.\n", c.name, load, s.median, s.max)
 			}
 		}
 	}
-	if none {
+	if none && runs > 0 {
 		fmt.Println("\nErrors: none in any run.")
 	}
 }
@@ -136,6 +139,9 @@ func (f figures) printQuiet(all []contender) {
 		for _, c := range all {
 			runs = append(runs, f[load+elsewhere][c.name]...)
 		}
+	}
+	if len(runs) == 0 {
+		return
 	}
 	s := summary(runs)
 	fmt.Printf("\nCPU that neither wrk nor the contender used: median %.1f %% of the machine, at most %.1f %%, in %d runs.\n",
