@@ -28,14 +28,19 @@ test:
 test-fast:
 	@bash test/test.sh fast
 
-# The figures of docs/benchmarks.md.
+# The figures of docs/benchmarks.md. FLAGS='-before OLD' measures an earlier nodeinit beside this one;
+# FLAGS=-help tells what else there is.
 bench: build
-	@bash bench/bench.sh
+	@bash bench/bench.sh init $(FLAGS)
 
 bench-cluster: build
-	@bash bench/bench.sh cluster
+	@bash bench/bench.sh cluster $(FLAGS)
 
-# Requests that fail while workers are replaced: FLAGS=-help tells what there is.
+# A Go program to compare nodeinit's start with, built as nodeinit is.
+bin/bare: bench/bare/main.go Makefile
+	@$(BUILD) -o $@ ./bench/bare
+
+# Requests that fail while workers are replaced.
 bench-operate: build
 	@bash bench/bench.sh operate $(FLAGS)
 

@@ -2,12 +2,13 @@
 # Prints the figures of docs/benchmarks.md as Markdown. Needs root, because the programs run in PID
 # or network namespaces of their own.
 # Usage: bench/bench.sh [init|cluster|rr|operate|heap] [FLAG...]
-#   init     against tini, dumb-init and catatonit (Debian's)
+#   init     start, memory and signals, against plain Node, tini, dumb-init and catatonit (Debian's)
 #   cluster  per-core mode against node:cluster and PM2 (npm's): all figures, about 20 minutes
 #   rr       the hand-over of connections only, under a minute
 #   operate  requests that fail while workers are replaced, with Docker: "operate -help" tells more
 #   heap     whether V8 or the kernel ends a leak: "heap -help" tells more
-# NODEINIT is the binary to measure (bin/nodeinit), NODE_VERSION the Node of cluster and rr.
+# NODEINIT is the binary to measure (bin/nodeinit), NODE_VERSION the Node of cluster and rr, and of
+# init's servers. -before OTHER measures an earlier nodeinit in the same rounds (init, cluster, rr).
 set -eu
 cd "$(dirname "$0")/.."
 nodeinit=${NODEINIT:-bin/nodeinit}
@@ -69,5 +70,14 @@ heap)
 	echo "Linux $(uname -r), $(date -u +%F); nodeinit built $(date -u -r "$nodeinit" '+%F %T') UTC"
 	./bin/bench heap -nodeinit "$nodeinit" -nodes "$cache/nodes" "$@"
 	;;
-*) ./bin/bench -nodeinit "$nodeinit" "$@" "$what" ;;
+init)
+	versions=20.20.2,24.21.0,26.10.0
+	bash test/nodes.sh ${versions//,/ } "$node_version" >&2
+	make -s bin/bare
+	echo "$(tini --version), Node $versions, servers on $node_version, $(go version | cut -d' ' -f3)," \
+		"$(nproc) CPUs, Linux $(uname -r), $(date -u +%F); nodeinit built $(date -u -r "$nodeinit" '+%F %T') UTC"
+	./bin/bench -nodeinit "$nodeinit" -nodes "$cache/nodes" -versions "$versions" \
+		-node "$cache/nodes/$node_version/bin/node" "$@" "$what"
+	;;
+*) ./bin/bench "$what" ;; # tells what there is
 esac

@@ -16,12 +16,13 @@ import (
 	"github.com/nodeinit/nodeinit/bench/server"
 )
 
-// A contender is a way to run server.js on several workers.
+// A contender is a command line under measurement, or the words in front of one.
 type contender struct {
 	name   string
 	argv   func(workers int) []string
 	env    []string
 	sticky bool // gives all connections from an address to one worker
+	single bool // has one worker, whatever is asked for
 }
 
 const (
@@ -34,17 +35,25 @@ const (
 	ourPort     = "nodeinit reuseport"
 	ourHash     = "nodeinit ip-hash"
 	ourBare     = "nodeinit rr, no agent"
-	ourBefore   = "nodeinit rr, before"
+	ourBefore   = ourRR + before
 )
 
-// programs are the paths of what is compared. before is an earlier nodeinit, ""
-// for none.
-type programs struct{ node, pm2Runtime, nodeinit, before string }
+// before ends the name of a contender that runs the earlier nodeinit.
+const before = ", before"
+
+// programs are the paths of what is compared.
+type programs struct {
+	node, pm2Runtime, nodeinit string
+	earlier                    string   // an earlier nodeinit, "" for none
+	bare                       string   // bench/bare
+	nodes                      string   // the directory of Nodes, as test/nodes.sh makes it
+	versions                   []string // of them
+}
 
 func (p programs) contenders() []contender {
 	cluster := func(int) []string { return []string{p.node, "bench/testdata/cluster.js"} }
 	all := []contender{
-		{name: nodeAlone, argv: func(int) []string { return []string{p.node, "bench/testdata/server.js"} }},
+		fixed(nodeAlone, p.node, "bench/testdata/server.js"),
 		{name: clusterRR, argv: cluster, env: []string{"NODE_CLUSTER_SCHED_POLICY=rr"}},
 		{name: clusterNone, argv: cluster, env: []string{"NODE_CLUSTER_SCHED_POLICY=none"}},
 		{
@@ -59,11 +68,16 @@ func (p programs) contenders() []contender {
 		all = append(all, p.perCore("nodeinit "+balance, "--balance", balance))
 	}
 	all = append(all, p.perCore(ourBare, "--no-agent"))
-	if p.before != "" {
-		p.nodeinit = p.before // p is a copy
+	if p.earlier != "" {
+		p.nodeinit = p.earlier // p is a copy
 		all = append(all, p.perCore(ourBefore))
 	}
 	return all
+}
+
+// fixed is a contender with one command line and one worker.
+func fixed(name string, argv ...string) contender {
+	return contender{name: name, argv: func(int) []string { return argv }, single: true}
 }
 
 // perCore is nodeinit with these flags.
@@ -159,6 +173,7 @@ func (g *group) awaitWorkers(n int) error {
 // end kills all of the group, parents first so that none is replaced, and
 // waits until it is gone. It adds what the group said to an error.
 func (g *group) end(cause error) error {
+	_ = g.cmd.Process.Signal(unix.SIGSTOP) // or it starts a worker that is not in the list; may have ended by itself
 	all, err := server.Descendants(g.cmd.Process.Pid)
 	if err != nil {
 		return errors.Join(cause, err)

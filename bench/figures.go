@@ -59,19 +59,50 @@ type trial struct {
 	name   string
 	rounds int
 	run    func(c contender, f figures) error
+
+	// turns is how often a contender is measured in a round, of which the median
+	// counts; 0 is once. With turns each is run once before them all, so that what
+	// it reads is in the page cache.
+	turns int
 }
 
-// play runs each contender once per round, in an order that turns, so that what
+// play runs each contender once per turn, in an order that turns, so that what
 // the machine does besides falls on all alike.
 func (t trial) play(all []contender, f figures) error {
+	if t.turns > 0 {
+		if err := t.once(all, 0, make(figures)); err != nil {
+			return err
+		}
+	}
 	for round := range t.rounds {
 		fmt.Fprintf(os.Stderr, "bench: %s: round %d of %d\n", t.name, round+1, t.rounds)
-		for i := range all {
-			c := all[(i+round)%len(all)]
-			if err := t.run(c, f); err != nil {
-				return fmt.Errorf("%s: %w", t.name, err)
+		seen := make(figures)
+		for turn := range max(1, t.turns) {
+			if err := t.once(all, round+turn, seen); err != nil {
+				return err
 			}
+		}
+		f.addMedians(seen)
+	}
+	return nil
+}
+
+// once runs each contender once, from the given one on.
+func (t trial) once(all []contender, from int, f figures) error {
+	for i := range all {
+		c := all[(i+from)%len(all)]
+		if err := t.run(c, f); err != nil {
+			return fmt.Errorf("%s: %w", t.name, err)
 		}
 	}
 	return nil
+}
+
+// addMedians adds the median of each contender's values.
+func (f figures) addMedians(seen figures) {
+	for name, values := range seen {
+		for contender := range values {
+			f.add(name, contender, seen.stat(name, contender).median)
+		}
+	}
 }

@@ -1,115 +1,154 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
+	"strings"
 	"time"
 )
 
-// A subject is an init under measurement: the words in front of the program.
-type subject struct {
-	name string
-	argv []string
+// Names of the figures of the suite init, besides first and firstFault.
+const (
+	whole        = "start to end (ms)"
+	wholeFaults  = "minor faults"
+	binary       = "binary (MB)"
+	output       = "start to the program's first output (ms)"
+	resident     = "resident memory (MB)"
+	proportional = "Pss (MB)"
+	anonymous    = "anonymous memory (MB)"
+	threads      = "threads"
+	latency      = "signal sent to handled (ms)"
+	orphans      = "10,000 orphans ended to reaped (ms)"
+)
+
+// A part is a trial and what it measures.
+type part struct {
+	trial
+	all     []contender
+	servers bool // which want a thread of their own
 }
 
-// A measure runs one subject once. Its results are in the order of its names.
-type measure struct {
-	names  []string // with units
-	rounds int
-	run    func(s subject) ([]float64, error)
+// initParts are what the suite init measures, what needs the thread as it was
+// before the servers first. The orphans are last: they keep the machine busy for
+// a while after they have ended, and take the longest.
+func (o options) initParts() []part {
+	runs := o.commands()
+	for _, version := range o.versions {
+		runs = append(runs, o.scripts(version)...)
+	}
+	return []part{
+		{trial{name: whole, rounds: 15, turns: 3, run: wholeRun}, runs, false},
+		{trial{name: output, rounds: 20, turns: 10, run: firstOutput}, o.inits(), false},
+		{trial{name: latency, rounds: 20, turns: 10, run: signalLatency}, o.inits(), false},
+		{trial{name: resident, rounds: 5, run: memory}, o.inits(), false},
+		{trial{name: first, rounds: 15, turns: 3, run: firstAnswer}, o.servers(), true},
+		{trial{name: resident + " beside Node", rounds: 5, run: serverMemory}, o.ourServers(), true},
+		{trial{name: orphans, rounds: 3, run: reapOrphans}, o.inits(), false},
+	}
 }
 
-// compareInits prints a Markdown table of medians of nodeinit, tini, dumb-init
-// and catatonit.
-func compareInits(binary string) error {
-	subjects := []subject{
-		{"nodeinit", []string{binary, "--log-to", "stderr", "--"}},
-		{"tini", []string{"tini", "--"}},
-		{"dumb-init", []string{"dumb-init", "--"}},
-		{"catatonit", []string{"catatonit", "--"}},
-	}
-	direct := subject{"no init", nil}
-	fmt.Printf("| median of paired runs |")
-	for _, s := range append(subjects, direct) {
-		fmt.Printf(" %s |", s.name)
-	}
-	fmt.Printf(" nodeinit / tini |\n|---|%s\n", "---:|---:|---:|---:|---:|---:|")
-
-	if err := printSizes(subjects); err != nil {
+// compareInits measures nodeinit's own start, what it costs Node's, and nodeinit
+// beside other inits.
+func (o options) compareInits() error {
+	f := make(figures)
+	if err := f.addSizes(o.pass(o.inits())); err != nil {
 		return err
 	}
-	for _, m := range []measure{
-		{[]string{"start to the program's first output (ms)"}, 200, firstOutput},
-		{[]string{"resident memory (KiB)", "of it anonymous (KiB)"}, 5, memory},
-		{[]string{"signal sent to handled (ms)"}, 200, signalLatency},
-		{[]string{"10,000 orphans ended to reaped (ms)"}, 5, reapOrphans},
-	} {
-		if err := m.print(subjects, direct); err != nil {
+	err := o.playInits(f)
+	o.printInits(f) // minutes of work may be in it
+	return err
+}
+
+func (o options) playInits(f figures) error {
+	played := false
+	for _, p := range o.initParts() {
+		all := o.pass(p.all)
+		if !o.trials.MatchString(p.name) || len(all) == 0 {
+			continue
+		}
+		if p.servers {
+			runtime.LockOSThread() // see NewNetwork; and a server dies with the thread that started it
+		}
+		p.rounds = cmp.Or(o.rounds, p.rounds)
+		if err := p.play(all, f); err != nil {
 			return err
 		}
+		played = true
+	}
+	if !played {
+		return errors.New("-only and -measure leave nothing to measure")
 	}
 	return nil
 }
 
-func (m measure) print(subjects []subject, direct subject) error {
-	all := append(slices.Clone(subjects), direct)
-	results := make(map[string][][]float64) // by subject: each round's
-	for round := range m.rounds {
-		for i := range all {
-			s := all[(i+round)%len(all)]
-			values, err := m.run(s)
-			if err != nil {
-				return fmt.Errorf("%s: %s: %w", s.name, m.names[0], err)
+// printInits prints all tables.
+func (o options) printInits(f figures) {
+	f.printTargets(initTargets(o.versions))
+	f.printBeside("a command, from its start to its end", o.commands(), wholeColumns(tiniTrue))
+	for _, version := range o.versions {
+		f.printBeside("an empty script on Node "+version, o.scripts(version), wholeColumns(nodeName(version)))
+	}
+	f.printBeside("start to first answer", o.servers(), []column{
+		{head: "ms", figure: first},
+		{head: "/ " + serverAlone, figure: first, base: serverAlone},
+		{head: "minor faults until then", figure: firstFault},
+	})
+	f.printBeside("memory of the init while its program idles", append(o.inits(), o.ourServers()...), []column{
+		{head: "VmRSS (MB)", figure: resident},
+		{head: "Pss (MB)", figure: proportional},
+		{head: "anonymous (MB)", figure: anonymous},
+		{head: "threads", figure: threads},
+	})
+	f.printByInit(o.inits())
+}
+
+func wholeColumns(base string) []column {
+	return []column{
+		{head: "ms", figure: whole},
+		{head: "/ " + base, figure: whole, base: base},
+		{head: "minor faults", figure: wholeFaults},
+	}
+}
+
+// printByInit prints a table of medians with a column for each init.
+func (f figures) printByInit(all []contender) {
+	fmt.Print("\n| median of paired runs |")
+	for _, c := range all {
+		fmt.Printf(" %s |", c.name)
+	}
+	fmt.Printf(" %s / %s |\n|---|%s\n", ourInit, tiniInit, strings.Repeat("---:|", len(all)+1))
+	for _, name := range []string{binary, output, resident, anonymous, latency, orphans} {
+		if len(f[name]) == 0 {
+			continue
+		}
+		fmt.Printf("| %s |", name)
+		for _, c := range all {
+			if s := f.stat(name, c.name); s.rounds > 0 {
+				fmt.Printf(" %s |", digits(s.median))
+			} else {
+				fmt.Print(" |")
 			}
-			if values != nil {
-				results[s.name] = append(results[s.name], values)
-			}
+		}
+		if r := f.ratio(name, ourInit, tiniInit); r.rounds > 0 {
+			fmt.Printf(" %s |\n", digits(r.median))
+		} else {
+			fmt.Println(" |")
 		}
 	}
-	for i, name := range m.names {
-		row := make([]float64, len(all))
-		for j, s := range all {
-			row[j] = median(results[s.name], i)
+}
+
+// addSizes adds the sizes of the inits' binaries.
+func (f figures) addSizes(inits []contender) error {
+	for _, c := range inits {
+		if c.name == noInit {
+			continue
 		}
-		printRow(name, row)
-	}
-	return nil
-}
-
-func median(rounds [][]float64, i int) float64 {
-	if len(rounds) == 0 {
-		return 0
-	}
-	values := make([]float64, len(rounds))
-	for j, r := range rounds {
-		values[j] = r[i]
-	}
-	slices.Sort(values)
-	return values[len(values)/2]
-}
-
-// printRow prints a value for each subject; 0 is one that does not apply.
-func printRow(name string, row []float64) {
-	fmt.Printf("| %s |", name)
-	for _, v := range row {
-		switch {
-		case v == 0:
-			fmt.Print(" |")
-		case v >= 100:
-			fmt.Printf(" %.0f |", v)
-		default:
-			fmt.Printf(" %.2f |", v)
-		}
-	}
-	fmt.Printf(" %.2f |\n", row[0]/row[1])
-}
-
-func printSizes(subjects []subject) error {
-	row := make([]float64, len(subjects)+1)
-	for i, s := range subjects {
-		path, err := exec.LookPath(s.argv[0])
+		path, err := exec.LookPath(c.argv(1)[0])
 		if err != nil {
 			return err
 		}
@@ -117,10 +156,14 @@ func printSizes(subjects []subject) error {
 		if err != nil {
 			return err
 		}
-		row[i] = float64(info.Size()) / 1024
+		f.add(binary, c.name, float64(info.Size())/1e6)
 	}
-	printRow("binary (KiB)", row)
 	return nil
 }
 
-func milliseconds(d time.Duration) []float64 { return []float64{float64(d) / 1e6} }
+// pass returns the contenders that -only lets pass.
+func (o options) pass(all []contender) []contender {
+	return slices.DeleteFunc(all, func(c contender) bool { return !o.only.MatchString(c.name) })
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / 1e6 }

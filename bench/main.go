@@ -1,7 +1,7 @@
-// Command bench compares nodeinit with other inits, or its per-core mode with
-// node:cluster and PM2, and prints Markdown. Each round runs every one of them
-// once, in an order that turns, so that what the machine does besides falls on
-// all alike; the medians of the rounds are compared.
+// Command bench compares nodeinit's start with plain Node's and with other inits,
+// or its per-core mode with node:cluster and PM2, and prints Markdown. Each round
+// runs every one of them, in an order that turns, so that what the machine does
+// besides falls on all alike; the medians of the rounds are compared.
 //
 // Its suite "operate" counts requests that fail while workers are replaced, and
 // "heap" lets programs leak in little memory.
@@ -20,6 +20,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nodeinit/nodeinit/bench/operate"
@@ -61,13 +62,16 @@ func run(args []string, stderr io.Writer) (err error) {
 	set := flag.NewFlagSet("bench", flag.ContinueOnError)
 	set.SetOutput(stderr)
 	set.StringVar(&o.nodeinit, "nodeinit", "bin/nodeinit", "the nodeinit to measure")
-	set.StringVar(&o.before, "before", "", "an earlier nodeinit, to be measured beside it")
+	set.StringVar(&o.earlier, "before", "", "an earlier nodeinit, to be measured beside it")
 	set.StringVar(&o.node, "node", "node", "the Node that all run on")
 	set.StringVar(&o.pm2Runtime, "pm2-runtime", "", "the script of pm2-runtime")
+	set.StringVar(&o.bare, "bare", "bin/bare", "init: bench/bare, built as nodeinit is")
+	set.StringVar(&o.nodes, "nodes", "", "init: the directory of Nodes, as test/nodes.sh makes it")
+	versions := set.String("versions", "", "init: which of them run an empty script, separated by commas")
 	set.IntVar(&o.rounds, "rounds", 0, "how often each is measured; 0: as the measure wants")
 	set.DurationVar(&o.bout, "load", 0, "how long a load is measured, in whole seconds; 0: 3s, rr: 2s")
 	only := set.String("only", "", "measure only contenders that match this regular expression")
-	trials := set.String("measure", "", "cluster: make only measures that match this regular expression")
+	trials := set.String("measure", "", "init, cluster: make only measures that match this regular expression")
 	if err := set.Parse(args); err != nil {
 		return err
 	}
@@ -77,9 +81,12 @@ func run(args []string, stderr io.Writer) (err error) {
 	if o.trials, err = regexp.Compile(*trials); err != nil {
 		return fmt.Errorf("-measure: %w", err)
 	}
+	if *versions != "" {
+		o.versions = strings.Split(*versions, ",")
+	}
 	switch what := set.Arg(0); what {
 	case "", "init":
-		return compareInits(o.nodeinit)
+		return o.compareInits()
 	case "cluster":
 		return o.compareClusters()
 	case "rr":
@@ -92,8 +99,8 @@ func run(args []string, stderr io.Writer) (err error) {
 // chosen returns the contenders with these names, or all, that -only lets pass.
 func (o options) chosen(names ...string) ([]contender, error) {
 	var chosen []contender
-	for _, c := range o.contenders() {
-		if o.only.MatchString(c.name) && (len(names) == 0 || slices.Contains(names, c.name)) {
+	for _, c := range o.pass(o.contenders()) {
+		if len(names) == 0 || slices.Contains(names, c.name) {
 			chosen = append(chosen, c)
 		}
 	}
@@ -113,7 +120,7 @@ func (o options) compareHandover() error {
 	}
 	f := make(figures)
 	b := bout{time.Second, cmp.Or(o.bout, 2*time.Second)}
-	err = trial{perConn, cmp.Or(o.rounds, 5), b.connections}.play(all, f)
+	err = trial{name: perConn, rounds: cmp.Or(o.rounds, 5), run: b.connections}.play(all, f)
 	if err != nil {
 		return err
 	}
@@ -133,10 +140,10 @@ func (o options) compareClusters() error {
 	f := make(figures)
 	b := bout{time.Second, cmp.Or(o.bout, 3*time.Second)}
 	for _, t := range []trial{
-		{"load", cmp.Or(o.rounds, 9), b.loads},
-		{first, cmp.Or(o.rounds, 15), firstAnswer},
-		{"spread", cmp.Or(o.rounds, 5), spread},
-		{blocked, cmp.Or(o.rounds, 7), blockedWorker},
+		{name: "load", rounds: cmp.Or(o.rounds, 9), run: b.loads},
+		{name: first, rounds: cmp.Or(o.rounds, 15), run: firstAnswer},
+		{name: "spread", rounds: cmp.Or(o.rounds, 5), run: spread},
+		{name: blocked, rounds: cmp.Or(o.rounds, 7), run: blockedWorker},
 	} {
 		if !o.trials.MatchString(t.name) {
 			continue
@@ -152,19 +159,25 @@ func (o options) compareClusters() error {
 
 // printClusters prints all tables.
 func (f figures) printClusters(all []contender) {
-	f.printTargets()
+	f.printTargets(clusterTargets())
 	f.print("a connection per request, 32 clients, 2 workers", all, loadColumns(perConn))
 	f.print("keep-alive, 32 clients, 2 workers", all, loadColumns(keepAlive))
 	f.print("idle after load, 2 workers", all, memoryColumns())
 	f.print("2 workers", all, firstColumns())
 	f.printSpread(all)
 	f.print("one of 4 workers stuck 1 s of every 1.5 s, 8 clients, a connection per request", all, []column{
-		{"requests/s", blocked + rate, ""},
-		{"/ " + clusterRR, blocked + rate, clusterRR},
-		{"p99 (ms)", blocked + p99, ""},
+		{head: "requests/s", figure: blocked + rate},
+		{head: "/ " + clusterRR, figure: blocked + rate, base: clusterRR},
+		{head: "p99 (ms)", figure: blocked + p99},
 	})
-	fmt.Printf("\n%s gives one address to one worker, so there wrk has an address and a thread per worker instead of one\n"+
-		"thread in all (4 beside the stuck worker). More threads get more of two CPUs: do not compare its rates closely.\n", ourHash)
+	if len(f[perConn+rate][ourHash])+len(f[blocked+rate][ourHash]) > 0 {
+		printHashNote()
+	}
 	f.printErrors(all)
 	f.printQuiet(all)
+}
+
+func printHashNote() {
+	fmt.Printf("\n%s gives one address to one worker, so there wrk has an address and a thread per worker instead of one\n"+
+		"thread in all (4 beside the stuck worker). More threads get more of two CPUs: do not compare its rates closely.\n", ourHash)
 }

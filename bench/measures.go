@@ -10,12 +10,14 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/bench/server"
 )
 
 const orphanCount = 10_000
@@ -27,12 +29,19 @@ type running struct {
 	reports *bufio.Reader
 }
 
-// start starts argv under s as PID 1 of a namespace and waits for its first
-// line. Without an init the program itself is PID 1.
-func start(s subject, argv ...string) (*running, error) {
-	argv = append(append([]string{}, s.argv...), argv...)
+// asPID1 is the contender, with argv behind its words, as PID 1 of a namespace.
+func (c contender) asPID1(argv ...string) *exec.Cmd {
+	argv = slices.Concat(c.argv(1), argv)
 	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Env = slices.Concat(os.Environ(), c.env)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID}
+	return cmd
+}
+
+// startInit starts argv under an init and waits for its first line. Without an init
+// the program itself is PID 1.
+func (c contender) startInit(argv ...string) (*running, error) {
+	cmd := c.asPID1(argv...)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -46,7 +55,7 @@ func start(s subject, argv ...string) (*running, error) {
 		return nil, err
 	}
 	if err := r.line(); err != nil {
-		return nil, fmt.Errorf("not up: %w", err)
+		return nil, errors.Join(fmt.Errorf("%s: not up: %w", c.name, err), r.end())
 	}
 	return r, nil
 }
@@ -60,90 +69,116 @@ func (r *running) end() error {
 	return errors.Join(r.stdin.Close(), r.cmd.Wait())
 }
 
-// firstOutput is the time from starting the init until echo has written.
-func firstOutput(s subject) ([]float64, error) {
-	before := time.Now()
-	r, err := start(s, "/bin/echo", "up")
-	took := time.Since(before)
+// wholeRun measures a command from its start to its end, and the minor faults of
+// it and of what it has waited for.
+func wholeRun(c contender, f figures) error {
+	cmd := c.asPID1()
+	began := time.Now()
+	err := cmd.Run()
+	took := time.Since(began)
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("%s: %q: %w", c.name, cmd.Args, err)
 	}
-	return milliseconds(took), r.end()
+	f.add(whole, c.name, milliseconds(took))
+	f.add(wholeFaults, c.name, float64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Minflt))
+	return nil
 }
 
-// memory is what the init itself holds while its program idles.
-func memory(s subject) ([]float64, error) {
-	if s.argv == nil {
-		return nil, nil
-	}
-	r, err := start(s, "/bin/sh", "-c", "echo up; exec cat")
+// firstOutput measures the time from starting the init until echo has written.
+func firstOutput(c contender, f figures) error {
+	began := time.Now()
+	r, err := c.startInit("/bin/echo", "up")
+	took := time.Since(began)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.cmd.Process.Pid))
-	if err != nil {
-		return nil, err
-	}
-	return []float64{kib(status, "VmRSS:"), kib(status, "RssAnon:")}, r.end()
+	f.add(output, c.name, milliseconds(took))
+	return r.end()
 }
 
-func kib(status []byte, key string) float64 {
-	_, after, _ := bytes.Cut(status, []byte(key))
-	n, _ := strconv.ParseFloat(strings.Fields(string(after))[0], 64)
-	return n
+// memory measures what the init itself holds while its program idles.
+func memory(c contender, f figures) error {
+	if c.name == noInit {
+		return nil
+	}
+	r, err := c.startInit("/bin/sh", "-c", "echo up; exec cat")
+	if err != nil {
+		return err
+	}
+	<-time.After(settle)
+	return errors.Join(f.addMemory(c.name, r.cmd.Process.Pid), r.end())
 }
 
-// signalLatency is the time from kill until the program's handler has written.
-func signalLatency(s subject) ([]float64, error) {
+// serverMemory measures what nodeinit itself holds while server.js idles.
+func serverMemory(c contender, f figures) error {
+	return c.with(c.workersOf(2), func(g *group) error {
+		if len(g.others) != 1 {
+			return fmt.Errorf("processes %v are not nodeinit alone", g.others)
+		}
+		<-time.After(settle)
+		return f.addMemory(c.name, g.others[0])
+	})
+}
+
+// signalLatency measures the time from kill until the program's handler has
+// written.
+func signalLatency(c contender, f figures) error {
 	self, err := os.Executable()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r, err := start(s, self, "role-handler")
+	r, err := c.startInit(self, "role-handler")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	before := time.Now()
-	if err := r.cmd.Process.Signal(unix.SIGUSR1); err != nil {
-		return nil, err
+	began := time.Now()
+	err = r.cmd.Process.Signal(unix.SIGUSR1)
+	if err == nil {
+		err = r.line()
 	}
-	if err := r.line(); err != nil {
-		return nil, err
+	took := time.Since(began)
+	if err != nil {
+		return errors.Join(fmt.Errorf("%s: %w", c.name, err), r.end())
 	}
-	return milliseconds(time.Since(before)), r.end()
+	f.add(latency, c.name, milliseconds(took))
+	return r.end()
 }
 
-// reapOrphans is the time from the end of all orphans at once until the init
-// has no child but the program.
-func reapOrphans(s subject) ([]float64, error) {
-	if s.argv == nil {
-		return nil, nil
+// reapOrphans measures the time from the end of all orphans at once until the
+// init has no child but the program.
+func reapOrphans(c contender, f figures) error {
+	if c.name == noInit {
+		return nil
 	}
 	hold, release, err := os.Pipe()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	// The inner shell leaves children behind that wait on descriptor 3, cheap
 	// because they are forked without exec.
 	script := fmt.Sprintf(`( i=0; while [ $i -lt %d ]; do (read x <&3) & i=$((i+1)); done ); echo up; exec cat`, orphanCount)
-	s.argv = append([]string{"/bin/sh", "-c", `exec 3<&` + strconv.Itoa(int(hold.Fd())) + `; exec "$@"`, "sh"}, s.argv...)
+	shell := []string{"/bin/sh", "-c", `exec 3<&` + strconv.Itoa(int(hold.Fd())) + `; exec "$@"`, "sh"}
 	if _, err := unix.FcntlInt(hold.Fd(), unix.F_SETFD, 0); err != nil {
-		return nil, err
+		return err
 	}
-	r, err := start(s, "/bin/sh", "-c", script)
+	r, err := fixed(c.name, append(shell, c.argv(1)...)...).startInit("/bin/sh", "-c", script)
 	hold.Close()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	before := time.Now()
+	began := time.Now()
 	release.Close()
 	for {
 		left, err := children(r.cmd.Process.Pid)
 		if err != nil {
-			return nil, err
+			return err
+		}
+		if left == 0 && !server.Alive(r.cmd.Process.Pid) {
+			return errors.Join(fmt.Errorf("%s ended", c.name), r.end())
 		}
 		if left == 1 {
-			return milliseconds(time.Since(before)), r.end()
+			f.add(orphans, c.name, milliseconds(time.Since(began)))
+			return r.end()
 		}
 	}
 }

@@ -2,40 +2,43 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // A column shows a figure of each contender, with base as its ratio to that one.
-type column struct{ head, figure, base string }
+// of is appended to the contender's name.
+type column struct{ head, figure, base, of string }
 
 // loadColumns are what is shown of a load. Seconds per million requests are as
 // many microseconds per request; with perConn each is a connection passed on.
 func loadColumns(name string) []column {
 	return []column{
-		{"requests/s", name + rate, ""},
-		{"/ " + clusterRR, name + rate, clusterRR},
-		{"p99 (ms)", name + p99, ""},
-		{"/ " + clusterRR, name + p99, clusterRR},
-		{"CPU outside workers (s per million = µs each)", name + outsideCPU, ""},
-		{"/ " + clusterRR, name + outsideCPU, clusterRR},
-		{"CPU in workers", name + workersCPU, ""},
+		{head: "requests/s", figure: name + rate},
+		{head: "/ " + clusterRR, figure: name + rate, base: clusterRR},
+		{head: "p99 (ms)", figure: name + p99},
+		{head: "/ " + clusterRR, figure: name + p99, base: clusterRR},
+		{head: "CPU outside workers (s per million = µs each)", figure: name + outsideCPU},
+		{head: "/ " + clusterRR, figure: name + outsideCPU, base: clusterRR},
+		{head: "CPU in workers", figure: name + workersCPU},
 	}
 }
 
 func memoryColumns() []column {
 	return []column{
-		{"Pss outside workers (MiB)", outsideMiB, ""},
-		{"/ " + pm2, outsideMiB, pm2},
-		{"Pss of all (MiB)", allMiB, ""},
-		{"/ " + clusterRR, allMiB, clusterRR},
+		{head: "Pss outside workers (MiB)", figure: outsideMiB},
+		{head: "/ " + pm2, figure: outsideMiB, base: pm2},
+		{head: "Pss of all (MiB)", figure: allMiB},
+		{head: "/ " + clusterRR, figure: allMiB, base: clusterRR},
 	}
 }
 
 func firstColumns() []column {
 	return []column{
-		{"start to first answer (ms)", first, ""},
-		{"/ " + nodeAlone, first, nodeAlone},
-		{"/ " + clusterRR, first, clusterRR},
+		{head: "start to first answer (ms)", figure: first},
+		{head: "/ " + nodeAlone, figure: first, base: nodeAlone},
+		{head: "/ " + clusterRR, figure: first, base: clusterRR},
+		{head: "minor faults until then", figure: firstFault},
 	}
 }
 
@@ -56,13 +59,40 @@ func (f figures) print(title string, all []contender, columns []column) {
 		fmt.Printf("| %s |", s.name)
 		for _, c := range columns {
 			if c.base == "" {
-				fmt.Printf(" %s |", f.stat(c.figure, s.name))
+				fmt.Printf(" %s |", f.stat(c.figure, s.name+c.of))
 			} else {
-				fmt.Printf(" %s |", f.ratio(c.figure, s.name, c.base))
+				fmt.Printf(" %s |", f.ratio(c.figure, s.name+c.of, c.base))
 			}
 		}
 		fmt.Println()
 	}
+}
+
+// printBeside prints a table in which the earlier nodeinit, if it was measured, has
+// columns of its own and no rows.
+func (f figures) printBeside(title string, all []contender, columns []column) {
+	all = slices.DeleteFunc(slices.Clone(all), func(c contender) bool { return strings.HasSuffix(c.name, before) })
+	if f.hasBefore() {
+		var earlier, now []column
+		for _, c := range columns {
+			earlier = append(earlier, column{"before: " + c.head, c.figure, c.base, before})
+			now = append(now, column{"now: " + c.head, c.figure, c.base, ""})
+		}
+		columns = append(earlier, now...)
+	}
+	f.print(title, all, columns)
+}
+
+// hasBefore returns whether the earlier nodeinit was measured.
+func (f figures) hasBefore() bool {
+	for _, values := range f {
+		for name := range values {
+			if strings.HasSuffix(name, before) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // printSpread prints the extremes of all rounds: a median would hide them.
@@ -85,16 +115,18 @@ func (f figures) printSpread(all []contender) {
 
 // printErrors names what wrk could not connect, read or write, or had no 200.
 func (f figures) printErrors(all []contender) {
-	none := true
+	runs, none := 0, true
 	for _, load := range []string{perConn, keepAlive, blocked} {
 		for _, c := range all {
-			if s := f.stat(load+failed, c.name); s.max > 0 {
+			s := f.stat(load+failed, c.name)
+			runs += s.rounds
+			if s.max > 0 {
 				none = false
 				fmt.Printf("\nErrors: %s, %s: median %.0f, at most %.0f of a round.\n", c.name, load, s.median, s.max)
 			}
 		}
 	}
-	if none {
+	if none && runs > 0 {
 		fmt.Println("\nErrors: none in any run.")
 	}
 }
@@ -107,6 +139,9 @@ func (f figures) printQuiet(all []contender) {
 		for _, c := range all {
 			runs = append(runs, f[load+elsewhere][c.name]...)
 		}
+	}
+	if len(runs) == 0 {
+		return
 	}
 	s := summary(runs)
 	fmt.Printf("\nCPU that neither wrk nor the contender used: median %.1f %% of the machine, at most %.1f %%, in %d runs.\n",

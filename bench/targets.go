@@ -1,15 +1,45 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
-// A target is what a ratio of medians is to reach.
+// A target is what a ratio of medians is to reach, or without theirs a median.
 type target struct {
 	figure, ours, theirs string
 	bound                float64
 	atMost               bool
 }
 
-func targets() []target {
+// initTargets are those of nodeinit's own start and of what it costs Node's.
+func initTargets(versions []string) []target {
+	all := []target{
+		{whole, ourTrue, tiniTrue, 2.3, true},
+		{wholeFaults, ourTrue, "", 400, true},
+	}
+	for _, version := range versions {
+		node := nodeName(version)
+		all = append(all,
+			target{whole, node + forkBare, node, 1.08, true},
+			target{whole, node + forkMode, node, 1.1, true})
+	}
+	all = append(all,
+		target{first, serverFork, serverAlone, 1.12, true},
+		target{first, serverOneFirst, serverAlone, 1.15, true},
+		target{latency, ourInit, tiniInit, 1.2, true},
+		target{binary, ourInit, "", 4.5, true},
+		target{resident, ourInit, "", 5.5, true},
+		target{resident, serverTwo, "", 6, true},
+		target{anonymous, serverTwo, "", 3, true})
+	for _, ours := range []string{ourInit, serverFork, serverTwo} {
+		all = append(all, target{threads, ours, "", 8, true})
+	}
+	return all
+}
+
+// clusterTargets are those of per-core mode.
+func clusterTargets() []target {
 	all := []target{
 		{perConn + rate, ourRR, clusterRR, 1.1, false},
 		{perConn + rate, ourShared, clusterNone, 1, false},
@@ -26,22 +56,34 @@ func targets() []target {
 		}
 	}
 	for _, ours := range []string{ourRR, ourShared, ourPort, ourHash} {
+		start := 1.3
+		if ours == ourRR {
+			start = 1.15
+		}
 		all = append(all,
 			target{outsideMiB, ours, pm2, 0.2, true},
-			target{first, ours, nodeAlone, 1.3, true})
+			target{first, ours, nodeAlone, start, true})
 	}
 	return all
 }
 
-// reached returns whether a ratio is as good as the target asks.
-func (t target) reached(ratio float64) bool {
-	if t.atMost {
-		return ratio <= t.bound
+// of returns what is held against the target.
+func (t target) of(f figures, ours string) stat {
+	if t.theirs == "" {
+		return f.stat(t.figure, ours)
 	}
-	return ratio >= t.bound
+	return f.ratio(t.figure, ours, t.theirs)
 }
 
-// verdict says whether the ratio of the medians reaches the target, and where
+// reached returns whether a value is as good as the target asks.
+func (t target) reached(value float64) bool {
+	if t.atMost {
+		return value <= t.bound
+	}
+	return value >= t.bound
+}
+
+// verdict says whether what was seen reaches the target, and where
 // it does not, whether some round does: then a quieter machine may decide.
 func (t target) verdict(r stat) string {
 	switch {
@@ -56,14 +98,29 @@ func (t target) verdict(r stat) string {
 	}
 }
 
-func (f figures) printTargets() {
-	fmt.Println("\n| target | wanted | seen (min..max of rounds) | |\n|---|---:|---:|---|")
-	for _, t := range targets() {
+// printTargets prints a row for each target, with the earlier nodeinit beside the
+// present one if it was measured.
+func (f figures) printTargets(all []target) {
+	seen := []string{""}
+	fmt.Print("\n| target | wanted |")
+	if f.hasBefore() {
+		seen = []string{before, ""}
+		fmt.Print(" before |")
+	}
+	fmt.Printf(" seen (min..max of rounds) | |\n|---|%s---|\n", strings.Repeat("---:|", 1+len(seen)))
+	for _, t := range all {
+		fmt.Printf("| %s, %s", t.figure, t.ours)
+		if t.theirs != "" {
+			fmt.Printf(" / %s", t.theirs)
+		}
 		sign := ">="
 		if t.atMost {
 			sign = "<="
 		}
-		r := f.ratio(t.figure, t.ours, t.theirs)
-		fmt.Printf("| %s, %s / %s | %s %.1f | %s | %s |\n", t.figure, t.ours, t.theirs, sign, t.bound, r, t.verdict(r))
+		fmt.Printf(" | %s %g |", sign, t.bound)
+		for _, suffix := range seen {
+			fmt.Printf(" %s |", t.of(f, t.ours+suffix))
+		}
+		fmt.Printf(" %s |\n", t.verdict(t.of(f, t.ours)))
 	}
 }

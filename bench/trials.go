@@ -25,6 +25,7 @@ const (
 	outsideMiB = "memory outside workers (MiB)"
 	allMiB     = "memory of all (MiB)"
 	first      = "first answer (ms)"
+	firstFault = "minor faults until the first answer"
 	oneByOne   = "one after another"
 	atOnce     = "all at once"
 	fewest     = ": fewest connections of a worker"
@@ -53,7 +54,7 @@ func (c contender) with(workers int, run func(g *group) error, env ...string) er
 
 // workersOf is how many of n workers a contender can have.
 func (c contender) workersOf(n int) int {
-	if c.name == nodeAlone {
+	if c.single {
 		return 1
 	}
 	return n
@@ -169,7 +170,8 @@ func (g *group) addrsOfWorkers() (addrs []string, err error) {
 	return addrs, nil
 }
 
-// firstAnswer measures the time from the start to the first answer with 200.
+// firstAnswer measures the time from the start to the first answer with 200, and
+// the minor faults of all processes until then.
 func firstAnswer(c contender, f figures) error {
 	g, err := c.start(c.workersOf(2))
 	if err != nil {
@@ -184,6 +186,18 @@ func firstAnswer(c contender, f figures) error {
 		_, err = server.Ask(fd)
 		return err == nil, nil
 	})
-	f.add(first, c.name, time.Since(g.began).Seconds()*1000)
+	took := time.Since(g.began)
+	if err != nil {
+		return g.end(err)
+	}
+	f.add(first, c.name, milliseconds(took))
+	all, err := server.Descendants(g.cmd.Process.Pid)
+	if err != nil {
+		return g.end(err)
+	}
+	faults, err := minorFaults(all)
+	if err == nil {
+		f.add(firstFault, c.name, faults)
+	}
 	return g.end(err)
 }

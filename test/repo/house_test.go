@@ -33,6 +33,7 @@ var mayImport = map[string][]string{
 	"test/harness":      {"internal/testproc"},
 	"test/deploy":       {},
 	"bench":             {"bench/server", "bench/operate", "internal/testproc"},
+	"bench/bare":        {},
 	"bench/operate":     {"bench/server", "internal/testproc"},
 	"bench/server":      {"internal/testproc"},
 }
