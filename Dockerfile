@@ -10,7 +10,7 @@ COPY . .
 ARG TARGETARCH
 # With the flags of the Makefile.
 RUN CGO_ENABLED=0 GOARCH=$TARGETARCH go build -trimpath -tags nethttpomithttp2 -ldflags="-s -w" \
-    -gcflags=all=-l -gcflags=runtime/...= -gcflags=github.com/nodeinit/nodeinit/cluster= -o /nodeinit ./cmd/nodeinit
+    -gcflags=all=-l -gcflags=runtime/...= -gcflags=github.com/nodeinit/nodeinit/cluster= -gcflags=bytes= -o /nodeinit ./cmd/nodeinit
 
 FROM scratch
 COPY --from=build /nodeinit /nodeinit

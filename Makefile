@@ -2,7 +2,7 @@
 
 # HTTP/2 is left out of net/http: nodeinit talks HTTP/1.1 only, and it is a tenth of the binary. Without
 # inlining, but for where each connection passes, it is 330 KB smaller.
-SMALL = -gcflags=all=-l -gcflags=runtime/...= -gcflags=github.com/nodeinit/nodeinit/cluster=
+SMALL = -gcflags=all=-l -gcflags=runtime/...= -gcflags=github.com/nodeinit/nodeinit/cluster= -gcflags=bytes=
 BUILD = CGO_ENABLED=0 go build -trimpath -tags nethttpomithttp2 $(SMALL) -ldflags="-s -w"
 PORT ?= 3000
 export PORT

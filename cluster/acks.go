@@ -67,13 +67,14 @@ func (a *acks) add(h handover) {
 // take removes and returns the connection with number seq. It is not there if it
 // was never handed over, or was reclaimed.
 func (a *acks) take(seq int64) (h handover, ok bool) {
-	i := slices.IndexFunc(a.pending, func(h handover) bool { return h.seq == seq })
-	if i < 0 {
-		return handover{}, false
+	for i := range a.pending { // IndexFunc would copy each
+		if a.pending[i].seq == seq {
+			h = a.pending[i]
+			a.pending = slices.Delete(a.pending, i, i+1)
+			return h, true
+		}
 	}
-	h = a.pending[i]
-	a.pending = slices.Delete(a.pending, i, i+1)
-	return h, true
+	return handover{}, false
 }
 
 // trackHandle records that a frame with a descriptor was sent: number is the seq

@@ -3,6 +3,7 @@ package cluster
 import (
 	"sync"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -50,7 +51,8 @@ func (c *closer) run() {
 		c.fds = nil
 		c.mu.Unlock()
 		for _, fd := range fds {
-			closeConnection(fd)
+			_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &noLinger) // files have no such option
+			_ = unix.Close(fd)
 		}
 		if ending {
 			return
@@ -82,9 +84,10 @@ func (c *closer) overloaded() bool {
 // noLinger is SO_LINGER off.
 var noLinger unix.Linger
 
-// closeConnection closes fd without waiting for the peer: the kernel goes on sending what
-// is not sent yet (socket(7), SO_LINGER). Files have no such option.
+// closeConnection closes a connection without waiting for the peer: the kernel goes on
+// sending what is not sent yet (socket(7), SO_LINGER). As it does not block, Go's runtime
+// need not know of the system calls; see poller.waitEvents.
 func closeConnection(fd int) {
-	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &noLinger)
-	_ = unix.Close(fd)
+	_, _, _ = unix.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_LINGER, uintptr(unsafe.Pointer(&noLinger)), unsafe.Sizeof(noLinger), 0)
+	_, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0)
 }

@@ -210,10 +210,16 @@ func nameOf(fd int) *sockname {
 }
 
 // accept accepts a connection. Unlike unix.Accept4 it does not get the peer's address, and
-// allocates nothing.
-func accept(fd int) (int, error) {
+// allocates nothing. It does not block: fd must have O_NONBLOCK. So Go's runtime need not
+// know of the system call; see poller.waitEvents.
+func accept(fd int) (int, error) { return acceptWith(unix.RawSyscall6, fd) }
+
+// acceptInherited is accept for a socket whose O_NONBLOCK other processes can clear.
+func acceptInherited(fd int) (int, error) { return acceptWith(unix.Syscall6, fd) }
+
+func acceptWith(call func(trap, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2 uintptr, err unix.Errno), fd int) (int, error) {
 	for {
-		n, _, errno := unix.Syscall6(unix.SYS_ACCEPT4, uintptr(fd), 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+		n, _, errno := call(unix.SYS_ACCEPT4, uintptr(fd), 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
 		switch errno {
 		case 0:
 			return int(n), nil

@@ -22,8 +22,9 @@ type socket struct {
 // former socket.
 type listener struct {
 	socket
-	poller *poller
-	former []socket // oldest first
+	poller    *poller
+	inherited bool     // other processes have the socket too
+	former    []socket // oldest first
 }
 
 // replace makes next the socket. The one so far is served first; see accept.
@@ -51,6 +52,9 @@ func (l *listener) accept() (int, error) {
 		default:
 			l.closeFormer(i)
 		}
+	}
+	if l.inherited {
+		return acceptInherited(l.fd)
 	}
 	return accept(l.fd)
 }

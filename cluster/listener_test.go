@@ -2,8 +2,10 @@ package cluster
 
 import (
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -90,4 +92,41 @@ func TestListenerKeepsFewFormer(t *testing.T) {
 		}
 	}
 	l.close()
+}
+
+// Another process may clear O_NONBLOCK of an inherited socket. A blocked accept then stops
+// nothing else of nodeinit, such as a garbage collection.
+func TestInheritedAcceptBlocks(t *testing.T) {
+	t.Parallel()
+	own, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer own.Close()
+	file, err := own.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	l := &listener{socket: socket{fd: int(file.Fd())}, inherited: true}
+	if err := unix.SetNonblock(l.fd, false); err != nil {
+		t.Fatal(err)
+	}
+	ready, accepted := make(chan struct{}), make(chan error)
+	go func() {
+		close(ready)
+		fd, err := l.accept()
+		closeFD(fd)
+		accepted <- err
+	}()
+	<-ready
+	runtime.GC()
+	c, err := net.Dial("tcp", own.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := <-accepted; err != nil {
+		t.Error(err)
+	}
 }

@@ -84,6 +84,9 @@ func (s *server) nextWorker(now time.Time, except []*Worker) *Worker {
 			w.acks.readDeferred(s.primary.round)
 		}
 		if s.canTake(w, now, except) {
+			if len(w.acks.pending) == 0 {
+				return w // as bestWorker would
+			}
 			break
 		}
 	}
@@ -101,15 +104,14 @@ func (s *server) nextWorker(now time.Time, except []*Worker) *Worker {
 // the first that can take one.
 func (s *server) bestWorker(now time.Time, except []*Worker) (best *Worker) {
 	for _, w := range s.workers {
-		if !s.canTake(w, now, except) {
+		busy := len(w.acks.pending) > 0
+		if busy && best != nil || !s.canTake(w, now, except) {
 			continue
 		}
-		if len(w.acks.pending) == 0 {
+		if !busy {
 			return w
 		}
-		if best == nil {
-			best = w
-		}
+		best = w
 	}
 	return best
 }

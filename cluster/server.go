@@ -42,7 +42,7 @@ func (p *Primary) newServer(q query) (*server, error) {
 	s := &server{
 		primary: p, id: q.id(), query: q, balance: p.balanceFor(q), key: strconv.Itoa(p.lastKey),
 		where: q.where(), anyPort: q.port == 0 && q.fd < 0, reservedSlots: make(reservations),
-		listener: listener{socket: socket{fd: -1}, poller: &p.poller},
+		listener: listener{socket: socket{fd: -1}, poller: &p.poller, inherited: q.fd >= 0},
 	}
 	s.group = group{byAddress: s.balance == IPHash, fds: make(map[int]int)}
 	if !s.balance.perSlot() {
