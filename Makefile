@@ -3,7 +3,7 @@
 # HTTP/2 is left out of net/http: nodeinit talks HTTP/1.1 only, and it is a tenth of the binary. Without
 # inlining, but for where each connection passes, it is 330 KB smaller.
 SMALL = -gcflags=all=-l -gcflags=runtime/...= -gcflags=github.com/nodeinit/nodeinit/cluster=
-BUILD = CGO_ENABLED=0 go build -trimpath -tags nethttpomithttp2 $(SMALL) -ldflags="-s -w"
+BUILD = CGO_ENABLED=0 go build -trimpath $(SMALL) -ldflags="-s -w"
 PORT ?= 3000
 export PORT
 
