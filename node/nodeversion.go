@@ -53,14 +53,14 @@ func (e environment) nodeVersion(name string) (major, minor int, ok bool) {
 	if err != nil {
 		return 0, 0, false
 	}
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
-	}
 	if file, err := exec.OpenRegular(path); err == nil {
 		defer file.Close()
 		if _, err := fmt.Sscanf(findVersion(readOnlyData(file)), "%d.%d.", &major, &minor); err == nil {
 			return major, minor, true
 		}
+	}
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
 	}
 	header := contents(filepath.Join(filepath.Dir(path), "../include/node/node_version.h"))
 	words := strings.Join(strings.Fields(header), " ")

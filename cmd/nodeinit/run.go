@@ -49,7 +49,7 @@ func (a *app) supervise(argv []string) int {
 	a.warnSettings(log)
 	a.becomeSubreaper(log)
 	source := a.limits()
-	limits, before := source.Read(), source.Group.Stats()
+	limits, before := source.Read(), source.Group.Baseline()
 	p, err := plan.New(a.config, limits, a.identify(argv))
 	if err != nil {
 		return a.usageError(err)

@@ -15,13 +15,14 @@ const module = "github.com/nodeinit/nodeinit/"
 // mayImport are the packages of the repository, and which of them each may import.
 var mayImport = map[string][]string{
 	"cmd/nodeinit": {
-		"config", "plan", "node", "supervisor", "exec", "cluster", "signals", "reaper", "cgroup", "logs", "threads",
+		"config", "plan", "node", "supervisor", "exec", "cluster", "signals", "reaper", "cgroup", "logs", "threads", "files",
 	},
 	"plan":       {"config", "node", "cgroup", "logs"},
 	"config":     {"signals"},
 	"node":       {"exec"},
 	"supervisor": {"cluster", "cgroup", "logs", "signals"},
-	"exec":       {"reaper", "threads"},
+	"exec":       {"reaper", "threads", "files"},
+	"files":      {},
 	"signals":    {},
 	"reaper":     {},
 	"cgroup":     {},
