@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -99,7 +100,7 @@ func (d Dir) path(op, name string) (string, error) {
 	if !fs.ValidPath(name) {
 		return "", &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid}
 	}
-	return string(d) + "/" + name, nil
+	return strings.TrimSuffix(string(d), "/") + "/" + name, nil
 }
 
 // Read returns the contents of a file, of which it reads at most limit bytes.
