@@ -98,7 +98,7 @@ func (c Command) forkExec() (int, error) {
 		Sys:   &syscall.SysProcAttr{Setpgid: true, Foreground: !c.Background && inForeground(), Credential: c.Credential},
 	}
 	if c.Background {
-		null, err := os.Open(os.DevNull)
+		null, err := files.Open(os.DevNull, 0)
 		if err != nil {
 			return 0, err
 		}

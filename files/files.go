@@ -58,6 +58,9 @@ func (f *File) result(p []byte, call func() (int, error)) (int, error) {
 	return n, nil
 }
 
+// Fd returns the descriptor of f, which f owns.
+func (f *File) Fd() uintptr { return uintptr(f.fd) }
+
 // IsRegular reports whether f is a regular file.
 func (f *File) IsRegular() bool {
 	var stat unix.Stat_t
