@@ -2,8 +2,9 @@ package node
 
 import (
 	"bytes"
+	"encoding/binary"
 	"io"
-	"unsafe"
+	"strings"
 )
 
 // Limits on what is read of a file.
@@ -15,8 +16,7 @@ const (
 	maxData     = 4 << 20 // bytes of the read-only data
 )
 
-// Of a 64-bit ELF file (elf(5)), the fields that are used. All have their natural
-// alignment, so that Go's layout is that of the file.
+// Of a 64-bit ELF file (elf(5)), the fields that are used.
 type (
 	elfHeader struct {
 		Ident, _                             [16]byte
@@ -42,23 +42,23 @@ type (
 // readELF reads the header of a 64-bit ELF file for this machine. debug/elf would add
 // 0.3 MB to the binary.
 func readELF(f io.ReaderAt) (header elfHeader, ok bool) {
-	ok = readAt(f, 0, unsafe.Slice(&header, 1))
-	return header, ok && bytes.HasPrefix(header.Ident[:], []byte("\x7fELF\x02"))
+	err := readAt(f, 0, &header)
+	return header, err == nil && bytes.HasPrefix(header.Ident[:], []byte("\x7fELF\x02"))
 }
 
 // readOnlyData returns the first maxData bytes of the section .rodata of an ELF file,
 // nothing of any other file.
-func readOnlyData(f io.ReaderAt) *io.SectionReader {
-	none := io.NewSectionReader(f, 0, 0)
+func readOnlyData(f io.ReaderAt) io.Reader {
+	none := strings.NewReader("")
 	header, ok := readELF(f)
 	sections := make([]elfSection, min(header.Shnum, maxSections))
-	if !ok || uintptr(header.Shentsize) != unsafe.Sizeof(elfSection{}) || int(header.NameSection) >= len(sections) ||
-		!readAt(f, header.Shoff, sections) {
+	if !ok || int(header.Shentsize) != binary.Size(elfSection{}) || int(header.NameSection) >= len(sections) ||
+		readAt(f, header.Shoff, sections) != nil {
 		return none
 	}
 	names := sections[header.NameSection]
 	text := make([]byte, min(names.Size, maxNames))
-	if !readAt(f, names.Offset, text) {
+	if readAt(f, names.Offset, text) != nil {
 		return none
 	}
 	for _, s := range sections {
@@ -73,7 +73,7 @@ func readOnlyData(f io.ReaderAt) *io.SectionReader {
 func hasNote(f io.ReaderAt, name string) bool {
 	header, ok := readELF(f)
 	segments := make([]elfSegment, min(header.Phnum, maxSegments))
-	if !ok || !readAt(f, header.Phoff, segments) {
+	if !ok || readAt(f, header.Phoff, segments) != nil {
 		return false
 	}
 	for _, s := range segments {
@@ -91,11 +91,11 @@ func isAmong(f io.ReaderAt, name string, at, end uint64) bool {
 	padded := func(n uint32) uint64 { return (uint64(n) + 3) &^ 3 }
 	for range maxNotes {
 		var note struct{ NameSize, Size, Type uint32 }
-		if at+headerSize > end || !readAt(f, at, unsafe.Slice(&note, 1)) {
+		if at+headerSize > end || readAt(f, at, &note) != nil {
 			return false
 		}
 		text := make([]byte, len(name))
-		if int64(note.NameSize) == int64(len(name)) && readAt(f, at+headerSize, text) && string(text) == name {
+		if int64(note.NameSize) == int64(len(name)) && readAt(f, at+headerSize, text) == nil && string(text) == name {
 			return true
 		}
 		at += headerSize + padded(note.NameSize) + padded(note.Size)
@@ -103,10 +103,6 @@ func isAmong(f io.ReaderAt, name string, at, end uint64) bool {
 	return false
 }
 
-// readAt fills to, of a type without pointers, with what is at that offset in f. It
-// reports whether there is as much.
-func readAt[T any](f io.ReaderAt, at uint64, to []T) bool {
-	data := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(to))), len(to)*int(unsafe.Sizeof(*new(T))))
-	n, _ := f.ReadAt(data, int64(at))
-	return n == len(data)
+func readAt(f io.ReaderAt, at uint64, to any) error {
+	return binary.Read(io.NewSectionReader(f, int64(at), int64(binary.Size(to))), binary.NativeEndian, to)
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/nodeinit/nodeinit/exec"
@@ -54,56 +53,28 @@ func (e environment) nodeVersion(name string) (major, minor int, ok bool) {
 	if err != nil {
 		return 0, 0, false
 	}
-	if file, err := exec.OpenRegular(path); err == nil {
-		defer file.Close()
-		if major, minor, ok := parseVersion(findVersion(readOnlyData(file))); ok {
-			return major, minor, true
-		}
-	}
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
+	}
+	if file, err := exec.OpenRegular(path); err == nil {
+		defer file.Close()
+		if _, err := fmt.Sscanf(findVersion(readOnlyData(file)), "%d.%d.", &major, &minor); err == nil {
+			return major, minor, true
+		}
 	}
 	header := contents(filepath.Join(filepath.Dir(path), "../include/node/node_version.h"))
 	words := strings.Join(strings.Fields(header), " ")
 	_, numbers, _ := strings.Cut(words, "#define NODE_MAJOR_VERSION ")
-	return parseVersion(strings.Replace(numbers, " #define NODE_MINOR_VERSION ", ".", 1))
+	_, err = fmt.Sscanf(numbers, "%d #define NODE_MINOR_VERSION %d", &major, &minor)
+	return major, minor, err == nil
 }
-
-// parseVersion parses the beginning of text, such as 24.21.0; what follows the second
-// number does not matter.
-func parseVersion(text string) (major, minor int, ok bool) {
-	first, rest, _ := strings.Cut(text, ".")
-	end := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' })
-	if end < 0 {
-		end = len(rest)
-	}
-	major, err1 := strconv.Atoi(first)
-	minor, err2 := strconv.Atoi(rest[:end])
-	return major, minor, err1 == nil && err2 == nil
-}
-
-// versionAt is where to begin to look for the version: Node 18 to 26 have it 440 to
-// 740 KiB after the beginning of their read-only data, as far as seen.
-const versionAt = 420 << 10
 
 // findVersion returns the version that Node 18 to 26 have in their read-only data
-// (src/tracing: "node.js/v18.17.1"), and what follows it; "" if it is not in r.
-func findVersion(r io.ReadSeeker) string {
-	for _, start := range []int64{versionAt, 0} {
-		if _, err := r.Seek(start, io.SeekStart); err == nil {
-			if version := nextVersion(r); version != "" {
-				return version
-			}
-		}
-	}
-	return ""
-}
-
-// nextVersion is findVersion from where r is. A larger buffer would be slower: each new
-// page of it costs a page fault.
-func nextVersion(r io.Reader) string {
+// (src/tracing: "node.js/v18.17.1"), in the first megabyte as far as seen, and what
+// follows it; "" if it is not in r.
+func findVersion(r io.Reader) string {
 	const mark, maxVersion = "node.js/v", 32
-	buffer := make([]byte, 0, 1<<14)
+	buffer := make([]byte, 0, 1<<17)
 	for {
 		n, err := io.ReadFull(r, buffer[len(buffer):cap(buffer)])
 		buffer = buffer[:len(buffer)+n]

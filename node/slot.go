@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -66,12 +64,11 @@ func ChannelFD(join Join, inherited []int) int {
 // BelowNodeinit reports whether this process was started by a worker of another
 // nodeinit that is to join late: it has inherited the channel, named in env.
 func BelowNodeinit(env []string) bool {
-	fdText, rest, _ := strings.Cut(exec.Getenv(env, "NODEINIT_CHANNEL"), ":")
-	inode, _, _ := strings.Cut(rest, ":")
-	fd, err := strconv.Atoi(fdText)
-	if err != nil {
+	var fd, id int
+	var inode uint64
+	if _, err := fmt.Sscanf(exec.Getenv(env, "NODEINIT_CHANNEL"), "%d:%d:%d", &fd, &inode, &id); err != nil {
 		return false
 	}
 	var stat unix.Stat_t
-	return unix.Fstat(fd, &stat) == nil && strconv.FormatUint(stat.Ino, 10) == inode
+	return unix.Fstat(fd, &stat) == nil && stat.Ino == inode
 }
