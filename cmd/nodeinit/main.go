@@ -7,6 +7,7 @@ import (
 
 	"github.com/nodeinit/nodeinit/signals"
 	"github.com/nodeinit/nodeinit/threads"
+	_ "github.com/nodeinit/nodeinit/threads/one" // GOMAXPROCS is 1 from the start
 )
 
 // threadCount is how many threads nodeinit has for as long as it lives. Three are
