@@ -9,7 +9,7 @@ RUN go mod download
 COPY . .
 ARG TARGETARCH
 # With the flags of the Makefile.
-RUN CGO_ENABLED=0 GOARCH=$TARGETARCH go build -trimpath -tags nethttpomithttp2 -ldflags="-s -w" \
+RUN CGO_ENABLED=0 GOARCH=$TARGETARCH go build -trimpath -ldflags="-s -w -funcalign=16" \
     -gcflags=all=-l -gcflags=runtime/...= -gcflags=github.com/nodeinit/nodeinit/cluster= -gcflags=bytes= -o /nodeinit ./cmd/nodeinit
 
 FROM scratch

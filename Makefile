@@ -1,13 +1,13 @@
 # make run and make test do all set-up; the rest is for people who work on nodeinit.
 
-# HTTP/2 is left out of net/http: nodeinit talks HTTP/1.1 only, and it is a tenth of the binary. Without
-# inlining, but for where each connection passes, it is 330 KB smaller.
+# Without inlining, but for where each connection passes, the binary is 140 KB smaller, and with functions
+# at multiples of 16 instead of 32 bytes 57 KB. Neither can be seen in page faults or in the time of a start.
 SMALL = -gcflags=all=-l -gcflags=runtime/...= -gcflags=github.com/nodeinit/nodeinit/cluster= -gcflags=bytes=
-BUILD = CGO_ENABLED=0 go build -trimpath -tags nethttpomithttp2 $(SMALL) -ldflags="-s -w"
+BUILD = CGO_ENABLED=0 go build -trimpath $(SMALL) -ldflags="-s -w -funcalign=16"
 PORT ?= 3000
 export PORT
 
-SOURCES = go.mod go.sum $(shell find cmd config plan supervisor cluster node exec signals reaper threads cgroup logs -name '*.go' ! -name '*_test.go' -o -name '*.js' -o -name help.txt)
+SOURCES = go.mod go.sum $(shell find cmd config plan supervisor cluster node exec files signals reaper threads cgroup logs -name '*.go' ! -name '*_test.go' -o -name '*.js' -o -name help.txt)
 
 .PHONY: run build test test-fast bench bench-cluster bench-operate clean
 

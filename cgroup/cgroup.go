@@ -72,6 +72,9 @@ func (r *reader) locate(controller string, memberships map[string]string, mounts
 	if _, ok := memberships[key]; !ok {
 		version, key = 2, unified
 	}
+	if version == 2 && r.v2.version == 2 {
+		return r.v2 // of another controller
+	}
 	own, ok := memberships[key]
 	if !ok {
 		r.warn(fmt.Errorf("no %s controller in /proc/self/cgroup", controller))
@@ -86,6 +89,9 @@ func (r *reader) locate(controller string, memberships map[string]string, mounts
 			best = l
 			best.version = version
 		}
+	}
+	if version == 2 {
+		r.v2 = best
 	}
 	switch {
 	case best.version == 0:

@@ -3,10 +3,7 @@ package cgroup
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"time"
 )
 
@@ -30,33 +27,6 @@ func ECS(ctx context.Context, uri string) (cpus float64, memory int64, err error
 		return 0, 0, fmt.Errorf("read ECS task metadata: %w", err)
 	}
 	return cpus, memory, nil
-}
-
-// get reads url directly: without a proxy from the environment and without following
-// redirects.
-func get(ctx context.Context, url string) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, err
-	}
-	client := http.Client{
-		Transport:     &http.Transport{DisableKeepAlives: true, MaxResponseHeaderBytes: 64 << 10},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("status %s", response.Status)
-	}
-	const maxBody = 1 << 20
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
-	if err == nil && len(body) > maxBody {
-		err = errors.New("answer is longer than 1 MiB")
-	}
-	return body, err
 }
 
 // parseTask returns the Limits of the task. Those of its containers are shares, which

@@ -1,6 +1,7 @@
 package cgroup
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -17,15 +18,18 @@ const (
 )
 
 // A reader reads files and collects warnings about those that it cannot read or parse.
+// One goroutine may use it.
 type reader struct {
 	root     fs.FS // rooted at "/"
 	warnings []string
+	v2       location     // of the unified hierarchy, once it was found
+	buffer   bytes.Buffer // for one file after the other: there are some twenty at the start
 }
 
 // read returns the contents of the file with that absolute path, if it can be read
 // and has at most limit bytes.
 func (r *reader) read(file string, limit int64) (string, bool) {
-	text, err := readAll(r.root, file, limit)
+	text, err := r.readAll(file, limit)
 	r.check(file, err)
 	return text, err == nil
 }
@@ -33,7 +37,7 @@ func (r *reader) read(file string, limit int64) (string, bool) {
 // readIfAny is read without a warning where the file does not exist: a cgroup without
 // the file has no such limit (the root, or one without that controller).
 func (r *reader) readIfAny(file string) (string, bool) {
-	text, err := readAll(r.root, file, maxFile)
+	text, err := r.readAll(file, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", false
 	}
@@ -62,20 +66,20 @@ func (r *reader) isDir(file string) bool {
 	return err == nil && info.IsDir()
 }
 
-func readAll(root fs.FS, file string, limit int64) (string, error) {
-	f, err := root.Open(name(file))
+func (r *reader) readAll(file string, limit int64) (string, error) {
+	f, err := r.root.Open(name(file))
 	if err != nil {
 		return "", withoutPath(err)
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil {
+	r.buffer.Reset()
+	if _, err := r.buffer.ReadFrom(io.LimitReader(f, limit+1)); err != nil {
 		return "", withoutPath(err)
 	}
-	if int64(len(text)) > limit {
+	if int64(r.buffer.Len()) > limit {
 		return "", fmt.Errorf("longer than %d KiB", limit>>10)
 	}
-	return string(text), nil
+	return r.buffer.String(), nil
 }
 
 // withoutPath returns the cause alone: callers add the path.

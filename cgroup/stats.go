@@ -77,48 +77,59 @@ func (s Stats) ThrottledAbove(before Stats) Counter {
 
 // Stats reads the current counters.
 func (g *Group) Stats() Stats {
-	var s Stats
-	cpu, memory := g.own(g.cpu), g.own(g.memory)
-	if g.cpu.version == 1 {
-		s.readCPUV1(cpu)
-	} else {
-		s.readCPU(cpu)
+	r := reader{root: g.root}
+	cpu, memory := g.own(&r, g.cpu), g.own(&r, g.memory)
+	s := count(cpu, memory)
+	if cpu.version == 2 {
+		s.CPUPressure = parsePressure(cpu.read("cpu.pressure"))
 	}
-	if g.memory.version == 1 {
+	switch memory.version {
+	case 1:
 		s.readMemoryV1(memory)
-	} else {
-		s.readMemory(memory)
+	case 2:
+		s.MemoryCurrent = number(memory.read("memory.current"))
+		s.MemoryPeak = number(memory.read("memory.peak"))
+		s.MemoryPressure = parsePressure(memory.read("memory.pressure"))
 	}
 	return s
 }
 
-func (s *Stats) readCPU(f files) {
-	stat := f.read("cpu.stat")
-	s.Periods = counter(stat, "nr_periods")
-	s.Throttled = counter(stat, "nr_throttled")
-	s.ThrottledTime = counter(stat, "throttled_usec").microseconds()
-	// kernel/sched/core.c, cpu_local_stat_show
-	s.ThrottledAny = counter(f.read("cpu.stat.local"), "throttled_usec").microseconds()
-	s.CPUPressure = parsePressure(f.read("cpu.pressure"))
+// Baseline reads what later Stats are compared with, and OOMGroup: half of the files.
+// All else is unknown.
+func (g *Group) Baseline() Stats {
+	r := reader{root: g.root}
+	return count(g.own(&r, g.cpu), g.own(&r, g.memory))
 }
 
-func (s *Stats) readCPUV1(f files) {
-	stat := f.read("cpu.stat")
+// count reads what Baseline returns.
+func count(cpu, memory files) (s Stats) {
+	stat := cpu.read("cpu.stat")
 	s.Periods = counter(stat, "nr_periods")
 	s.Throttled = counter(stat, "nr_throttled")
-	s.ThrottledTime = counter(stat, "throttled_time") // nanoseconds
-}
-
-func (s *Stats) readMemory(f files) {
-	// Not memory.events.local, which does not count cgroups that the application
-	// creates below its own.
-	events := f.read("memory.events")
-	s.OOM = counter(events, "oom")
-	s.OOMKill = counter(events, "oom_kill")
-	s.MemoryCurrent = number(f.read("memory.current"))
-	s.MemoryPeak = number(f.read("memory.peak"))
-	s.OOMGroup = number(f.read("memory.oom.group")).Value == 1
-	s.MemoryPressure = parsePressure(f.read("memory.pressure"))
+	switch cpu.version {
+	case 1:
+		s.ThrottledTime = counter(stat, "throttled_time") // nanoseconds
+	case 2:
+		s.ThrottledTime = counter(stat, "throttled_usec").microseconds()
+		// kernel/sched/core.c, cpu_local_stat_show
+		s.ThrottledAny = counter(cpu.read("cpu.stat.local"), "throttled_usec").microseconds()
+	}
+	switch memory.version {
+	case 1:
+		s.OOMKill = counter(memory.read("memory.oom_control"), "oom_kill")
+		s.Failcnt = number(memory.read("memory.failcnt"))
+		if s.Failcnt.Known {
+			s.Failcnt.Value += number(memory.read("memory.memsw.failcnt")).Value
+		}
+	case 2:
+		// Not memory.events.local, which does not count cgroups that the application
+		// creates below its own.
+		events := memory.read("memory.events")
+		s.OOM = counter(events, "oom")
+		s.OOMKill = counter(events, "oom_kill")
+		s.OOMGroup = number(memory.read("memory.oom.group")).Value == 1
+	}
+	return s
 }
 
 // readMemoryV1 also reads the limit on memory and swap together. The kernel charges
@@ -127,11 +138,6 @@ func (s *Stats) readMemory(f files) {
 // kernels then count no failure (seen on 6.18; mem_cgroup_css_alloc sets track_failcnt
 // for memory alone), so the peak is compared too.
 func (s *Stats) readMemoryV1(f files) {
-	s.OOMKill = counter(f.read("memory.oom_control"), "oom_kill")
-	s.Failcnt = number(f.read("memory.failcnt"))
-	if s.Failcnt.Known {
-		s.Failcnt.Value += number(f.read("memory.memsw.failcnt")).Value
-	}
 	peak := number(f.read("memory.memsw.max_usage_in_bytes"))
 	limit, _ := parseMemory(f.read("memory.memsw.limit_in_bytes"))
 	s.swapPeaked = limit > 0 && peak.Value+slack >= uint64(limit)
@@ -145,25 +151,26 @@ const slack = 8 * 64 << 10
 
 // files are the files of one cgroup.
 type files struct {
-	group *Group
-	dir   string // "" for none
+	version int // 1 or 2; 0 for none
+	reader  *reader
+	dir     string
 }
 
 // own returns the files of the process's own cgroup.
-func (g *Group) own(l location) files {
-	if l.version == 0 || l.first != self {
+func (g *Group) own(r *reader, l location) files {
+	if l.first != self {
 		return files{}
 	}
-	return files{g, l.levels[0]}
+	return files{l.version, r, l.levels[0]}
 }
 
 // read returns "" if the file cannot be read. Without pressure accounting, for
 // example, reading gives EOPNOTSUPP (kernel/sched/psi.c).
 func (f files) read(file string) string {
-	if f.dir == "" {
+	if f.version == 0 {
 		return ""
 	}
-	text, err := readAll(f.group.root, f.dir+"/"+file, maxFile)
+	text, err := f.reader.readAll(f.dir+"/"+file, maxFile)
 	if err != nil {
 		return ""
 	}

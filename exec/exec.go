@@ -25,6 +25,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nodeinit/nodeinit/files"
 	"github.com/nodeinit/nodeinit/reaper"
 	"github.com/nodeinit/nodeinit/threads"
 )
@@ -97,7 +98,7 @@ func (c Command) forkExec() (int, error) {
 		Sys:   &syscall.SysProcAttr{Setpgid: true, Foreground: !c.Background && inForeground(), Credential: c.Credential},
 	}
 	if c.Background {
-		null, err := os.Open(os.DevNull)
+		null, err := files.Open(os.DevNull, 0)
 		if err != nil {
 			return 0, err
 		}
@@ -195,10 +196,10 @@ func defaultSignals() (undo func(), err error) {
 // needs no privilege. A failure has no consequence.
 func raiseOOMScore(pid int) {
 	const step, maxScore = 10, 1000 // proc_pid_oom_score_adj(5)
-	own, _ := os.ReadFile("/proc/self/oom_score_adj")
+	own, _ := files.Read("/proc/self/oom_score_adj", 64)
 	score, err := strconv.Atoi(strings.TrimSpace(string(own)))
 	if err != nil || !reaper.ProcIsOurs() {
 		return
 	}
-	_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), strconv.AppendInt(nil, int64(min(score+step, maxScore)), 10), 0)
+	_ = files.Write(fmt.Sprintf("/proc/%d/oom_score_adj", pid), strconv.AppendInt(nil, int64(min(score+step, maxScore)), 10))
 }

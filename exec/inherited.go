@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/files"
 )
 
 // Inherited returns the descriptors above 2 that were passed to this process, for
@@ -13,10 +15,13 @@ import (
 // sets on all that it opens. Without /proc there are none.
 func Inherited() []int {
 	var fds []int
-	entries, _ := os.ReadDir("/proc/self/fd")
-	for _, entry := range entries {
-		fd, _ := strconv.Atoi(entry.Name())
-		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); fd > 2 && err == nil && flags&unix.FD_CLOEXEC == 0 {
+	names, _ := files.Names("/proc/self/fd")
+	for _, name := range names {
+		fd, _ := strconv.Atoi(name)
+		if fd <= 2 {
+			continue
+		}
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
 			fds = append(fds, fd)
 		}
 	}

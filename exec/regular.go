@@ -4,28 +4,31 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/files"
 )
 
 // OpenRegular opens a regular file for reading. Any other file (a FIFO as of bash
 // <(...), a terminal) is an error and is not opened: opening could block, would let
 // a writer that waits for a reader go on, and reading would take data from the
 // program.
-func OpenRegular(path string) (*os.File, error) {
-	notRegular := &os.PathError{Op: "open", Path: path, Err: errors.New("not a regular file")}
-	info, err := os.Stat(path)
+func OpenRegular(name string) (*files.File, error) {
+	notRegular := &os.PathError{Op: "open", Path: name, Err: errors.New("not a regular file")}
+	info, err := os.Stat(name)
 	if err != nil {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
 		return nil, notRegular
 	}
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	f, err := files.Open(name, unix.O_NONBLOCK|unix.O_NOCTTY)
 	if err != nil {
 		return nil, err
 	}
-	if info, err = f.Stat(); err != nil || !info.Mode().IsRegular() { // replaced since
+	if !f.IsRegular() { // replaced since
 		f.Close()
 		return nil, notRegular
 	}
@@ -34,8 +37,8 @@ func OpenRegular(path string) (*os.File, error) {
 
 // ReadHead returns the first limit bytes of a regular file, or all if it has fewer;
 // none if it cannot be read.
-func ReadHead(path string, limit int64) []byte {
-	f, err := OpenRegular(path)
+func ReadHead(name string, limit int64) []byte {
+	f, err := OpenRegular(name)
 	if err != nil {
 		return nil
 	}
@@ -47,11 +50,22 @@ func ReadHead(path string, limit int64) []byte {
 // WorkingDir returns the path of the working directory, "" if it has none: it was
 // removed, or its path is not accessible to this user. A child without a Dir starts
 // in it nevertheless.
+//
+// As with os.Getwd that is $PWD where it leads there, which keeps symbolic links.
 func WorkingDir() string {
-	dir, err := os.Getwd()
-	there, _ := os.Stat(dir) // nil, if that fails, is not the same as any file
-	if here, _ := os.Stat("."); err != nil || !os.SameFile(here, there) {
+	here, err := os.Stat(".")
+	if err != nil {
 		return ""
 	}
-	return dir
+	isHere := func(dir string) bool {
+		there, err := os.Stat(dir)
+		return err == nil && os.SameFile(here, there)
+	}
+	if dir := os.Getenv("PWD"); path.IsAbs(dir) && isHere(dir) {
+		return dir
+	}
+	if dir, err := unix.Getwd(); err == nil && isHere(dir) {
+		return dir
+	}
+	return ""
 }

@@ -15,9 +15,8 @@ func (c commandLine) executable() Program {
 	if err != nil {
 		return c.findNode()
 	}
-	first, _, _ := strings.Cut(string(exec.ReadHead(file, 256)), "\n")
-	line, isScript := strings.CutPrefix(first, "#!")
-	if !isScript && isSEA(file) {
+	line, isScript, isSEA := readExecutable(file)
+	if isSEA {
 		p := c.direct(RuntimeNode)
 		p.Single = true
 		return p
@@ -51,16 +50,21 @@ func (c commandLine) executable() Program {
 // https://nodejs.org/api/single-executable-applications.html
 const seaNote = "NODE_SEA_BLOB\x00"
 
-// isSEA reports whether file is a single executable application: Node with an
-// application in it. Such a program takes the channel but no --import, so that it
-// has no agent. isSEA reads a few headers of the 100 MB, of 64-bit files only.
-func isSEA(file string) bool {
+// readExecutable returns the interpreter, with its argument, that the first line of a
+// script names, or whether file is a single executable application: Node with an
+// application in it. Such a program takes the channel but no --import, so that it has
+// no agent. A few headers of its 100 MB are read, of 64-bit files only.
+func readExecutable(file string) (interpreter string, isScript, isSEA bool) {
 	f, err := exec.OpenRegular(file)
 	if err != nil {
-		return false
+		return "", false, false
 	}
 	defer f.Close()
-	return hasNote(f, seaNote)
+	head := make([]byte, 256) // as many as the kernel reads (BINPRM_BUF_SIZE)
+	n, _ := f.ReadAt(head, 0)
+	first, _, _ := strings.Cut(string(head[:n]), "\n")
+	interpreter, isScript = strings.CutPrefix(first, "#!")
+	return interpreter, isScript, !isScript && hasNote(f, seaNote)
 }
 
 // isScript reports whether word names a file to run, and not a subcommand or a

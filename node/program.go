@@ -39,7 +39,7 @@ type Program struct {
 	Runtime Runtime
 	Join    Join
 	Daemon  bool // it starts and watches processes itself, as PM2 does
-	Single  bool // a single executable application; see isSEA
+	Single  bool // a single executable application; see readExecutable
 	// Wrapped tells that a process which does not pass signals on stands before
 	// the program. Signals then go to the process group, and the program has
 	// exited when all descendants have. A late join is always wrapped in per-core

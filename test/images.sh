@@ -91,7 +91,7 @@ if wanted golang:1.26-bookworm; then
 		COPY go /usr/local/go
 		RUN mkdir -p "$GOPATH/src" "$GOPATH/bin" && chmod -R 1777 "$GOPATH"
 		WORKDIR /go
-		RUN CGO_ENABLED=0 go build -trimpath -tags nethttpomithttp2 -gcflags=all=-l -gcflags=runtime/...= net/http encoding/json
+		RUN CGO_ENABLED=0 go build -trimpath -gcflags=all=-l -gcflags=runtime/...= net encoding/json
 	END
 	build golang:1.26-bookworm
 fi

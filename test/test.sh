@@ -5,7 +5,6 @@
 set -eu
 cd "$(dirname "$0")/.."
 mode=${1:-all}
-tags="-tags nethttpomithttp2"
 
 # The directories of test/ with tests, by what they need: the first two nothing but Go, Node and make.
 directories="pid1 repo"
@@ -70,11 +69,11 @@ machines() {
 
 checked() {
 	built_tools
-	for module in . test; do (cd $module && go vet $tags ./... && "$OLDPWD/bin/staticcheck" $tags ./...); done
-	for arch in arm64 arm 386; do GOARCH=$arch go build $tags -o /dev/null ./cmd/nodeinit; done
-	for arch in arm 386; do GOARCH=$arch go vet $tags ./...; done # the tests too
+	for module in . test; do (cd $module && go vet ./... && "$OLDPWD/bin/staticcheck" ./...); done
+	for arch in arm64 arm 386; do GOARCH=$arch go build -o /dev/null ./cmd/nodeinit; done
+	for arch in arm 386; do GOARCH=$arch go vet ./...; done # the tests too
 	local report
-	if ! report=$(bin/govulncheck $tags ./... 2>&1); then
+	if ! report=$(bin/govulncheck ./... 2>&1); then
 		case $report in
 		*"fetching vulnerabilities"*) echo "govulncheck: its database is out of reach from here" ;;
 		*) echo "$report"; return 1 ;;
@@ -100,7 +99,7 @@ race=
 command -v gcc >/dev/null && race=-race
 
 step "packages"
-gotest $tags $race $(go list ./... | grep -v /bench)
+gotest $race $(go list ./... | grep -v /bench)
 gotest $race ./bench/... # it needs HTTP/2
 
 step "processes"

@@ -13,6 +13,7 @@ import (
 	"github.com/nodeinit/nodeinit/cgroup"
 	"github.com/nodeinit/nodeinit/config"
 	"github.com/nodeinit/nodeinit/exec"
+	"github.com/nodeinit/nodeinit/files"
 	"github.com/nodeinit/nodeinit/node"
 	"github.com/nodeinit/nodeinit/plan"
 )
@@ -33,7 +34,7 @@ func (a *app) explain(args []string) int {
 	argv, code, ok := a.parse("explain", args, own)
 	note := ""
 	if ok && len(argv) == 0 && *root == "" {
-		if argv, note = a.likePID1(os.DirFS("/proc")); note != "" {
+		if argv, note = a.likePID1(files.Dir("/proc")); note != "" {
 			_, code, ok = a.parse("explain", args, own)
 		}
 	}
@@ -45,7 +46,7 @@ func (a *app) explain(args []string) int {
 		if info, err := os.Stat(*root); err != nil || !info.IsDir() {
 			return a.usageError(fmt.Errorf("--root: %q is not a directory (give one that holds proc and sys)", *root))
 		}
-		source = plan.NewSource(os.DirFS(*root), a.config)
+		source = plan.NewSource(files.Dir(*root), a.config)
 	}
 	p, err := plan.New(a.config, source.Read(), a.identify(argv))
 	if err != nil {
@@ -101,7 +102,7 @@ func (a *app) likePID1(proc fs.FS) (argv []string, note string) {
 
 // limits returns the source of the limits of this process.
 func (a *app) limits() *plan.Source {
-	s := plan.NewSource(os.DirFS("/"), a.config)
+	s := plan.NewSource(files.Dir("/"), a.config)
 	s.Affinity, s.ECS = cgroup.Affinity, exec.Getenv(a.environ, "ECS_CONTAINER_METADATA_URI_V4")
 	return s
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/config"
+	"github.com/nodeinit/nodeinit/files"
 	"github.com/nodeinit/nodeinit/logs"
 	"github.com/nodeinit/nodeinit/signals"
 )
@@ -57,7 +58,7 @@ func (a *app) warnSettings(log *logs.Logger) {
 	if warning := a.config.LongGrace(); warning != "" {
 		log.Warn("a long grace").Str("warning", warning).Send()
 	}
-	if command, ok := shellAbove(os.DirFS("/proc"), os.Getppid()); ok {
+	if command, ok := shellAbove(files.Dir("/proc"), os.Getppid()); ok {
 		log.Warn("not PID 1").Str("warning", "PID 1 is a shell, which passes no signals on: docker stop ends in "+
 			`SIGKILL (write ENTRYPOINT and CMD as JSON arrays: ["/nodeinit", "--", "node", "server.js"]; `+
 			"in a script write exec before nodeinit)").

@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/nodeinit/nodeinit/threads"
+	_ "github.com/nodeinit/nodeinit/threads/one" // GOMAXPROCS is 1 from the start
 )
 
 func main() {

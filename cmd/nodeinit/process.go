@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/exec"
+	"github.com/nodeinit/nodeinit/files"
 	"github.com/nodeinit/nodeinit/reaper"
 )
 
@@ -89,7 +90,7 @@ func (p *process) Signal(sig unix.Signal, group bool) error {
 func (p *process) Stopped(group bool) (bool, error) { return p.Child.Stopped(group || p.wrapper) }
 
 // RSS returns the resident set of the program in bytes.
-func (p *process) RSS() (int64, error) { return reaper.RSS(os.DirFS("/"), p.programPID()) }
+func (p *process) RSS() (int64, error) { return reaper.RSS(files.Dir("/"), p.programPID()) }
 
 // programPID returns the process ID of the program, or of the wrapper as long as
 // the program is not known.

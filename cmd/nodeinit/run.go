@@ -52,7 +52,7 @@ func (a *app) supervise(argv []string) int {
 	if source.ECS != "" {
 		a.catch().Signals() // to ask takes up to a second
 	}
-	limits, before := source.Read(), source.Group.Stats()
+	limits, before := source.Read(), source.Group.Baseline()
 	p, err := plan.New(a.config, limits, a.identify(argv))
 	if err != nil {
 		return a.usageError(err)
