@@ -20,10 +20,15 @@ const (
 // FromEnviron returns what the NODEINIT_ variables of environ set. It reports every
 // bad value in one error, one line each.
 func FromEnviron(environ []string) (Config, error) {
-	c, vars := Default(), ours(environ)
+	vars := ours(environ)
 	if len(vars) == 0 {
-		return c, nil
+		return Default(), nil
 	}
+	return fromVars(vars)
+}
+
+func fromVars(vars map[string]string) (Config, error) {
+	c := Default()
 	for _, o := range options(&c) {
 		if text := vars[o.env]; text != "" {
 			c.given[o.flag] = source{o.env, text}

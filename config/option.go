@@ -38,29 +38,41 @@ type source struct{ name, text string }
 // sets something: reflection costs time, and its garbage would stay in the memory of
 // PID 1.
 var settings = sync.OnceValue(func() []setting {
-	list, group := make([]setting, 0, 40), ""
-	for _, field := range reflect.VisibleFields(reflect.TypeFor[Config]()) { // an embedded struct is followed by its fields
+	return appendSettings(make([]setting, 0, 40), reflect.TypeFor[Config](), nil, "")
+})
+
+// appendSettings appends the settings that are fields of t, at index in Config. (The
+// list of reflect.VisibleFields would be several times as large.)
+func appendSettings(list []setting, t reflect.Type, index []int, group string) []setting {
+	for i := range t.NumField() {
+		field := t.Field(i)
+		at := append(slices.Clip(index), i)
 		name, named := field.Tag.Lookup("env")
 		switch {
 		case field.Anonymous:
-			group = field.Tag.Get("group")
+			list = appendSettings(list, field.Type, at, field.Tag.Get("group"))
 		case named:
 			list = append(list, setting{
 				flag: strings.ToLower(strings.ReplaceAll(name, "_", "-")), env: envPrefix + name, group: group,
 				short: field.Tag.Get("short"), arg: field.Tag.Get("arg"), help: field.Tag.Get("help"),
-				field: field.Name, index: field.Index, tag: field.Tag,
+				field: field.Name, index: at, tag: field.Tag,
 			})
 		}
 	}
 	return list
-})
+}
+
+// in returns s with its value in c.
+func (s *setting) in(c *Config) option {
+	return option{s, reflect.ValueOf(c).Elem().FieldByIndex(s.index)}
+}
 
 // options lists the settings of c in their order.
 func options(c *Config) []option {
-	list, all := settings(), reflect.ValueOf(c).Elem()
+	list := settings()
 	with := make([]option, len(list))
 	for i := range list {
-		with[i] = option{&list[i], all.FieldByIndex(list[i].index)}
+		with[i] = list[i].in(c)
 	}
 	return with
 }
@@ -147,15 +159,15 @@ func (c *Config) Given(needs string) (list []string) {
 	if len(c.given) == 0 {
 		return nil
 	}
-	original := Default()
-	before := options(&original)
-	for i, o := range options(c) {
-		given, ok := c.given[o.flag]
-		if !ok || o.tag.Get("needs") != needs {
+	original, all := Default(), settings()
+	for i := range all {
+		s := &all[i]
+		given, ok := c.given[s.flag]
+		if !ok || s.tag.Get("needs") != needs {
 			continue
 		}
-		if value := o.text(); value != before[i].text() && value != o.tag.Get("without") {
-			list = append(list, "--"+o.flag+" "+cmp.Or(given.text, value))
+		if value := s.in(c).text(); value != s.in(&original).text() && value != s.tag.Get("without") {
+			list = append(list, "--"+s.flag+" "+cmp.Or(given.text, value))
 		}
 	}
 	return list
