@@ -49,9 +49,12 @@ func likelyMeant(argv []string) string {
 // shellAbove returns the command of PID 1 if that is a shell, and the parent of this
 // process: it does not pass signals on. proc is /proc.
 func shellAbove(proc fs.FS, parent int) (command []string, ok bool) {
+	if parent != 1 {
+		return nil, false
+	}
 	shells := []string{"sh", "bash", "dash", "ash", "busybox"}
 	argv, _ := readPID1(proc, "cmdline")
-	return argv, parent == 1 && len(argv) > 0 && slices.Contains(shells, filepath.Base(argv[0]))
+	return argv, len(argv) > 0 && slices.Contains(shells, filepath.Base(argv[0]))
 }
 
 // readPID1 returns the values in a file of PID 1, each of which ends with a zero
