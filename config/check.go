@@ -43,9 +43,12 @@ const maxGrace = Duration(10 * time.Minute)
 // LongGrace returns a warning where the grace is likely a mistake: long, and without
 // a unit; "" where not.
 func (c *Config) LongGrace() string {
+	if c.Grace <= maxGrace {
+		return ""
+	}
 	flag := c.of(&c.Grace).flag
 	text := c.given[flag].text
-	if _, err := strconv.ParseFloat(text, 64); err != nil || c.Grace <= maxGrace {
+	if _, err := strconv.ParseFloat(text, 64); err != nil {
 		return ""
 	}
 	return fmt.Sprintf("--%[1]s %[2]s is %[3]s: a number without a unit is in seconds (%[2]s ms is --%[1]s %[4]s)",

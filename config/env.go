@@ -20,12 +20,15 @@ const (
 // FromEnviron returns what the NODEINIT_ variables of environ set. It reports every
 // bad value in one error, one line each.
 func FromEnviron(environ []string) (Config, error) {
-	c := Default()
-	vars := make(map[string]string)
-	for _, kv := range environ {
-		name, value, _ := strings.Cut(kv, "=")
-		vars[name] = value
+	vars := ours(environ)
+	if len(vars) == 0 {
+		return Default(), nil
 	}
+	return fromVars(vars)
+}
+
+func fromVars(vars map[string]string) (Config, error) {
+	c := Default()
 	for _, o := range options(&c) {
 		if text := vars[o.env]; text != "" {
 			c.given[o.flag] = source{o.env, text}
@@ -36,6 +39,22 @@ func FromEnviron(environ []string) (Config, error) {
 	}
 	err := env.ParseWithOptions(&c, env.Options{Prefix: envPrefix, Environment: vars})
 	return c, c.environError(err)
+}
+
+// ours returns the variables of environ that begin as nodeinit's do, nil if there are
+// none.
+func ours(environ []string) (vars map[string]string) {
+	for _, kv := range environ {
+		if !strings.HasPrefix(kv, envPrefix) {
+			continue
+		}
+		if vars == nil {
+			vars = make(map[string]string)
+		}
+		name, value, _ := strings.Cut(kv, "=")
+		vars[name] = value
+	}
+	return vars
 }
 
 // environError names the variables in an error of package env, in the order of the
@@ -98,23 +117,25 @@ func splitLines(text string) string {
 // Unknown returns the NODEINIT_ names in environ that mean nothing, each with the
 // nearest name that does, "" where none is near.
 func Unknown(environ []string) map[string]string {
+	vars := ours(environ)
+	if len(vars) == 0 {
+		return nil
+	}
 	known := []string{workerCountEnv, channelEnv}
-	if slices.ContainsFunc(environ, func(kv string) bool { return strings.HasPrefix(kv, workerCountEnv+"=") }) {
+	if _, numbered := vars[workerCountEnv]; numbered {
 		known = append(known, workerEnv)
 	}
-	var settings []string // without the prefix, which makes all names alike
-	for _, o := range options(new(Config)) {
-		known = append(known, o.env)
-		settings = append(settings, o.env[len(envPrefix):])
+	var bare []string // without the prefix, which makes all names alike
+	for _, s := range settings() {
+		known = append(known, s.env)
+		bare = append(bare, s.env[len(envPrefix):])
 	}
 	unknown := make(map[string]string)
-	for _, kv := range environ {
-		name, _, _ := strings.Cut(kv, "=")
-		bare, ours := strings.CutPrefix(name, envPrefix)
-		if !ours || slices.Contains(known, name) {
+	for name := range vars {
+		if slices.Contains(known, name) {
 			continue
 		}
-		unknown[name] = Nearest(strings.ToUpper(bare), settings)
+		unknown[name] = Nearest(strings.ToUpper(name[len(envPrefix):]), bare)
 		if unknown[name] != "" {
 			unknown[name] = envPrefix + unknown[name]
 		}

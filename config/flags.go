@@ -22,6 +22,25 @@ func (c *Config) Parse(args []string, own func(*pflag.FlagSet)) (rest []string, 
 	set.SetInterspersed(false)
 	set.Usage = func() {} // the caller prints errors and --help
 	c.given = maps.Clone(c.given)
+	if mayHaveFlags(args) {
+		c.define(set)
+	}
+	if own != nil {
+		own(set)
+	}
+	if err := set.Parse(args); err != nil {
+		return nil, false, c.flagError(err, set)
+	}
+	return set.Args(), set.ArgsLenAtDash() >= 0, nil
+}
+
+// mayHaveFlags reports whether args begin with a flag.
+func mayHaveFlags(args []string) bool {
+	return len(args) > 0 && strings.HasPrefix(args[0], "-") && args[0] != "--"
+}
+
+// define adds the flags that set c.
+func (c *Config) define(set *pflag.FlagSet) {
 	for _, o := range options(c) {
 		value := &flagValue{option: o, given: c.given}
 		flag := set.VarPF(value, o.flag, o.short, o.help)
@@ -35,13 +54,6 @@ func (c *Config) Parse(args []string, own func(*pflag.FlagSet)) (rest []string, 
 			set.VarPF(negation{value}, "no-"+o.flag, "", "").NoOptDefVal = "true"
 		}
 	}
-	if own != nil {
-		own(set)
-	}
-	if err := set.Parse(args); err != nil {
-		return nil, false, c.flagError(err, set)
-	}
-	return set.Args(), set.ArgsLenAtDash() >= 0, nil
 }
 
 // A flagValue sets an option from a flag. The first use of a flag that takes

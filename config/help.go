@@ -25,7 +25,7 @@ func topic(flag string) string {
 func Usage() string {
 	var b strings.Builder
 	var members []string
-	list := options(new(Config))
+	list := settings()
 	for i, o := range list {
 		if o.group == "" {
 			fmt.Fprintf(&b, "  %-27s %s\n", o.usage(), o.help)
@@ -42,8 +42,8 @@ func Usage() string {
 
 // Names returns the names of all flags.
 func Names() (names []string) {
-	for _, o := range options(new(Config)) {
-		names = append(names, o.flag)
+	for _, s := range settings() {
+		names = append(names, s.flag)
 	}
 	return names
 }
@@ -71,16 +71,16 @@ func Help(name string) string {
 // [Default].
 func (o option) initialText() string { return cmp.Or(o.tag.Get("default"), o.text()) }
 
-// usage returns how o is given.
-func (o option) usage() string {
-	text := "--" + o.flag
-	if o.short != "" {
-		text = "-" + o.short + ", " + text
+// usage returns how s is given.
+func (s *setting) usage() string {
+	text := "--" + s.flag
+	if s.short != "" {
+		text = "-" + s.short + ", " + text
 	}
-	if o.tag.Get("negated") != "" {
-		text += ", --no-" + o.flag
+	if s.tag.Get("negated") != "" {
+		text += ", --no-" + s.flag
 	}
-	return strings.TrimRight(text+" "+o.arg, " ")
+	return strings.TrimRight(text+" "+s.arg, " ")
 }
 
 // wrapped joins items in lines of at most 80 columns below a heading.

@@ -16,46 +16,65 @@ import (
 
 const envPrefix = "NODEINIT_"
 
-// An option is one setting under its two names.
-type option struct {
+// A setting is what a field of Config declares: it has two names, and no value.
+type setting struct {
 	flag, env, group string
 	short, arg, help string
 	field            string // its name in Config
 	index            []int
 	tag              reflect.StructTag
-	value            reflect.Value
+}
+
+// An option is a setting with its value in one Config.
+type option struct {
+	*setting
+	value reflect.Value
 }
 
 // A source is how a setting was given.
 type source struct{ name, text string }
 
-// settings lists all settings in their order, without a value. It is made once: the
-// garbage of reflection would stay in the memory of PID 1.
-var settings = sync.OnceValue(func() []option {
-	list, group := make([]option, 0, 40), ""
-	for _, field := range reflect.VisibleFields(reflect.TypeFor[Config]()) { // an embedded struct is followed by its fields
+// settings lists all settings in their order. It is made once, and only for a run that
+// sets something: reflection costs time, and its garbage would stay in the memory of
+// PID 1.
+var settings = sync.OnceValue(func() []setting {
+	return appendSettings(make([]setting, 0, 40), reflect.TypeFor[Config](), nil, "")
+})
+
+// appendSettings appends the settings that are fields of t, at index in Config. (The
+// list of reflect.VisibleFields would be several times as large.)
+func appendSettings(list []setting, t reflect.Type, index []int, group string) []setting {
+	for i := range t.NumField() {
+		field := t.Field(i)
+		at := append(slices.Clip(index), i)
 		name, named := field.Tag.Lookup("env")
 		switch {
 		case field.Anonymous:
-			group = field.Tag.Get("group")
+			list = appendSettings(list, field.Type, at, field.Tag.Get("group"))
 		case named:
-			list = append(list, option{
+			list = append(list, setting{
 				flag: strings.ToLower(strings.ReplaceAll(name, "_", "-")), env: envPrefix + name, group: group,
 				short: field.Tag.Get("short"), arg: field.Tag.Get("arg"), help: field.Tag.Get("help"),
-				field: field.Name, index: field.Index, tag: field.Tag,
+				field: field.Name, index: at, tag: field.Tag,
 			})
 		}
 	}
 	return list
-})
+}
+
+// in returns s with its value in c.
+func (s *setting) in(c *Config) option {
+	return option{s, reflect.ValueOf(c).Elem().FieldByIndex(s.index)}
+}
 
 // options lists the settings of c in their order.
 func options(c *Config) []option {
-	list := slices.Clone(settings())
+	list := settings()
+	with := make([]option, len(list))
 	for i := range list {
-		list[i].value = reflect.ValueOf(c).Elem().FieldByIndex(list[i].index)
+		with[i] = list[i].in(c)
 	}
-	return list
+	return with
 }
 
 // text returns the value of o as it would be given, "" for one that is not set.
@@ -112,11 +131,10 @@ func (o option) verify(text string) error {
 	return nil
 }
 
-// of returns the setting that field, a pointer to a field of c, is, without its value.
-func (c *Config) of(field any) option {
-	all := reflect.ValueOf(c).Elem()
-	list := settings()
-	return list[slices.IndexFunc(list, func(o option) bool { return all.FieldByIndex(o.index).Addr().Interface() == field })]
+// of returns the setting that field, a pointer to a field of c, is.
+func (c *Config) of(field any) *setting {
+	list, all := settings(), reflect.ValueOf(c).Elem()
+	return &list[slices.IndexFunc(list, func(s setting) bool { return all.FieldByIndex(s.index).Addr().Interface() == field })]
 }
 
 // Flag returns the name of the flag that sets field, a pointer to a field of c.
@@ -138,12 +156,18 @@ func (c *Config) names(field any) string {
 // Given returns the settings that need something, "workers" for example, and are
 // not as by default, nor as if it were not there. Each is as the user wrote it.
 func (c *Config) Given(needs string) (list []string) {
-	original := Default()
-	before := options(&original)
-	for i, o := range options(c) {
-		value := o.text()
-		if o.tag.Get("needs") == needs && value != before[i].text() && value != o.tag.Get("without") {
-			list = append(list, "--"+o.flag+" "+cmp.Or(c.given[o.flag].text, value))
+	if len(c.given) == 0 {
+		return nil
+	}
+	original, all := Default(), settings()
+	for i := range all {
+		s := &all[i]
+		given, ok := c.given[s.flag]
+		if !ok || s.tag.Get("needs") != needs {
+			continue
+		}
+		if value := s.in(c).text(); value != s.in(&original).text() && value != s.tag.Get("without") {
+			list = append(list, "--"+s.flag+" "+cmp.Or(given.text, value))
 		}
 	}
 	return list

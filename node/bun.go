@@ -1,11 +1,9 @@
 package node
 
-import "strings"
-
 // bunValues are options of bun, before the script, that take the next argument.
-var bunValues = strings.Fields(`
+const bunValues = `
 	-r --preload --require --import --cwd -c --config --env-file --conditions --port --tsconfig-override -d --define
-	-l --loader`)
+	-l --loader`
 
 // bun is bun [run] server.ts.
 func (c commandLine) bun() Program {

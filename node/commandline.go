@@ -28,13 +28,18 @@ var (
 	asUserNames  = []string{"gosu", "su-exec", "chroot"} // their first argument is no command
 	// Commands that run several others at the same time.
 	parallelNames = []string{"concurrently", "run-p", "npm-run-all"}
-	wrapperNames  = slices.Concat(managerNames, fetcherNames, []string{"tsx", "ts-node", "nodemon", "next", "nuxt", "nest"})
+	toolNames     = []string{"tsx", "ts-node", "nodemon", "next", "nuxt", "nest"} // besides those above, run Node
 )
 
 // isNode reports whether name is node, nodejs or node22.
 func isNode(name string) bool {
 	rest, ok := strings.CutPrefix(name, "node")
 	return ok && strings.Trim(strings.TrimPrefix(rest, "js"), "-.0123456789") == ""
+}
+
+// isWrapper reports whether name is a tool that runs Node.
+func isWrapper(name string) bool {
+	return slices.Contains(managerNames, name) || slices.Contains(fetcherNames, name) || slices.Contains(toolNames, name)
 }
 
 func (c commandLine) identify() Program {
@@ -143,7 +148,7 @@ func notes(first, second string) string { return strings.TrimSuffix(first+"; "+s
 // fetcher is npx and the like: it may have to download the command it runs, so it
 // is kept.
 func (c commandLine) fetcher() Program {
-	at := skipOptions(c.argv, 1, []string{"-p", "--package", "-w", "--workspace"})
+	at := skipOptions(c.argv, 1, "-p --package -w --workspace")
 	if at >= len(c.argv) {
 		return c.late()
 	}
@@ -176,7 +181,7 @@ func (c commandLine) findNode() Program {
 			continue // the user is often called node
 		}
 		name := filepath.Base(word)
-		if slices.Contains(wrapperNames, name) || isNode(name) && i+1 < len(c.argv) {
+		if isWrapper(name) || isNode(name) && i+1 < len(c.argv) {
 			return c.late()
 		}
 	}
@@ -186,10 +191,10 @@ func (c commandLine) findNode() Program {
 // skipOptions returns the index of the first argument from i on that is no option
 // and no value of one; values are the options that take the next argument. After
 // one that brings its own code (-e) there is none.
-func skipOptions(argv []string, i int, values []string) int {
+func skipOptions(argv []string, i int, values string) int {
 	for ; i < len(argv) && strings.HasPrefix(argv[i], "-"); i++ {
 		switch option := argv[i]; {
-		case slices.Contains(values, option):
+		case listed(values, option):
 			i++
 		case option == "-e" || option == "--eval" || option == "-p" || option == "--print":
 			return len(argv)

@@ -1,7 +1,7 @@
 package node
 
 // denoValues are options of deno, before the script, that take the next argument.
-var denoValues = []string{"-c", "--config", "--import-map", "--env-file", "--preload", "--location", "--cert", "--seed"}
+const denoValues = "-c --config --import-map --env-file --preload --location --cert --seed"
 
 // deno is deno [run] server.ts.
 func (c commandLine) deno() Program {

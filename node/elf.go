@@ -2,9 +2,8 @@ package node
 
 import (
 	"bytes"
-	"encoding/binary"
 	"io"
-	"strings"
+	"unsafe"
 )
 
 // Limits on what is read of a file.
@@ -16,7 +15,7 @@ const (
 	maxData     = 4 << 20 // bytes of the read-only data
 )
 
-// Of a 64-bit ELF file (elf(5)), the fields that are used.
+// Of a 64-bit ELF file (elf(5)), the fields that are used, where C has them.
 type (
 	elfHeader struct {
 		Ident, _                             [16]byte
@@ -41,18 +40,19 @@ type (
 
 // readELF reads the header of a 64-bit ELF file for this machine. debug/elf would add
 // 0.3 MB to the binary.
-func readELF(f io.ReaderAt) (header elfHeader, ok bool) {
-	err := readAt(f, 0, &header)
-	return header, err == nil && bytes.HasPrefix(header.Ident[:], []byte("\x7fELF\x02"))
+func readELF(f io.ReaderAt) (_ elfHeader, ok bool) {
+	of := make([]elfHeader, 1)
+	err := readAt(f, 0, of)
+	return of[0], err == nil && bytes.HasPrefix(of[0].Ident[:], []byte("\x7fELF\x02"))
 }
 
 // readOnlyData returns the first maxData bytes of the section .rodata of an ELF file,
 // nothing of any other file.
-func readOnlyData(f io.ReaderAt) io.Reader {
-	none := strings.NewReader("")
+func readOnlyData(f io.ReaderAt) *io.SectionReader {
+	none := io.NewSectionReader(f, 0, 0)
 	header, ok := readELF(f)
 	sections := make([]elfSection, min(header.Shnum, maxSections))
-	if !ok || int(header.Shentsize) != binary.Size(elfSection{}) || int(header.NameSection) >= len(sections) ||
+	if !ok || uintptr(header.Shentsize) != unsafe.Sizeof(elfSection{}) || int(header.NameSection) >= len(sections) ||
 		readAt(f, header.Shoff, sections) != nil {
 		return none
 	}
@@ -88,21 +88,25 @@ func hasNote(f io.ReaderAt, name string) bool {
 // isAmong reports whether a note of that name is among those from at to end in f.
 func isAmong(f io.ReaderAt, name string, at, end uint64) bool {
 	const headerSize = 12
+	header, text := make([]uint32, headerSize/4), make([]byte, len(name)) // the sizes of name and content, and the type
 	padded := func(n uint32) uint64 { return (uint64(n) + 3) &^ 3 }
 	for range maxNotes {
-		var note struct{ NameSize, Size, Type uint32 }
-		if at+headerSize > end || readAt(f, at, &note) != nil {
+		if at+headerSize > end || readAt(f, at, header) != nil {
 			return false
 		}
-		text := make([]byte, len(name))
-		if int64(note.NameSize) == int64(len(name)) && readAt(f, at+headerSize, text) == nil && string(text) == name {
+		nameSize, size := header[0], header[1]
+		if int64(nameSize) == int64(len(name)) && readAt(f, at+headerSize, text) == nil && string(text) == name {
 			return true
 		}
-		at += headerSize + padded(note.NameSize) + padded(note.Size)
+		at += headerSize + padded(nameSize) + padded(size)
 	}
 	return false
 }
 
-func readAt(f io.ReaderAt, at uint64, to any) error {
-	return binary.Read(io.NewSectionReader(f, int64(at), int64(binary.Size(to))), binary.NativeEndian, to)
+// readAt fills to with what is at that place in f, as it is: T has no pointers.
+// (binary.Read would go through reflection.)
+func readAt[T any](f io.ReaderAt, at uint64, to []T) error {
+	size := len(to) * int(unsafe.Sizeof(*new(T)))
+	_, err := f.ReadAt(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(to))), size), int64(at))
+	return err
 }

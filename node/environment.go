@@ -47,20 +47,25 @@ func (e environment) refusesImport(text string) string {
 	for _, word := range strings.FieldsFunc(text+" "+exec.Getenv(e.vars, "NODE_OPTIONS"), endsWord) {
 		option, _, _ := strings.Cut(word, "=")
 		option = strings.ReplaceAll(option, "_", "-")
-		if why, ok := againstImport[option]; ok {
+		if why := againstImport(option); why != "" {
 			return fmt.Sprintf(why, option)
 		}
 	}
 	return ""
 }
 
-// againstImport are options of Node with which --import=data: would keep the
-// program from running, or would stay in its environment because nothing is
-// imported.
-var againstImport = map[string]string{
-	"--loader":              "a custom loader (%s) would be asked for it",
-	"--experimental-loader": "a custom loader (%s) would be asked for it",
-	"--experimental-policy": "a policy (%s) would have to allow it",
-	"--policy-integrity":    "a policy (%s) would have to allow it",
-	"--snapshot-blob":       "what starts from a snapshot (%s) imports nothing",
+// againstImport returns why --import=data: would keep the program from running beside
+// that option of Node, or would stay in its environment because nothing is imported;
+// "" for any other option.
+func againstImport(option string) string {
+	switch option {
+	case "--loader", "--experimental-loader":
+		return "a custom loader (%s) would be asked for it"
+	case "--experimental-policy", "--policy-integrity":
+		return "a policy (%s) would have to allow it"
+	case "--snapshot-blob":
+		return "what starts from a snapshot (%s) imports nothing"
+	default:
+		return ""
+	}
 }

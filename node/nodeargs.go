@@ -2,7 +2,6 @@ package node
 
 import (
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
@@ -18,7 +17,7 @@ type nodeArgs struct {
 // nodeValues are the options of node that take the next argument as their value
 // (--expose-internals, internalBinding('options'), Node 18 to 26). Those of V8
 // take none.
-var nodeValues = strings.Fields(`
+const nodeValues = `
 	-r --require --import -C --conditions --loader --experimental-loader --title --allow-fs-read --allow-fs-write
 	--build-snapshot-config --cpu-prof-dir --cpu-prof-interval --cpu-prof-name --diagnostic-dir --disable-proto
 	--disable-warning --dns-result-order --env-file --env-file-if-exists --experimental-config-file
@@ -30,13 +29,13 @@ var nodeValues = strings.Fields(`
 	--report-dir --report-directory --report-filename --report-signal --secure-heap --secure-heap-min
 	--security-revert --security-reverts --snapshot-blob --stack-trace-limit --tls-cipher-list --tls-keylog
 	--trace-event-categories --trace-event-file-pattern --trace-require-module --unhandled-rejections
-	--use-largepages --v8-pool-size --vfs-load --vfs-mount --watch-kill-signal --watch-path`)
+	--use-largepages --v8-pool-size --vfs-load --vfs-mount --watch-kill-signal --watch-path`
 
 // nodeOther are the options with which node runs no script, or none that is a
 // server.
-var nodeOther = strings.Fields(`
+const nodeOther = `
 	-e --eval -p --print -pe -c --check -i --interactive -v --version -h --help --v8-options --completion-bash
-	--prof-process --test --bench --build-snapshot --build-sea --experimental-sea-config`)
+	--prof-process --test --bench --build-snapshot --build-sea --experimental-sea-config`
 
 // parseNodeArgs parses argv as node does. Of another command it returns none.
 func parseNodeArgs(argv []string) (args nodeArgs) {
@@ -64,7 +63,7 @@ func parseNodeArgs(argv []string) (args nodeArgs) {
 		}
 		takes := !joined && i+1 < len(argv)
 		switch {
-		case slices.Contains(nodeOther, name):
+		case listed(nodeOther, name):
 			args.other = name
 			return args
 		case name == "--run":
@@ -77,7 +76,7 @@ func parseNodeArgs(argv []string) (args nodeArgs) {
 		case name == "--watch", name == "--watch-path":
 			args.watch = true
 		}
-		if takes && slices.Contains(nodeValues, name) {
+		if takes && listed(nodeValues, name) {
 			i++
 		}
 	}

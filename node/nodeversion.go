@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/nodeinit/nodeinit/exec"
@@ -58,23 +60,47 @@ func (e environment) nodeVersion(name string) (major, minor int, ok bool) {
 	}
 	if file, err := exec.OpenRegular(path); err == nil {
 		defer file.Close()
-		if _, err := fmt.Sscanf(findVersion(readOnlyData(file)), "%d.%d.", &major, &minor); err == nil {
-			return major, minor, true
+		numbers := strings.SplitN(findVersion(readOnlyData(file)), ".", 3)
+		if len(numbers) == 3 {
+			if major, minor, ok = parseVersion(numbers[0], numbers[1]); ok {
+				return major, minor, true
+			}
 		}
 	}
-	header := contents(filepath.Join(filepath.Dir(path), "../include/node/node_version.h"))
-	words := strings.Join(strings.Fields(header), " ")
-	_, numbers, _ := strings.Cut(words, "#define NODE_MAJOR_VERSION ")
-	_, err = fmt.Sscanf(numbers, "%d #define NODE_MINOR_VERSION %d", &major, &minor)
-	return major, minor, err == nil
+	header := strings.Fields(contents(filepath.Join(filepath.Dir(path), "../include/node/node_version.h")))
+	return parseVersion(after(header, "NODE_MAJOR_VERSION"), after(header, "NODE_MINOR_VERSION"))
+}
+
+func parseVersion(first, second string) (major, minor int, ok bool) {
+	major, err := strconv.Atoi(first)
+	minor, minorErr := strconv.Atoi(second)
+	return major, minor, err == nil && minorErr == nil
+}
+
+// after returns the word that follows the first one that is word, "" if there is none.
+func after(words []string, word string) string {
+	if at := slices.Index(words, word) + 1; at > 0 && at < len(words) {
+		return words[at]
+	}
+	return ""
 }
 
 // findVersion returns the version that Node 18 to 26 have in their read-only data
-// (src/tracing: "node.js/v18.17.1"), in the first megabyte as far as seen, and what
-// follows it; "" if it is not in r.
-func findVersion(r io.Reader) string {
+// (src/tracing: "node.js/v18.17.1"), and what follows it; "" if it is not there. It
+// looks last at the beginning, where it was in none of them: from 440 to 740 KiB.
+func findVersion(data *io.SectionReader) string {
+	const beginning, overlap = 384 << 10, 64
+	if found := searchVersion(io.NewSectionReader(data, beginning, data.Size())); found != "" {
+		return found
+	}
+	return searchVersion(io.NewSectionReader(data, 0, beginning+overlap))
+}
+
+// searchVersion is findVersion in r. Its buffer is small, because each page of memory
+// that nodeinit is the first to use takes longer than to read another 16 KiB.
+func searchVersion(r io.Reader) string {
 	const mark, maxVersion = "node.js/v", 32
-	buffer := make([]byte, 0, 1<<17)
+	buffer := make([]byte, 0, 16<<10)
 	for {
 		n, err := io.ReadFull(r, buffer[len(buffer):cap(buffer)])
 		buffer = buffer[:len(buffer)+n]

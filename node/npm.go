@@ -20,10 +20,10 @@ type pmArgs struct {
 const noCommand = "without a command" // pmArgs.other where there is none
 
 // harmlessOptions do not change what is run.
-var harmlessOptions = strings.Fields("-s --silent -q --quiet -d --if-present --no-update-notifier --no-fund --no-audit --foreground-scripts")
+const harmlessOptions = "-s --silent -q --quiet -d --if-present --no-update-notifier --no-fund --no-audit --foreground-scripts"
 
 // running are the commands that run something else than a script, perhaps a server.
-var running = strings.Fields("exec x dlx node workspace workspaces")
+const running = "exec x dlx node workspace workspaces"
 
 // parsePMArgs parses the command line of the package manager name.
 func parsePMArgs(name string, argv []string) pmArgs {
@@ -32,7 +32,7 @@ func parsePMArgs(name string, argv []string) pmArgs {
 	for ; i < len(argv) && strings.HasPrefix(argv[i], "-"); i++ {
 		option, value, joined := strings.Cut(argv[i], "=")
 		switch {
-		case slices.Contains(harmlessOptions, argv[i]):
+		case listed(harmlessOptions, argv[i]):
 		case slices.Contains([]string{"--prefix", "-C", "--cwd", "--dir"}, option):
 			if !joined && i+1 < len(argv) {
 				i++
@@ -50,7 +50,7 @@ func parsePMArgs(name string, argv []string) pmArgs {
 	command, rest := argv[i], argv[i+1:]
 	switch {
 	case slices.Contains([]string{"run", "run-script", "rum", "urn"}, command):
-		for len(rest) > 0 && slices.Contains(harmlessOptions, rest[0]) {
+		for len(rest) > 0 && listed(harmlessOptions, rest[0]) {
 			rest = rest[1:]
 		}
 		if len(rest) == 0 {
@@ -60,7 +60,7 @@ func parsePMArgs(name string, argv []string) pmArgs {
 		m.script, rest = rest[0], rest[1:]
 	case command == "start":
 		m.script = command
-	case name != "npm" && !slices.Contains(builtin, command) && !slices.Contains(running, command):
+	case name != "npm" && !listed(builtin, command) && !listed(running, command):
 		m.script = command // yarn serve
 	default:
 		m.other = command
@@ -72,10 +72,10 @@ func parsePMArgs(name string, argv []string) pmArgs {
 
 // builtin are the commands of yarn and pnpm that take precedence over a script of
 // the same name.
-var builtin = strings.Fields(`
+const builtin = `
 	add audit autoclean bin cache ci config create deploy fetch generate-lock-entry global help i import info init
 	install link list login logout ls outdated owner pack patch policies prune publish rebuild remove rm root set
-	store tag team test unlink un uninstall up update upgrade upgrade-interactive version versions why`)
+	store tag team test unlink un uninstall up update upgrade upgrade-interactive version versions why`
 
 // parseScriptArgs parses what follows the name of a script.
 func (m *pmArgs) parseScriptArgs(name string, words []string) {
@@ -91,7 +91,7 @@ func (m *pmArgs) parseScriptArgs(name string, words []string) {
 		case word == "--":
 			m.args = append(m.args, words[i+1:]...)
 			return
-		case slices.Contains(harmlessOptions, word):
+		case listed(harmlessOptions, word):
 		case strings.HasPrefix(word, "-"):
 			m.unsure = word
 		default:
@@ -103,7 +103,7 @@ func (m *pmArgs) parseScriptArgs(name string, words []string) {
 // packageManager is npm start, or another command of the package manager name.
 func (c commandLine) packageManager(name string) Program {
 	m := parsePMArgs(name, c.argv)
-	if slices.Contains(running, m.other) || m.unsure != "" && m.script == "" && m.other != noCommand {
+	if listed(running, m.other) || m.unsure != "" && m.script == "" && m.other != noCommand {
 		return c.late() // the command may be the value of an unknown option
 	}
 	if m.other != "" {

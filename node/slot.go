@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -64,11 +66,12 @@ func ChannelFD(join Join, inherited []int) int {
 // BelowNodeinit reports whether this process was started by a worker of another
 // nodeinit that is to join late: it has inherited the channel, named in env.
 func BelowNodeinit(env []string) bool {
-	var fd, id int
-	var inode uint64
-	if _, err := fmt.Sscanf(exec.Getenv(env, "NODEINIT_CHANNEL"), "%d:%d:%d", &fd, &inode, &id); err != nil {
+	words := strings.Split(exec.Getenv(env, "NODEINIT_CHANNEL"), ":") // as in WorkerEnv
+	if len(words) != 3 {
 		return false
 	}
+	fd, err := strconv.Atoi(words[0])
+	inode, inodeErr := strconv.ParseUint(words[1], 10, 64)
 	var stat unix.Stat_t
-	return unix.Fstat(fd, &stat) == nil && stat.Ino == inode
+	return err == nil && inodeErr == nil && unix.Fstat(fd, &stat) == nil && stat.Ino == inode
 }

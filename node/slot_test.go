@@ -3,6 +3,7 @@ package node_test
 import (
 	"context"
 	"encoding/base64"
+	"fmt"
 	"os"
 	"regexp"
 	"runtime"
@@ -37,6 +38,34 @@ func TestChannelFD(t *testing.T) {
 		if got := node.ChannelFD(c.join, c.inherited); got != c.want {
 			t.Errorf("ChannelFD(%v, %v) = %d, want %d", c.join, c.inherited, got, c.want)
 		}
+	}
+}
+
+// Only the channel that it has, and not another file at its descriptor, tells a process
+// that it is below nodeinit.
+func TestBelowNodeinit(t *testing.T) {
+	t.Parallel()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	fd := int(r.Fd())
+	var stat unix.Stat_t
+	if err := unix.Fstat(fd, &stat); err != nil {
+		t.Fatal(err)
+	}
+	for channel, want := range map[string]bool{
+		fmt.Sprintf("%d:%d:7", fd, stat.Ino): true, fmt.Sprintf("%d:%d:7", fd, stat.Ino+1): false,
+		fmt.Sprintf("%d:%d", fd, stat.Ino): false, "": false, "::": false, "x:1:1": false, "-1:1:1": false,
+	} {
+		if got := node.BelowNodeinit([]string{"A=1", "NODEINIT_CHANNEL=" + channel}); got != want {
+			t.Errorf("%q: %v", channel, got)
+		}
+	}
+	if node.BelowNodeinit(nil) {
+		t.Error("it is below nodeinit without a channel")
 	}
 }
 

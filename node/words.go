@@ -111,12 +111,23 @@ func isVariable(name string) bool {
 	return name != "" && strings.Trim(name, nameChars) == "" && strings.IndexByte(digits, name[0]) < 0
 }
 
+// listed reports whether word is one of those in list, which blanks separate. Lists
+// of many words are so written: split, each would be made at every start.
+func listed(list, word string) bool {
+	for other := range strings.FieldsSeq(list) {
+		if other == word {
+			return true
+		}
+	}
+	return false
+}
+
 // mentionsNode reports whether shell code runs Node or a tool that does.
 func mentionsNode(text string) bool {
 	words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\n;&|()`\"'", r) })
 	return slices.ContainsFunc(words, func(word string) bool {
 		name := filepath.Base(word)
-		return isNode(name) || slices.Contains(wrapperNames, name) || slices.Contains([]string{".js", ".mjs", ".cjs"}, filepath.Ext(name))
+		return isNode(name) || isWrapper(name) || slices.Contains([]string{".js", ".mjs", ".cjs"}, filepath.Ext(name))
 	})
 }
 

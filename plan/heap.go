@@ -84,6 +84,9 @@ func (p *Plan) limitWorkers() error {
 	}
 	field := &p.config.MaxMemory
 	p.MaxMemory = maxMemory(*field, p.Limits, p.Workers)
+	if *field == (config.MaxMemory{}) {
+		return nil
+	}
 	flag := p.config.Flag(field)
 	if field.Percent > 0 && p.MaxMemory == 0 {
 		return fmt.Errorf("%s: %q of no memory limit (set one, or try %s 400M or --memory 512M)", flag, field, flag)

@@ -112,17 +112,18 @@ func (p *Plan) splitPre() error {
 
 // countWorkers finds how many workers there are to be if there are several.
 func (p *Plan) countWorkers() {
-	asked, arithmetic := p.config.Workers, p.config.Flag(&p.config.Workers)+" "
+	asked, by := p.config.Workers, ""
 	if concurrency := p.Program.Getenv("WEB_CONCURRENCY"); concurrency != "" && asked == (config.WorkerCount{}) {
 		if asked.UnmarshalText([]byte(concurrency)) != nil || asked.Fixed == 0 {
 			asked = config.WorkerCount{}
 			p.Warnings = append(p.Warnings, fmt.Sprintf("WEB_CONCURRENCY=%q is not a number of workers", concurrency))
 		}
-		arithmetic = "WEB_CONCURRENCY="
+		by = "WEB_CONCURRENCY="
 	}
 	switch {
 	case asked.Fixed > 0:
-		p.Count = Count{Allowed: asked.Fixed, Arithmetic: arithmetic + asked.String()}
+		by = cmp.Or(by, p.config.Flag(&p.config.Workers)+" ")
+		p.Count = Count{Allowed: asked.Fixed, Arithmetic: by + asked.String()}
 	case asked.Max:
 		n := p.Limits.Affinity
 		p.Count = Count{Allowed: max(n, 1), Arithmetic: fmt.Sprintf("%d in the affinity mask", n)}
@@ -136,15 +137,15 @@ func (p *Plan) countWorkers() {
 func (p *Plan) chooseMode() error {
 	program, asked := p.Program, Mode(p.config.Mode)
 	given := len(program.Argv) > 0
-	flag := p.config.Flag(&p.config.Mode) + " " + string(asked)
 	p.Mode = Fork
+	if asked == Fork || asked == PerCore {
+		p.Mode, p.Reason = asked, p.config.Flag(&p.config.Mode)+" "+string(asked)
+		if asked == PerCore && program.Join == node.JoinNone && given {
+			return fmt.Errorf("%s: %s", p.Reason, program.Why)
+		}
+		return nil
+	}
 	switch {
-	case asked == Fork:
-		p.Reason = flag
-	case asked == PerCore && program.Join == node.JoinNone && given:
-		return fmt.Errorf("%s: %s", flag, program.Why)
-	case asked == PerCore:
-		p.Mode, p.Reason = PerCore, flag
 	case p.Count.Allowed == 1:
 		p.Reason = "the limits allow one process"
 	case given && program.Runtime == node.RuntimeOther:

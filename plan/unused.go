@@ -37,15 +37,22 @@ func (p *Plan) withoutWorkers() string {
 // unused returns a line for each reason why settings have no effect. That is no
 // error: the same image may run with and without workers.
 func (p *Plan) unused() (lines []string) {
-	add := func(needs, why string, lacking bool) {
-		if given := p.config.Given(needs); lacking && len(given) > 0 {
-			lines = append(lines, strings.Join(given, ", ")+": "+why)
+	add := func(needs string, why func() string) {
+		if given := p.config.Given(needs); len(given) > 0 {
+			lines = append(lines, strings.Join(given, ", ")+": "+why())
 		}
 	}
-	fork, noAgent := p.Mode == Fork, p.withoutAgent()
-	add("mode", p.withoutWorkers(), Mode(p.config.Mode) == Fork) // else the start line says why
-	add("workers", p.withoutWorkers(), fork)
-	add("agent", noAgent, noAgent != "")
-	add("channel", noAgent, noAgent != "" && fork) // a worker has one anyway
+	if Mode(p.config.Mode) == Fork { // else the start line says why
+		add("mode", p.withoutWorkers)
+	}
+	if p.Mode == Fork {
+		add("workers", p.withoutWorkers)
+	}
+	if p.withoutAgent() != "" {
+		add("agent", p.withoutAgent)
+		if p.Mode == Fork { // a worker has a channel anyway
+			add("channel", p.withoutAgent)
+		}
+	}
 	return lines
 }

@@ -32,14 +32,24 @@ func (l *reportLog) log(w *worker, before cluster.State) {
 	}
 }
 
-// instead is what to do where a library wants to talk to a primary.
-var instead = map[string]string{
-	"log4js":                     "log4js.configure({ disableClustering: true }): each worker writes its own lines",
-	"rate-limiter-flexible":      "RateLimiterMemory with a share of the points for each worker, or a shared store (RateLimiterRedis)",
-	"@socket.io/cluster-adapter": "@socket.io/redis-adapter or another with a server of its own, with --balance ip-hash",
-	"@socket.io/sticky":          "--balance ip-hash, and no @socket.io/sticky",
-	"prom-client":                "the registry of each worker instead of AggregatorRegistry",
-	cluster.OtherSender:          "nodeinit is the primary and runs no code of the application: --pre, or --mode fork",
+// instead returns what to do where sender, a library, wants to talk to a primary.
+func instead(sender string) string {
+	switch sender {
+	case "log4js":
+		return "log4js.configure({ disableClustering: true }): each worker writes its own lines"
+	case "rate-limiter-flexible":
+		return "RateLimiterMemory with a share of the points for each worker, or a shared store (RateLimiterRedis)"
+	case "@socket.io/cluster-adapter":
+		return "@socket.io/redis-adapter or another with a server of its own, with --balance ip-hash"
+	case "@socket.io/sticky":
+		return "--balance ip-hash, and no @socket.io/sticky"
+	case "prom-client":
+		return "the registry of each worker instead of AggregatorRegistry"
+	case cluster.OtherSender:
+		return "nodeinit is the primary and runs no code of the application: --pre, or --mode fork"
+	default:
+		return ""
+	}
 }
 
 // logSender logs, once for each sender, that messages are lost. In one's own
@@ -53,5 +63,5 @@ func (l *reportLog) logSender(w *worker, sender string) {
 	if sender == cluster.OtherSender {
 		line = w.env.Log.Info
 	}
-	w.withWorker(line("message to a primary that is not there")).Str("from", sender).Str("use", instead[sender]).Send()
+	w.withWorker(line("message to a primary that is not there")).Str("from", sender).Str("use", instead(sender)).Send()
 }
