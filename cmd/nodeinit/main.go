@@ -5,8 +5,8 @@ package main
 import (
 	"os"
 
+	_ "github.com/nodeinit/nodeinit/gomaxprocs" // GOMAXPROCS is 1 from the start
 	"github.com/nodeinit/nodeinit/threads"
-	_ "github.com/nodeinit/nodeinit/threads/one" // GOMAXPROCS is 1 from the start
 )
 
 func main() {

@@ -25,9 +25,9 @@ func TestInit(t *testing.T) {
 	for _, m := range regexp.MustCompile(`(?m)^init (\S+) @`).FindAllStringSubmatch(string(output), -1) {
 		packages = append(packages, m[1])
 	}
-	one, io := slices.Index(packages, "github.com/nodeinit/nodeinit/threads/one"), slices.Index(packages, "io")
-	if one < 0 || io < 0 || one > io {
-		t.Errorf("threads/one is not before io: %q", packages)
+	first, io := slices.Index(packages, "github.com/nodeinit/nodeinit/gomaxprocs"), slices.Index(packages, "io")
+	if first < 0 || io < 0 || first > io {
+		t.Errorf("gomaxprocs is not before io: %q", packages)
 	}
 	for _, name := range packages {
 		root, _, _ := strings.Cut(name, "/")

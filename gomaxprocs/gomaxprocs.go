@@ -1,4 +1,4 @@
-// Package one sets GOMAXPROCS to 1 before anything else of the program runs. Import it
+// Package gomaxprocs sets GOMAXPROCS to 1 before anything else of the program runs. Import it
 // for that effect in main.
 //
 // It imports nothing but runtime, so that Go initialises it before nearly all other
@@ -7,8 +7,8 @@
 // that P's cache, which is flushed when the P is destroyed, two new pages for each size
 // class, and allocation begins again in new pages of the first P. That was 50 page
 // faults of 430 in most starts.
-package one
+package gomaxprocs
 
 import "runtime"
 
-func init() { runtime.GOMAXPROCS(1) }
+var _ = runtime.GOMAXPROCS(1)
