@@ -1,11 +1,10 @@
 package main
 
 import (
-	"os"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/cgroup"
+	"github.com/nodeinit/nodeinit/files"
 	"github.com/nodeinit/nodeinit/threads"
 )
 
@@ -33,7 +32,7 @@ const (
 func (a *app) makeThreadsIfScarce() error {
 	var user unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NPROC, &user); err != nil || user.Cur >= fewForUser {
-		if room, limited := cgroup.ProcessRoom(os.DirFS("/")); !limited || room >= fewForContainer {
+		if room, limited := cgroup.ProcessRoom(files.Dir("/")); !limited || room >= fewForContainer {
 			return nil
 		}
 	}
