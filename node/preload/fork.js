@@ -1,0 +1,224 @@
+// Joins a Node process to nodeinit in fork mode: part of the script of start.js. The
+// channel is a descriptor that Node itself does not know of, because with
+// NODE_CHANNEL_FD Node would load child_process, net, dgram and more before the script.
+// It becomes Node's IPC channel when the application uses process.send and the like,
+// and a moment after it has listened, when most of that is loaded. Before, two lines
+// written to it say that there is an agent and where the application listens.
+// The program that nodeinit starts joins at its start. Below a wrapper (npm, tsx, sh -c)
+// every Node process runs this, and the first that listens or sends its parent a message
+// joins; the others (npm never listens) stay as they are.
+function joinInForkMode(runAgent, cleanEnvironment) {
+  const { fstatSync, readSync, realpathSync, writeSync } = require('fs');
+  const attachAfter = 1000; // ms, for a program that does not listen
+  const settleTime = 100; // ms from the first listen on, for the first answers
+  // id is not there for the program that nodeinit starts.
+  const [fd, inode, id] = env.NODEINIT_CHANNEL.split(':').map(Number);
+  const direct = id === undefined;
+  const forked = process.connected; // started with a channel to a wrapper or the application
+  const tool = !direct && isTool();
+  // Processes that the application starts do not join, even before it listens. A tool
+  // may be a wrapper, and the application below it needs the variables.
+  if (!tool) cleanEnvironment();
+  // Worker threads run this too, if a module of --require has started them.
+  if (process.moduleLoadList.includes('NativeModule internal/main/worker_thread') || !hasChannel()) return;
+
+  const servers = new Set(); // that have listened
+  const stacks = new WeakMap(); // of the calls that added listeners for signals
+  const agent = { report, servers, stacks }; // and onOrder, when it is attached
+  let joined = direct;
+  let listens = false; // nodeinit knows
+  let send; // Node's, since it has the channel
+  let attached = false;
+  const isSignal = (name) => typeof name === 'string' && name.startsWith('SIG');
+  process.on('newListener', (name, listener) => {
+    if (!isSignal(name)) return;
+    if (!stacks.has(listener)) stacks.set(listener, new Error().stack);
+    if (listens && !attached) process.nextTick(reportHandlers);
+  });
+  const opening = ['_send', '_disconnect']; // by being read
+  const lazy = direct ? defineChannel() : tool || forked ? {} : defineSend();
+  if (direct) setTimeout(attach, attachAfter).unref();
+  onListen(listened);
+
+  // A wrapper or the program may have closed the descriptor, and another file may have its number.
+  function hasChannel() {
+    try {
+      return fstatSync(fd).ino === inode;
+    } catch {
+      return false;
+    }
+  }
+
+  function listened(server) {
+    const address = server.address();
+    const isPath = typeof address === 'string';
+    if (tool && !joined && isPath) return; // as tsx has for its child
+    servers.add(server);
+    if (listens || (!send && !hasChannel())) return;
+    listens = true;
+    join();
+    reportHandlers();
+    report('listening', isPath ? { address, port: -1 } : { address: address.address, port: address.port });
+    // HTTP/2 sessions are known by their events only.
+    if (server.updateSettings) attach();
+    else setTimeout(attach, settleTime).unref();
+  }
+
+  // Which of the handlers are libraries' is found out later, by handlers.js.
+  function reportHandlers() {
+    if (!attached) report('handles', { handles: process.eventNames().filter(isSignal) });
+  }
+
+  function join() {
+    if (joined) return;
+    joined = true;
+    cleanEnvironment();
+    try { // what an earlier process (node migrate.js && node server.js) has not read
+      while (readSync(fd, Buffer.alloc(65536)) > 0);
+    } catch { /* EAGAIN: no more */ }
+    say({ cmd: 'NODE_CLUSTER', act: 'online', pid: process.pid });
+  }
+
+  function report(act, facts) {
+    say({ cmd: 'NODE_NODEINIT', act, ...facts });
+  }
+
+  function say(message) {
+    if (send) {
+      if (process.connected) send.call(process, message, undefined, { swallowErrors: true });
+      return;
+    }
+    try {
+      writeSync(fd, `${JSON.stringify(message)}\n`);
+    } catch { /* nodeinit has ended */ }
+  }
+
+  function attach() {
+    if (attached || !open()) return;
+    attached = true;
+    runAgent(agent);
+    if (!listens) return;
+    for (const server of servers) {
+      const address = server.address();
+      if (address?.port) report('listening', { address: address.address, port: address.port });
+    }
+  }
+
+  // Makes the channel Node's. Reports whether it is there.
+  function open() {
+    if (send) return true;
+    if (!hasChannel()) {
+      if (direct) process.connected = false;
+      return false;
+    }
+    join();
+    if (forked) { // from here on the channel to its parent is not used
+      process.channel.unref();
+      process.removeAllListeners('internalMessage');
+    }
+    if (direct) for (const name of opening) delete process[name];
+    const own = { send: process.send, disconnect: process.disconnect };
+    const events = ['newListener', 'removeListener'];
+    const before = events.map((event) => process.listeners(event));
+    require('child_process')._forkChild(fd, 'json');
+    // With these "message" and "disconnect" listeners would keep the process alive.
+    events.forEach((event, i) => {
+      for (const listener of process.listeners(event)) {
+        // lib/child_process.js, _forkChild
+        if (/^on(New|Remove)Listener$/.test(listener.name) && !before[i].includes(listener)) process.off(event, listener);
+      }
+    });
+    ({ send } = process);
+    process.on('internalMessage', (order) => {
+      if (order.cmd !== 'NODE_NODEINIT') return;
+      attach();
+      agent.onOrder(order);
+    });
+    const { disconnect } = process;
+    process.disconnect = function () { // nodeinit sees no end of file while npm has the channel open too
+      if (process.connected) say({ cmd: 'NODE_CLUSTER', act: 'disconnected' });
+      disconnect.call(this);
+    };
+    lazy.opened = { send, disconnect: process.disconnect };
+    for (const name of ['send', 'disconnect']) {
+      if (own[name] !== lazy[name] && !forked) process[name] = own[name]; // the application's
+    }
+    return true;
+  }
+
+  // What a process with a channel has, as functions that open it first.
+  function defineChannel() {
+    const lazy = defineSend();
+    process.connected = true;
+    process.disconnect = lazy.disconnect = function () {
+      if (open()) lazy.opened.disconnect.call(this);
+      else if (lazy.lost) this.emit('error', closed());
+      else {
+        lazy.lost = true;
+        process.nextTick(() => process.emit('disconnect'));
+      }
+    };
+    // Node itself reads channel.fd, when process.stdout is used first.
+    const channel = { fd };
+    for (const name of ['ref', 'unref', 'refCounted', 'unrefCounted']) channel[name] = () => { if (open()) process.channel?.[name](); };
+    process.channel = channel;
+    for (const name of opening) {
+      Object.defineProperty(process, name, {
+        configurable: true,
+        enumerable: true,
+        get: () => (open() ? process[name] : undefined),
+        set: (value) => Object.defineProperty(process, name, { value, configurable: true, enumerable: true, writable: true }),
+      });
+    }
+    return lazy;
+  }
+
+  function defineSend() {
+    const lazy = {};
+    process.send = lazy.send = function (...message) {
+      if (open()) return send.apply(this, message);
+      const callback = message.find((argument) => typeof argument === 'function');
+      if (callback) process.nextTick(callback, closed());
+      return false;
+    };
+    return lazy;
+  }
+
+  function closed() {
+    return Object.assign(new Error('Channel closed'), { code: 'ERR_IPC_CHANNEL_CLOSED' });
+  }
+
+  // Whether the script is an installed package, and so perhaps a wrapper. That must not
+  // find a process.send that it would not have without nodeinit: some then relay messages.
+  function isTool() {
+    try {
+      return /\/(node_modules|corepack|\.yarn\/releases)\//.test(realpathSync(argv[1]));
+    } catch {
+      return true; // node -e or standard input
+    }
+  }
+}
+
+// Calls listened with each server that has begun to listen.
+function onListen(listened) {
+  const { subscribe } = require('diagnostics_channel');
+  const [major, minor] = version.slice(1).split('.').map(Number);
+  if (major > 22 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19)) {
+    subscribe('tracing:net.server.listen:asyncEnd', ({ server }) => listened(server));
+    return;
+  }
+  const known = new WeakSet();
+  const see = (server) => {
+    if (known.has(server) || !server.listening) return;
+    known.add(server);
+    listened(server);
+  };
+  subscribe('net.server.socket', ({ socket }) => socket.server && see(socket.server));
+  const poll = () => {
+    setTimeout(poll, process.uptime() < 10 ? 20 : 100).unref();
+    if (!process.moduleLoadList.includes('NativeModule net')) return;
+    const { Server } = require('net');
+    for (const handle of process._getActiveHandles()) if (handle instanceof Server) see(handle);
+  };
+  poll();
+}
