@@ -213,11 +213,13 @@ function onListen(listened) {
     known.add(server);
     listened(server);
   };
-  subscribe('net.server.socket', ({ socket }) => socket.server && see(socket.server));
+  let subscribed = false;
   const poll = () => {
     setTimeout(poll, process.uptime() < 10 ? 20 : 100).unref();
     if (!process.moduleLoadList.includes('NativeModule net')) return;
     const { Server } = require('net');
+    if (!subscribed) subscribe('net.server.socket', ({ socket }) => socket.server && see(socket.server));
+    subscribed = true;
     for (const handle of process._getActiveHandles()) if (handle instanceof Server) see(handle);
   };
   poll();
