@@ -2,15 +2,17 @@
 // channel is a descriptor that Node itself does not know of, because with
 // NODE_CHANNEL_FD Node would load child_process, net, dgram and more before the script.
 // It becomes Node's IPC channel when the application uses process.send and the like,
-// and a moment after it has listened, when most of that is loaded. Before, two lines
-// written to it say that there is an agent and where the application listens.
+// and when it has listened and has its first request: net has loaded most of that then.
+// Before, two lines written to it say that there is an agent and where the application
+// listens. The agent is compiled when nodeinit has an order for it, or some time later.
 // The program that nodeinit starts joins at its start. Below a wrapper (npm, tsx, sh -c)
 // every Node process runs this, and the first that listens or sends its parent a message
 // joins; the others (npm never listens) stay as they are.
 function joinInForkMode(runAgent, cleanEnvironment) {
   const { fstatSync, readSync, realpathSync, writeSync } = require('fs');
   const attachAfter = 1000; // ms, for a program that does not listen
-  const settleTime = 100; // ms from the first listen on, for the first answers
+  const attachListening = 100; // ms from the first listen on
+  const openAfter = 10; // ms from the first listen on, without a request
   // id is not there for the program that nodeinit starts.
   const [fd, inode, id] = env.NODEINIT_CHANNEL.split(':').map(Number);
   const direct = id === undefined;
@@ -61,7 +63,11 @@ function joinInForkMode(runAgent, cleanEnvironment) {
     report('listening', isPath ? { address, port: -1 } : { address: address.address, port: address.port });
     // HTTP/2 sessions are known by their events only.
     if (server.updateSettings) attach();
-    else setTimeout(attach, settleTime).unref();
+    else {
+      setTimeout(attach, attachListening).unref();
+      setTimeout(open, openAfter).unref();
+      onRequest(() => setImmediate(open)); // after an answer that is there at once
+    }
   }
 
   // Which of the handlers are libraries' is found out later, by handlers.js.
@@ -197,6 +203,17 @@ function joinInForkMode(runAgent, cleanEnvironment) {
       return true; // node -e or standard input
     }
   }
+}
+
+// Calls f at the start of the first HTTP request.
+function onRequest(f) {
+  const { subscribe, unsubscribe } = require('diagnostics_channel');
+  const name = 'http.server.request.start';
+  const once = () => {
+    unsubscribe(name, once);
+    f();
+  };
+  subscribe(name, once);
 }
 
 // Calls listened with each server that has begun to listen.
