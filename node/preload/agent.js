@@ -1,11 +1,10 @@
 // The agent: nodeinit has a Node process run it before the application (start.js), in
-// fork mode when that has listened (fork.js). It
-// reports signal handlers and the event loop's delay, and lets the process
-// complete its requests before it exits; docs/lifecycle.md has the messages in their
-// order. It replaces no function: it has subscriptions for new servers, connections
-// and requests, listeners for events that are not the application's, and timers that
-// keep no process alive. Modules are loaded when they are needed, so that Node starts
-// faster. handlers.js, connections.js and this file are one module (preload.go).
+// fork mode when that has listened (fork.js). It reports signal handlers and the event
+// loop's delay, and lets the process complete its requests before it exits;
+// docs/lifecycle.md has the messages in their order. It replaces no function: it has
+// subscriptions for new servers, connections and requests, listeners for events that are
+// not the application's, and timers that keep no process alive. Modules are loaded when
+// they are needed, so that Node starts faster. handlers.js, connections.js and this file are one module (preload.go).
 'use strict';
 const { subscribe } = require('diagnostics_channel');
 

@@ -66,7 +66,7 @@ function joinInForkMode(runAgent, cleanEnvironment) {
     else {
       setTimeout(attach, attachListening).unref();
       setTimeout(open, openAfter).unref();
-      onRequest(() => setImmediate(open)); // after an answer that is there at once
+      onRequest(open);
     }
   }
 
@@ -205,13 +205,18 @@ function joinInForkMode(runAgent, cleanEnvironment) {
   }
 }
 
-// Calls f at the start of the first HTTP request.
+// Calls f soon after the first HTTP request has begun, and been answered if that is done at once.
 function onRequest(f) {
   const { subscribe, unsubscribe } = require('diagnostics_channel');
   const name = 'http.server.request.start';
+  let called = false;
   const once = () => {
-    unsubscribe(name, once);
-    f();
+    if (called) return;
+    called = true;
+    setImmediate(() => { // not now: Node 18 goes on with the list of subscribers
+      unsubscribe(name, once);
+      f();
+    });
   };
   subscribe(name, once);
 }
