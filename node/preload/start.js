@@ -16,7 +16,7 @@ const runModules = (fork) => {
   }
 };
 if (typeof joinInForkMode !== 'function') runModules();
-else if (late) joinInForkMode(runModules, cleanEnvironment);
+else if (late) joinInForkMode(runModules);
 if (!late) cleanEnvironment();
 
 // Removes what makes a process a worker, for the children of this one.
