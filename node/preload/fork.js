@@ -77,8 +77,10 @@ function listened(server) {
   if (server.updateSettings) attach();
   else {
     setTimeout(attach, attachListening).unref();
-    setTimeout(open, openAfter).unref();
-    onRequest(open);
+    // Handlers may be libraries', which ask for another order of the stop.
+    const settle = () => (process.eventNames().some(isSignalName) ? attach() : open());
+    setTimeout(settle, openAfter).unref();
+    onRequest(settle);
   }
 }
 
