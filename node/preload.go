@@ -11,6 +11,8 @@ import (
 var (
 	//go:embed preload/start.js
 	startScript string
+	//go:embed preload/fork.js
+	forkScript string
 	//go:embed preload/join.js
 	joinScript string
 	//go:embed preload/channel.js
@@ -29,10 +31,14 @@ func module(name, text string) string {
 	return "nodeinit:" + name + "=" + base64.RawURLEncoding.EncodeToString(compact(text))
 }
 
-// importStart returns the option that makes Node run start.js. It contains
-// by=nodeinit so that the modules can remove it again.
-func importStart() string {
-	return "--import=data:text/javascript;by=nodeinit;base64," + base64.StdEncoding.EncodeToString(compact(startScript))
+// importStart returns the option that makes Node run start.js, in fork mode with
+// fork.js. It contains by=nodeinit so that the script can remove it again.
+func importStart(fork bool) string {
+	script := startScript
+	if fork {
+		script = forkScript + script
+	}
+	return "--import=data:text/javascript;by=nodeinit;base64," + base64.StdEncoding.EncodeToString(compact(script))
 }
 
 // compact returns a script without comments and indentation: every process gets it
