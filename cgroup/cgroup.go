@@ -24,6 +24,7 @@ type Group struct {
 	root     fs.FS
 	cpu      location
 	memory   location
+	pids     location
 	warnings []string
 }
 
@@ -59,6 +60,9 @@ func Find(root fs.FS) *Group {
 		r.check("/proc/self/mountinfo", err)
 		g.cpu = r.locate("cpu", memberships, mounts)
 		g.memory = r.locate("memory", memberships, mounts)
+		g.warnings = r.warnings
+		g.pids = r.locate("pids", memberships, mounts) // where there is none, there is no limit
+		return g
 	}
 	g.warnings = r.warnings
 	return g

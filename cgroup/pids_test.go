@@ -34,7 +34,7 @@ func TestProcessRoom(t *testing.T) {
 			root["proc/self/cgroup"] = &fstest.MapFile{Data: []byte(c.cgroups)}
 			root["proc/self/mountinfo"] = &fstest.MapFile{Data: []byte(c.mounts)}
 		}
-		if room, limited := cgroup.ProcessRoom(root); room != c.room || limited != c.limited {
+		if room, limited := cgroup.Find(root).ProcessRoom(); room != c.room || limited != c.limited {
 			t.Errorf("%s: room for %d, limited: %v", name, room, limited)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/nodeinit/nodeinit/cgroup"
 	"github.com/nodeinit/nodeinit/logs"
 )
 
@@ -31,7 +32,7 @@ func inContainer(t *testing.T, name, args string, environ ...string) container {
 	t.Helper()
 	root := machine(t, name)
 	u := user{config: parsed(t, nil, strings.Fields(args)), environ: append(environ, "A=1")}
-	source := NewSource(os.DirFS(root), u.config)
+	source := NewSource(cgroup.Find(os.DirFS(root)), u.config)
 	source.Affinity = func() (int, error) { return 4, nil }
 	for _, kv := range environ {
 		if uri, ok := strings.CutPrefix(kv, "ECS_CONTAINER_METADATA_URI_V4="); ok {

@@ -104,7 +104,7 @@ func explained(t *testing.T, environ []string, args ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := New(c, NewSource(os.DirFS(*root), c).Read(), identified(argv, environ))
+	p, err := New(c, NewSource(cgroup.Find(os.DirFS(*root)), c).Read(), identified(argv, environ))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package plan
 import (
 	"context"
 	"fmt"
-	"io/fs"
 
 	"github.com/nodeinit/nodeinit/cgroup"
 	"github.com/nodeinit/nodeinit/config"
@@ -30,10 +29,9 @@ type Source struct {
 	bytes    int64
 }
 
-// NewSource returns the source of limits that the /proc and /sys below root tell,
-// where c does not.
-func NewSource(root fs.FS, c config.Config) *Source {
-	return &Source{Group: cgroup.Find(root), CPUs: c.CPUs, Memory: c.Memory}
+// NewSource returns the source of limits that group tells, where c does not.
+func NewSource(group *cgroup.Group, c config.Config) *Source {
+	return &Source{Group: group, CPUs: c.CPUs, Memory: c.Memory}
 }
 
 // Read returns the limits as they are now.

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/nodeinit/nodeinit/cgroup"
 	"github.com/nodeinit/nodeinit/config"
 )
 
@@ -37,7 +38,7 @@ func TestLimitsFromECS(t *testing.T) {
 				_, _ = w.Write([]byte(c.answer))
 			}))
 			defer server.Close()
-			source := NewSource(os.DirFS(machine(t, c.machine)), parsed(t, nil, strings.Fields(c.args)))
+			source := NewSource(cgroup.Find(os.DirFS(machine(t, c.machine))), parsed(t, nil, strings.Fields(c.args)))
 			source.ECS = server.URL + "/v4/id"
 			l := source.Read()
 			if l.CPU != c.cpus || l.Memory != c.memory<<20 || l.CPUFrom != c.cpusFrom || l.MemoryFrom != c.memoryFrom || len(l.Warnings) > 0 {
@@ -54,7 +55,7 @@ func TestLimitsWithoutAnAnswerFromECS(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.NotFoundHandler())
 	defer server.Close()
-	source := NewSource(os.DirFS(machine(t, "v2-private-no-limits")), config.Default())
+	source := NewSource(cgroup.Find(os.DirFS(machine(t, "v2-private-no-limits"))), config.Default())
 	source.ECS = server.URL
 	l := source.Read()
 	if l.CPU != 0 || l.Memory != 0 || len(l.Warnings) != 1 || !strings.HasPrefix(l.Warnings[0], "no limits from ECS: ") {

@@ -67,6 +67,14 @@ func (r *Reaper) Start(fork func() (pid int, err error)) (*Child, error) {
 	return c, nil
 }
 
+// Do calls f, which may start processes and wait for them itself: until it returns
+// nothing is reaped, and Start and signals wait.
+func (r *Reaper) Do(f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f()
+}
+
 // Run reaps until ctx ends. It wakes on SIGCHLD only, of which one may stand
 // for many exits (standard signals do not queue), so each time it reaps all
 // there is.

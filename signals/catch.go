@@ -4,53 +4,23 @@ import (
 	"os"
 	"os/signal"
 	"reflect"
-	"runtime"
-	"slices"
 
 	"golang.org/x/sys/unix"
 )
 
-// A Catcher is what [Catch] has begun.
-type Catcher struct {
-	done   chan struct{} // closed when all signals are caught
-	caught chan unix.Signal
-}
-
-// Catch begins to catch every [Catchable] signal until the process exits, and returns
-// at once. Call it first in main: until a signal is caught it ends the process with
-// status 2, and a real-time signal is lost. The requests to stop are the first.
-//
-// Go's runtime switches threads twice for each signal (runtime.sigenable). With two
-// CPUs other goroutines run meanwhile.
+// Catch catches every [Catchable] signal until the process exits, and returns the
+// channel on which they arrive. Call it first in main: before it a signal ends the
+// process with status 2, and a real-time signal is lost.
 //
 // Each signal is buffered once, like the pending bit in the kernel: many of one kind
 // do not displace another. Several of one kind may arrive as one, real-time signals
 // too, and their order is not kept.
 //
 // SIGHUP and SIGINT stay ignored if they were at the start, as nohup expects. SIGPIPE,
-// SIGTTIN and SIGTTOU do not affect this process.
-func Catch() *Catcher {
-	c := &Catcher{done: make(chan struct{}), caught: make(chan unix.Signal)}
-	go c.run()
-	runtime.Gosched() // with one CPU, run begins now and not when the caller waits
-	return c
-}
-
-// Signals returns the channel on which signals arrive. It waits until all are caught.
-func (c *Catcher) Signals() <-chan unix.Signal {
-	<-c.done
-	return c.caught
-}
-
-func (c *Catcher) run() {
-	order := []unix.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGQUIT}
-	for sig := unix.Signal(1); sig <= rtMax; sig++ {
-		if !slices.Contains(order, sig) {
-			order = append(order, sig)
-		}
-	}
+// SIGTTIN and SIGTTOU do not affect this process after Catch.
+func Catch() <-chan unix.Signal {
 	var slots []reflect.SelectCase
-	for _, sig := range order {
+	for sig := unix.Signal(1); sig <= rtMax; sig++ {
 		if !Catchable(sig) || Ignored(sig) {
 			continue
 		}
@@ -63,11 +33,15 @@ func (c *Catcher) run() {
 	// Not read: the write fails with EPIPE.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 	ignoreTerminalStops()
-	close(c.done)
-	for {
-		_, sig, _ := reflect.Select(slots)
-		c.caught <- sig.Interface().(unix.Signal)
-	}
+
+	caught := make(chan unix.Signal)
+	go func() {
+		for {
+			_, sig, _ := reflect.Select(slots)
+			caught <- sig.Interface().(unix.Signal)
+		}
+	}()
+	return caught
 }
 
 // Ignored reports whether sig was ignored when this process was started, as by nohup.

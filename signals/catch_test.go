@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 // kinds as args say.
 func catcher(args []string) {
 	kinds, _ := strconv.Atoi(args[0])
-	caught := signals.Catch().Signals()
+	caught := signals.Catch()
 	testproc.Say("catching, ignored %s", strings.Join(ignored(), " "))
 	testproc.UntilStdinCloses()
 	testproc.Say("taking")

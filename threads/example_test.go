@@ -10,7 +10,7 @@ import (
 func Example() {
 	set := threads.New() // first in main
 	// What has to be done soon comes here.
-	if err := set.Make(8, 0); err != nil {
+	if err := set.Make(8, 0, func(f func()) { f() }); err != nil {
 		fmt.Println(err)
 		return
 	}

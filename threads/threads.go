@@ -48,15 +48,20 @@ func New() *Set {
 // Make creates threads until the process has total, the runtime's own included, or ends
 // threads if it has more. waiting is how many are occupied by other goroutines, such as
 // [SignalThreads]. Make returns [ErrLimit] where the kernel would refuse a thread, before
-// the runtime tries to create it. Nothing else may start or reap processes meanwhile.
-func (s *Set) Make(total, waiting int) error {
+// the runtime tries to create it. It starts processes and waits for them in functions
+// that it passes to alone, which calls them while nothing else reaps processes.
+func (s *Set) Make(total, waiting int, alone func(func())) error {
 	if s == nil {
 		return nil
 	}
 	m := maker{policy: s.policy, release: make(chan struct{})}
 	defer m.releaseAll()
 	for m.held < total-others-waiting || count() < total {
-		if count() < total && !room() {
+		allowed := true
+		if count() < total {
+			alone(func() { allowed = room() })
+		}
+		if !allowed {
 			return ErrLimit
 		}
 		m.hold()

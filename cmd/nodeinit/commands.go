@@ -6,22 +6,23 @@ import (
 	"io"
 
 	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
 
+	"github.com/nodeinit/nodeinit/cgroup"
 	"github.com/nodeinit/nodeinit/config"
-	"github.com/nodeinit/nodeinit/signals"
 	"github.com/nodeinit/nodeinit/threads"
 )
 
 // An app is one run of nodeinit, from its arguments to its exit status.
 type app struct {
-	config      config.Config
-	leading     []string // the flags before the command or subcommand
-	environ     []string
-	catcher     *signals.Catcher // nil: no signals are caught
-	threads     *threads.Set
-	threadsMade bool
-	stdout      io.Writer
-	stderr      io.Writer
+	config  config.Config
+	leading []string // the flags before the command or subcommand
+	environ []string
+	signals <-chan unix.Signal // nil: none are caught
+	threads *threads.Set
+	group   *cgroup.Group // of this process, nil: not known yet
+	stdout  io.Writer
+	stderr  io.Writer
 
 	showHelp, showVersion bool // were asked for by a flag
 }
@@ -85,14 +86,6 @@ func (a *app) run(args []string) (code int) {
 		return a.usageError(err)
 	}
 	return a.supervise(rest)
-}
-
-// catch begins to catch the signals, if that has not begun.
-func (a *app) catch() *signals.Catcher {
-	if a.catcher == nil {
-		a.catcher = signals.Catch()
-	}
-	return a.catcher
 }
 
 // ownFlags adds the flags that are no settings.

@@ -46,7 +46,7 @@ func (a *app) explain(args []string) int {
 		if info, err := os.Stat(*root); err != nil || !info.IsDir() {
 			return a.usageError(fmt.Errorf("--root: %q is not a directory (give one that holds proc and sys)", *root))
 		}
-		source = plan.NewSource(files.Dir(*root), a.config)
+		source = plan.NewSource(cgroup.Find(files.Dir(*root)), a.config)
 	}
 	p, err := plan.New(a.config, source.Read(), a.identify(argv))
 	if err != nil {
@@ -100,9 +100,17 @@ func (a *app) likePID1(proc fs.FS) (argv []string, note string) {
 	return argv, note
 }
 
+// cgroup returns the cgroup of this process.
+func (a *app) cgroup() *cgroup.Group {
+	if a.group == nil {
+		a.group = cgroup.Find(files.Dir("/"))
+	}
+	return a.group
+}
+
 // limits returns the source of the limits of this process.
 func (a *app) limits() *plan.Source {
-	s := plan.NewSource(files.Dir("/"), a.config)
+	s := plan.NewSource(a.cgroup(), a.config)
 	s.Affinity, s.ECS = cgroup.Affinity, exec.Getenv(a.environ, "ECS_CONTAINER_METADATA_URI_V4")
 	return s
 }

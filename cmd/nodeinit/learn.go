@@ -7,8 +7,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/nodeinit/nodeinit/cgroup"
-	"github.com/nodeinit/nodeinit/files"
 	"github.com/nodeinit/nodeinit/logs"
 	"github.com/nodeinit/nodeinit/node"
 	"github.com/nodeinit/nodeinit/supervisor"
@@ -40,7 +38,7 @@ const (
 // crowded returns why the process limit leaves no room for the other workers; ""
 // if it does, or if the user has said how many workers there are to be.
 func (s *starter) crowded(workers int) string {
-	room, limited := cgroup.ProcessRoom(files.Dir("/"))
+	room, limited := s.group.ProcessRoom()
 	need := nodeTasks*(workers-1) + poolTasks
 	if !limited || room >= need || !s.plan.Count.FromLimits {
 		return ""

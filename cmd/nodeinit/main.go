@@ -14,11 +14,10 @@ func main() {
 	a := app{environ: os.Environ(), stdout: os.Stdout, stderr: os.Stderr, threads: threads.New()}
 	a.nested(os.Args[1:])
 	if len(os.Args) > 1 && findSubcommand(os.Args[1]) == nil {
-		if err := a.makeThreadsIfScarce(); err != nil {
+		if err := a.catchSignals(); err != nil { // soon: until then a signal ends nodeinit with status 2
 			a.printError(err)
 			os.Exit(exitInternal)
 		}
-		a.catch() // soon: until then a signal ends nodeinit with status 2
 	}
 	os.Exit(a.run(os.Args[1:]))
 }

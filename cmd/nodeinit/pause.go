@@ -6,6 +6,7 @@ import (
 
 	"github.com/nodeinit/nodeinit/exec"
 	"github.com/nodeinit/nodeinit/reaper"
+	"github.com/nodeinit/nodeinit/signals"
 )
 
 const pauseHelp = `nodeinit pause
@@ -15,7 +16,7 @@ first container of a pod that shares its PID namespace.`
 
 // pause runs no program: it reaps orphans until it is asked to stop.
 func (a *app) pause(args []string) int {
-	caught := a.catch()
+	a.signals = signals.Catch()
 	rest, code, ok := a.parse("pause", args, nil)
 	if !ok {
 		return code
@@ -34,7 +35,7 @@ func (a *app) pause(args []string) int {
 	defer stop()
 	go func() { // for as long as the process: there is nothing after a stop
 		rules := a.config.Rules()
-		for sig := range caught.Signals() {
+		for sig := range a.signals {
 			if _, asked := rules.Apply(sig); asked {
 				stop()
 			}

@@ -31,11 +31,12 @@ type run struct {
 	*app
 	log       *logs.Logger
 	plan      plan.Plan
-	group     *cgroup.Group
 	before    cgroup.Stats // from before the start
 	inherited []int
 	reaper    reaper.Reaper
 	reap      func() // starts the reaper, once
+
+	makeThreads func() // begins to make all threads, once
 
 	current *plan.Current // plans for later workers; only the supervisor's goroutine uses it
 }
@@ -49,9 +50,6 @@ func (a *app) supervise(argv []string) int {
 	a.warnSettings(log)
 	a.becomeSubreaper(log)
 	source := a.limits()
-	if source.ECS != "" {
-		a.catch().Signals() // to ask takes up to a second
-	}
 	limits, before := source.Read(), source.Group.Baseline()
 	p, err := plan.New(a.config, limits, a.identify(argv))
 	if err != nil {
@@ -59,7 +57,7 @@ func (a *app) supervise(argv []string) int {
 	}
 	p.Log(log, version)
 	r := &run{
-		app: a, log: log, plan: p, group: source.Group, before: before, inherited: inherited,
+		app: a, log: log, plan: p, before: before, inherited: inherited,
 		current: plan.Follow(log, source, p),
 	}
 	if before.OOMGroup {
@@ -71,6 +69,7 @@ func (a *app) supervise(argv []string) int {
 		a.orphanReaped(log, pid).Int("status", supervisor.Code(status)).Send()
 	}
 	r.reap = sync.OnceFunc(func() { go r.reaper.Run(ctx) })
+	r.makeThreads = sync.OnceFunc(func() { time.AfterFunc(threadsDelay, r.makeAllThreads) })
 	for _, command := range p.Pre {
 		if code, ok := r.pre(command); !ok {
 			return code
@@ -171,7 +170,7 @@ func (st *starter) withPrimary(ctx context.Context, s *supervisor.Supervisor) (s
 // supervisor returns one for p, without what starts it.
 func (r *run) supervisor(p plan.Plan) *supervisor.Supervisor {
 	return &supervisor.Supervisor{
-		Log: r.log, Signals: r.catch().Signals(), Rules: r.config.Rules(), Leftovers: &r.reaper,
+		Log: r.log, Signals: r.signals, Rules: r.config.Rules(), Leftovers: &r.reaper,
 		Group: bool(r.config.Group), Wrapped: p.Wrapped(),
 		Stop:              supervisor.StopPolicy{Grace: time.Duration(r.config.Grace)},
 		ParentDeathSignal: r.config.Pdeathsig.Sig(),

@@ -113,16 +113,10 @@ func (s *starter) startChild(command exec.Command) (*reaper.Child, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	child, err := command.Start(&s.reaper)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		s.makeThreads()
 	}
-	// Not before the first start, which would have to wait for it, and not after the
-	// reaper runs: it would reap the processes by which the limit is tried.
-	if err := s.makeThreads(); err != nil {
-		_ = child.Signal(unix.SIGKILL, true)
-		return nil, err
-	}
-	return child, nil
+	return child, err
 }
 
 // release gives up what w has besides its channel, when it has ended.

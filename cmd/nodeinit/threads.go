@@ -1,10 +1,11 @@
 package main
 
 import (
+	"time"
+
 	"golang.org/x/sys/unix"
 
-	"github.com/nodeinit/nodeinit/cgroup"
-	"github.com/nodeinit/nodeinit/files"
+	"github.com/nodeinit/nodeinit/signals"
 	"github.com/nodeinit/nodeinit/threads"
 )
 
@@ -26,25 +27,42 @@ const (
 	fewForContainer = 64
 )
 
-// makeThreadsIfScarce makes all threads before there is need for them where the process
-// limit may be near, so that it is reported by nodeinit and not by Go's runtime.
-// Elsewhere that would only delay the program: they are made when it has been started.
-func (a *app) makeThreadsIfScarce() error {
-	var user unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NPROC, &user); err != nil || user.Cur >= fewForUser {
-		if room, limited := cgroup.ProcessRoom(files.Dir("/")); !limited || room >= fewForContainer {
-			return nil
+// threadsDelay is the time from the start of the program to the creation of threads,
+// which would compete with the program for the CPU.
+const threadsDelay = 50 * time.Millisecond
+
+// catchSignals catches the signals. Where the process limit may be near it makes all
+// threads before, so that nodeinit and not Go's runtime reports that. Elsewhere that
+// would only delay the program.
+func (a *app) catchSignals() error {
+	scarce := a.processesAreScarce()
+	if scarce {
+		if err := a.threads.Make(threadCount+spareThreads, 0, direct); err != nil {
+			return err
 		}
 	}
-	return a.threads.Make(threadCount+spareThreads, 0)
+	a.signals = signals.Catch()
+	if scarce {
+		return a.threads.Make(threadCount, threads.SignalThreads, direct)
+	}
+	return nil
 }
 
-// makeThreads makes what is missing of threadCount, or ends the spare ones. It does so
-// once.
-func (a *app) makeThreads() error {
-	if a.threadsMade {
-		return nil
+func direct(f func()) { f() }
+
+// processesAreScarce reports whether the process limit may be near.
+func (a *app) processesAreScarce() bool {
+	var user unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NPROC, &user); err == nil && user.Cur < fewForUser {
+		return true
 	}
-	a.threadsMade = true
-	return a.threads.Make(threadCount, threads.SignalThreads)
+	room, limited := a.cgroup().ProcessRoom()
+	return limited && room < fewForContainer
+}
+
+// makeAllThreads makes what is missing of threadCount.
+func (r *run) makeAllThreads() {
+	if err := r.threads.Make(threadCount, threads.SignalThreads, r.reaper.Do); err != nil {
+		r.log.Warn("threads are missing").Err(err).Send()
+	}
 }
