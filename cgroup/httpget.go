@@ -21,7 +21,7 @@ const (
 	maxBody   = 1 << 20  // bytes of the body, with the framing of its chunks
 )
 
-var errTooLong = fmt.Errorf("body is longer than %d MiB", maxBody>>20)
+var errTooLong = errors.New("body is longer than 1 MiB")
 
 // get returns the body that an HTTP server sends for address, an http URL, with status
 // 200; any other status is an error. ctx limits the time of all of it. There is no

@@ -56,6 +56,13 @@ func (s *Set) Make(total, waiting int, alone func(func())) error {
 	}
 	m := maker{policy: s.policy, release: make(chan struct{})}
 	defer m.releaseAll()
+	if excess := count() - total; excess >= 0 {
+		for range excess {
+			for !m.end() { // it was the main thread, once
+			}
+		}
+		return nil
+	}
 	for m.held < total-others-waiting || count() < total {
 		allowed := true
 		if count() < total {
@@ -65,11 +72,6 @@ func (s *Set) Make(total, waiting int, alone func(func())) error {
 			return ErrLimit
 		}
 		m.hold()
-	}
-	for excess := count() - total; excess > 0; {
-		if m.end() {
-			excess--
-		}
 	}
 	return nil
 }
