@@ -50,7 +50,11 @@ func WorkerEnv(argv, env []string, slot Slot, join Join, fd int, inode uint64) [
 	}
 	if len(modules) > 0 {
 		vars["NODEINIT_MODULES"] = strings.Join(modules, " ")
-		vars["NODE_OPTIONS"] = strings.TrimSpace(importStart(fork) + " " + exec.Getenv(env, "NODE_OPTIONS"))
+		option := importStart
+		if fork {
+			option = importFork
+		}
+		vars["NODE_OPTIONS"] = strings.TrimSpace(option + " " + exec.Getenv(env, "NODE_OPTIONS"))
 	}
 	return exec.Setenv(kept, vars)
 }
@@ -59,13 +63,13 @@ func WorkerEnv(argv, env []string, slot Slot, join Join, fd int, inode uint64) [
 func (s Slot) modules(join Join) (list []string) {
 	fork := s.ID == 0
 	if join == JoinLate && !fork {
-		list = append(list, module("join.js", joinScript)) // first: nothing may have loaded cluster before it
+		list = append(list, joinModule) // first: nothing may have loaded cluster before it
 	}
 	if s.Agent && !fork {
-		list = append(list, module("channel.js", channelScript))
+		list = append(list, channelModule)
 	}
 	if s.Agent {
-		list = append(list, module("agent.js", handlersScript+connectionsScript+agentScript))
+		list = append(list, agentModule)
 	}
 	return list
 }

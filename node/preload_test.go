@@ -1,0 +1,73 @@
+package node
+
+import (
+	"encoding/base64"
+	"flag"
+	"os"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write what node/preload is encoded as")
+
+// TestPreloadIsEncoded compares the encoded scripts with their sources.
+func TestPreloadIsEncoded(t *testing.T) {
+	t.Parallel()
+	start := script(t, "start")
+	for name, want := range map[string]string{
+		"start":   importOption(start),
+		"fork":    importOption(script(t, "fork") + start),
+		"join":    module("join.js", script(t, "join")),
+		"channel": module("channel.js", script(t, "channel")),
+		// agent.js uses what the other two declare.
+		"agent": module("agent.js", script(t, "handlers")+script(t, "connections")+script(t, "agent")),
+	} {
+		file := "preload/encoded/" + name + ".txt"
+		if *update {
+			if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if got, err := os.ReadFile(file); string(got) != want {
+			t.Errorf("%s is not what the scripts are (go generate ./node): %v", file, err)
+		}
+	}
+}
+
+func script(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile("preload/" + name + ".js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// module returns a module in the form that start.js reads. Base64 has no character
+// that means something to a shell or to a program that copies variables.
+func module(name, text string) string {
+	return "nodeinit:" + name + "=" + base64.RawURLEncoding.EncodeToString(compact(text))
+}
+
+// importOption returns the option that makes Node run a script. It contains by=nodeinit
+// so that the script can remove it again.
+func importOption(script string) string {
+	return "--import=data:text/javascript;by=nodeinit;base64," + base64.StdEncoding.EncodeToString(compact(script))
+}
+
+// compact returns a script without comments and indentation: every process gets it
+// in its environment. A comment that could be part of a string or pattern stays.
+func compact(script string) []byte {
+	var code []byte
+	for line := range strings.Lines(script) {
+		line = strings.TrimLeft(line, " ")
+		if at := strings.LastIndex(line, " // "); at >= 0 && !strings.ContainsAny(line[at+len(" // "):], "'\"`/") {
+			line = line[:at] + "\n"
+		}
+		if line != "\n" && !strings.HasPrefix(line, "// ") {
+			code = append(code, line...)
+		}
+	}
+	return code
+}
