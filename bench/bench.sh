@@ -3,12 +3,15 @@
 # or network namespaces of their own.
 # Usage: bench/bench.sh [init|cluster|rr|operate|heap] [FLAG...]
 #   init     start, memory and signals, against plain Node, tini, dumb-init and catatonit (Debian's)
-#   cluster  per-core mode against node:cluster and PM2 (npm's): all figures, about 20 minutes
+#   cluster  per-core mode against node:cluster and PM2 (npm's): all figures, a quarter of an hour
 #   rr       the hand-over of connections only, under a minute
 #   operate  requests that fail while workers are replaced, with Docker: "operate -help" tells more
 #   heap     whether V8 or the kernel ends a leak: "heap -help" tells more
+# Flags of init, cluster and rr: -rounds N; -only REGEXP, the rows to measure; -measure REGEXP, the
+# measures: start to end, first output, signal, resident, first answer, orphans (init, ten minutes in
+# all), load, first, memory, balance (cluster); -before OTHER, an earlier nodeinit in the same rounds.
 # NODEINIT is the binary to measure (bin/nodeinit), NODE_VERSION the Node of cluster and rr, and of
-# init's servers. -before OTHER measures an earlier nodeinit in the same rounds (init, cluster, rr).
+# init's servers.
 set -eu
 cd "$(dirname "$0")/.."
 nodeinit=${NODEINIT:-bin/nodeinit}
@@ -41,6 +44,13 @@ install_for_operate() {
 		install_pm2
 	} >&2
 }
+
+case "$what $* " in
+init*" -h "* | init*"-help "* | cluster*" -h "* | cluster*"-help "* | rr*" -h "* | rr*"-help "*)
+	sed -n '2,/^set -eu/{/^set/d;s/^# \?//p}' bench/bench.sh
+	exit
+	;;
+esac
 
 TMPDIR=$(mktemp -d)
 export TMPDIR

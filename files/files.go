@@ -1,6 +1,6 @@
 // Package files reads files by plain system calls.
 //
-// The standard library's os.Open makes five system calls besides open(2) and close(2)
+// The standard library's os.Open makes up to five system calls besides open(2) and close(2)
 // for each file, to have Go's poller wait for it (os.newFile). No regular file can be
 // polled, and what this process reads of /proc and /sys at its start never has to be.
 package files
