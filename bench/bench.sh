@@ -9,7 +9,7 @@
 #   heap     whether V8 or the kernel ends a leak: "heap -help" tells more
 # Flags of init, cluster and rr: -rounds N; -only REGEXP, the rows to measure; -measure REGEXP, the
 # measures: start to end, first output, signal, resident, first answer, orphans (init, ten minutes in
-# all), load, first, memory, balance (cluster); -before OTHER, an earlier nodeinit in the same rounds.
+# all), load, first answer, spread, blocked (cluster); -before OTHER, an earlier nodeinit in the same rounds.
 # NODEINIT is the binary to measure (bin/nodeinit), NODE_VERSION the Node of cluster and rr, and of
 # init's servers.
 set -eu
