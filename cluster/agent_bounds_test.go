@@ -153,8 +153,7 @@ func TestForkListensOnSoManyThatAreKnown(t *testing.T) {
 		}
 	}
 	m.send(`{"cmd":"NODE_NODEINIT","act":"listening","address":7,"port":"x"}`)
-	m.send(`"ready"`)
-	m.waitState("all of it", func(s State) bool { return s.Ready })
+	m.expect(map[string]any{"cmd": "NODE_NODEINIT", "act": "reportListening"})
 	got := m.state().Listening
 	if len(got) != maxListening || got[0] != "*:0" || got[maxListening-1] != fmt.Sprint("*:", maxListening-1) {
 		t.Errorf("%d: %q", len(got), got)

@@ -6,9 +6,8 @@ const resendInterval = 1.3; // s, after which a client repeats a SYN that was no
 const signalTimeout = 1000; // ms, from the end of the channel to the signal
 const libraryTimeout = 3000; // ms after that, for libraries that act on the signal
 
-// Returns the orders of nodeinit about the servers of this process. listened are those
-// that have listened before.
-function trackConnections(report, handlersOf, listened) {
+// Returns the servers of this process and the orders of nodeinit about them.
+function trackConnections(report, handlersOf) {
   const servers = new Set(); // that have listened, or had a connection
   const sessions = new Map(); // HTTP/2 sessions, with the number of open streams
   const lastResponses = new WeakMap(); // by socket, the last of several pipelined responses
@@ -35,7 +34,6 @@ function trackConnections(report, handlersOf, listened) {
     server.on('session', trackSession);
     server.on('stream', trackStream);
   };
-  listened.forEach(track);
   // Not in Node 18 and 22.0.
   subscribe('tracing:net.server.listen:asyncStart', ({ server }) => track(server));
   subscribe('net.server.socket', ({ socket }) => {
@@ -162,7 +160,7 @@ function trackConnections(report, handlersOf, listened) {
     process.removeAllListeners(signal);
     process.kill(process.pid, signal);
   };
-  return { disableKeepAlives, finish, watch, drain };
+  return { allServers, orders: { disableKeepAlives, finish, watch, drain } };
 }
 
 // The sockets with a request that is not answered completely.
