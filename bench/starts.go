@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Names of the contenders of the suite init. Those on nodeinit have a twin whose
-// name ends in before, if an earlier one is measured.
+// Names of the contenders of the suite init. If an earlier nodeinit is measured, each
+// of nodeinit's is there twice, once with a name that ends in before.
 const (
 	ourInit  = "nodeinit"
 	tiniInit = "tini"

@@ -214,7 +214,7 @@ func nameOf(fd int) *sockname {
 // know of the system call; see poller.waitEvents.
 func accept(fd int) (int, error) { return acceptWith(unix.RawSyscall6, fd) }
 
-// acceptInherited is accept for a socket whose O_NONBLOCK other processes can clear.
+// acceptInherited is accept for a socket of which other processes can clear O_NONBLOCK.
 func acceptInherited(fd int) (int, error) { return acceptWith(unix.Syscall6, fd) }
 
 func acceptWith(call func(trap, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2 uintptr, err unix.Errno), fd int) (int, error) {

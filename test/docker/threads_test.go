@@ -82,6 +82,22 @@ func TestEachProcessLimitWorksOrIsReported(t *testing.T) {
 	}
 }
 
+// Where no limit is near, nodeinit makes its threads when the program has been started.
+func TestThreadsAreMadeAfterTheStart(t *testing.T) {
+	t.Parallel()
+	p := harness.UnderInit("", "cat").Start(t)
+	made := 0
+	harness.WaitUntil(t, "the threads", func() bool {
+		made = threadsOf(t, p.PID)
+		return made >= threads
+	})
+	if made > starting { // more than threads where the machine is overloaded
+		t.Errorf("%d threads", made)
+	}
+	p.Signal(unix.SIGTERM)
+	p.WaitCode(143)
+}
+
 var threadsLine = regexp.MustCompile(`(?m)^Threads:\s+(\d+)$`)
 
 // threadsOf returns how many threads the process pid has.
