@@ -13,7 +13,6 @@ const (
 	msgFinish            = `{"cmd":"NODE_NODEINIT","act":"finish","limit":%d}` + "\n"
 	msgWatch             = `{"cmd":"NODE_NODEINIT","act":"watch","signal":%q,"soon":%d,"late":%d}` + "\n"
 	msgDrain             = `{"cmd":"NODE_NODEINIT","act":"drain","last":%t,"signal":%q}` + "\n"
-	msgReportListening   = `{"cmd":"NODE_NODEINIT","act":"reportListening"}` + "\n"
 )
 
 // Bounds on the signals that a worker may report to handle.
@@ -43,7 +42,6 @@ func (w *Worker) onAgentReport(frame []byte) {
 	if json.Unmarshal(frame, &r) != nil {
 		return
 	}
-	first := !w.state.Agent
 	w.state.Agent = true
 	if r.Act == "drained" {
 		w.onDrained()
@@ -51,9 +49,6 @@ func (w *Worker) onAgentReport(frame []byte) {
 	}
 	w.state.apply(&r)
 	w.publish()
-	if first && w.forkMode {
-		w.send([]byte(msgReportListening), -1)
-	}
 }
 
 // apply records what the agent reports.

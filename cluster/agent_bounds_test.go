@@ -153,7 +153,8 @@ func TestForkListensOnSoManyThatAreKnown(t *testing.T) {
 		}
 	}
 	m.send(`{"cmd":"NODE_NODEINIT","act":"listening","address":7,"port":"x"}`)
-	m.expect(map[string]any{"cmd": "NODE_NODEINIT", "act": "reportListening"})
+	m.send(`"ready"`)
+	m.waitState("all of it", func(s State) bool { return s.Ready })
 	got := m.state().Listening
 	if len(got) != maxListening || got[0] != "*:0" || got[maxListening-1] != fmt.Sprint("*:", maxListening-1) {
 		t.Errorf("%d: %q", len(got), got)

@@ -79,7 +79,6 @@ func TestForkMode(t *testing.T) {
 	p := run(t, RR)
 	m := newFakeWorkerOf(t, p.OpenFork)
 	m.send(agentHello)
-	m.expect(map[string]any{"cmd": "NODE_NODEINIT", "act": "reportListening"})
 	m.send(`{"cmd":"NODE_NODEINIT","act":"listening","address":"::","port":3000}`)
 	if s := m.waitState("a listen", func(s State) bool { return len(s.Listening) > 0 }); s.Listening[0] != "[::]:3000" {
 		t.Errorf("%v", s.Listening)

@@ -139,5 +139,7 @@ func TestForkIsNotAskedToDisconnect(t *testing.T) {
 	m.w.Disconnect()
 	m.send(`{"cmd":"NODE_CLUSTER","act":"online","seq":1}`)
 	m.send(agentHello)
-	m.expect(map[string]any{"cmd": "NODE_NODEINIT", "act": "reportListening"}) // the first that it hears
+	m.waitState("an agent", func(s State) bool { return s.Agent })
+	m.w.DisableKeepAlives()
+	m.expect(disableKeepAlives) // the first that it hears
 }

@@ -34,25 +34,44 @@ func WorkerEnv(argv, env []string, slot Slot, join Join, fd int, inode uint64) [
 			vars["NODE_APP_INSTANCE"] = strconv.Itoa(slot.Slot) // PM2's name for it
 		}
 	}
-	var modules []string
-	if join == JoinLate {
+	modules := slot.modules(join)
+	fork := slot.ID == 0
+	switch {
+	case join == JoinLate:
 		vars["NODEINIT_CHANNEL"] = fmt.Sprintf("%d:%d:%d", fd, inode, slot.ID)
-		modules = append(modules, joinModule) // first: nothing may have loaded cluster before it
-	} else {
+	case fork && slot.Agent:
+		vars["NODEINIT_CHANNEL"] = fmt.Sprintf("%d:%d", fd, inode)
+	default:
 		vars["NODE_CHANNEL_FD"] = strconv.Itoa(fd)
 		vars["NODE_CHANNEL_SERIALIZATION_MODE"] = "json"
-		if slot.ID > 0 {
+		if !fork {
 			vars["NODE_UNIQUE_ID"] = strconv.Itoa(slot.ID)
 		}
 	}
-	if slot.Agent {
-		modules = append(modules, channelModule, agentModule)
-	}
 	if len(modules) > 0 {
 		vars["NODEINIT_MODULES"] = strings.Join(modules, " ")
-		vars["NODE_OPTIONS"] = strings.TrimSpace(importStart + " " + exec.Getenv(env, "NODE_OPTIONS"))
+		option := importStart
+		if fork {
+			option = importFork
+		}
+		vars["NODE_OPTIONS"] = strings.TrimSpace(option + " " + exec.Getenv(env, "NODE_OPTIONS"))
 	}
 	return exec.Setenv(kept, vars)
+}
+
+// modules returns the modules that Node is to run, in their order.
+func (s Slot) modules(join Join) (list []string) {
+	fork := s.ID == 0
+	if join == JoinLate && !fork {
+		list = append(list, joinModule) // first: nothing may have loaded cluster before it
+	}
+	if s.Agent && !fork {
+		list = append(list, channelModule)
+	}
+	if s.Agent {
+		list = append(list, agentModule)
+	}
+	return list
 }
 
 // allowsInstance reports whether NODE_APP_INSTANCE may be set: the user has not set

@@ -13,8 +13,10 @@ var update = flag.Bool("update", false, "write what node/preload is encoded as")
 // TestPreloadIsEncoded compares the encoded scripts with their sources.
 func TestPreloadIsEncoded(t *testing.T) {
 	t.Parallel()
+	start := script(t, "start")
 	for name, want := range map[string]string{
-		"start":   importOption(script(t, "start")),
+		"start":   importOption(start),
+		"fork":    importOption(script(t, "fork") + start),
 		"join":    module("join.js", script(t, "join")),
 		"channel": module("channel.js", script(t, "channel")),
 		// agent.js uses what the other two declare.

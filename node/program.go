@@ -68,7 +68,7 @@ type Join int
 const (
 	JoinNone   Join = iota // it cannot; Why has the reason
 	JoinDirect             // the process that is started is the worker
-	JoinLate               // a Node process below it becomes the worker; see join.js
+	JoinLate               // a Node process below it becomes the worker; see join.js and fork.js
 )
 
 // String returns the name of j for logs.

@@ -29,7 +29,7 @@ type Slot struct {
 func (p Program) Command(path string, slot Slot, channel int, inherited []int) (exec.Command, error) {
 	var stat unix.Stat_t
 	err := os.NewSyscallError("fstat", unix.Fstat(channel, &stat))
-	if err == nil { // join.js reads what is in the channel before Node takes it over
+	if err == nil { // join.js and fork.js read what is in the channel before Node takes it over
 		err = os.NewSyscallError("fcntl", unix.SetNonblock(channel, true))
 	}
 	if err != nil {

@@ -90,8 +90,8 @@ func TestWorkerEnv(t *testing.T) {
 		{node.Slot{ID: 7, Slot: 2, Workers: 4, Agent: true}, node.JoinDirect, slices.Concat(own, channel, []string{"NODE_UNIQUE_ID=7"}), "channel agent"},
 		{node.Slot{ID: 7, Slot: 2, Workers: 4}, node.JoinLate, append(own, "NODEINIT_CHANNEL=3:55:7"), "join"},
 		{node.Slot{ID: 7, Slot: 2, Workers: 4, Agent: true}, node.JoinLate, append(own, "NODEINIT_CHANNEL=3:55:7"), "join channel agent"},
-		{node.Slot{Agent: true}, node.JoinDirect, slices.Concat(single, channel), "channel agent"},
-		{node.Slot{Agent: true}, node.JoinLate, append(single, "NODEINIT_CHANNEL=3:55:0"), "join channel agent"},
+		{node.Slot{Agent: true}, node.JoinDirect, append(single, "NODEINIT_CHANNEL=3:55"), "agent"},
+		{node.Slot{Agent: true}, node.JoinLate, append(single, "NODEINIT_CHANNEL=3:55:0"), "agent"},
 	} {
 		env := slices.Clone(before)
 		got := node.WorkerEnv([]string{"node", "a.js"}, env, c.worker, c.join, 3, 55)
@@ -100,7 +100,11 @@ func TestWorkerEnv(t *testing.T) {
 		}
 		options := exec.Getenv(got, "NODE_OPTIONS")
 		if c.modules != "" {
-			options = withoutStart(t, options)
+			parts := []string{"start.js"}
+			if c.worker.ID == 0 {
+				parts = []string{"fork.js", "start.js"}
+			}
+			options = withoutStart(t, options, parts)
 		}
 		if modules := modulesIn(t, exec.Getenv(got, "NODEINIT_MODULES")); modules != c.modules || options != "--title x" {
 			t.Errorf("%+v, %v: modules %q, and NODE_OPTIONS %q", c.worker, c.join, modules, options)
@@ -142,17 +146,21 @@ func TestWorkerInstance(t *testing.T) {
 }
 
 // withoutStart returns NODE_OPTIONS without the import of start.js.
-func withoutStart(t *testing.T, options string) string {
+func withoutStart(t *testing.T, options string, parts []string) string {
 	t.Helper()
-	start, err := os.ReadFile("preload/start.js")
-	if err != nil {
-		t.Fatal(err)
+	var start []byte
+	for _, part := range parts {
+		text, err := os.ReadFile("preload/" + part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		start = append(start, text...)
 	}
 	url, rest, _ := strings.Cut(options, " ")
 	code, ok := strings.CutPrefix(url, "--import=data:text/javascript;by=nodeinit;base64,")
 	got, err := base64.StdEncoding.DecodeString(code)
 	if !ok || err != nil || string(got) != compacted(start) {
-		t.Errorf("NODE_OPTIONS=%s does not begin with start.js", options)
+		t.Errorf("NODE_OPTIONS=%.80s does not begin with %v", options, parts)
 	}
 	return rest
 }

@@ -127,13 +127,21 @@ func (r *run) notReady(w *worker) {
 	case readiness.partly(reported): // it may well be another program by now
 		w.withWorker(r.env.Log.Warn("worker listens on less than the one before it")).Strs("missing", reported.Awaited).Send()
 		r.ready(w)
-	case !r.env.PerCore && !reported.Agent, readiness.When == ReadyAuto && !hasServers: // it has nothing to report
+	case r.reportsNothing(w), readiness.When == ReadyAuto && !hasServers:
 		r.ready(w)
 	case readiness.Timeout > 0:
 		w.kill(NotReady)
 	default:
 		w.deadline = time.Time{}
 	}
+}
+
+// reportsNothing reports whether nothing can tell that w is ready. In fork mode that is
+// so without an agent, and below a wrapper of which no process has joined. Elsewhere the
+// agent reports to the channel, but not before the program listens, or has run for a
+// second.
+func (r *run) reportsNothing(w *worker) bool {
+	return !r.env.PerCore && !w.reported.Agent && (w.Channel == nil || r.env.Wrapped)
 }
 
 // checkStartedUp sets startedUp when each of the first workers has been ready once,

@@ -1,48 +1,41 @@
-// The agent: nodeinit has a Node process run it before the application (start.js). It
-// reports servers, signal handlers and the event loop's delay, and lets the process
-// complete its requests before it exits; docs/lifecycle.md has the messages in their
-// order. It replaces no function: it has subscriptions for new servers, connections
-// and requests, listeners for events that are not the application's, and timers that
-// keep no process alive. Modules are loaded when they are needed, so that Node starts
-// faster. handlers.js, connections.js and this file are one module (preload.go).
+// The agent: nodeinit has a Node process run it before the application (start.js), in
+// fork mode when that has listened (fork.js). It reports signal handlers and the event
+// loop's delay, and lets the process complete its requests before it exits;
+// docs/lifecycle.md has the messages in their order. It replaces no function: it has
+// subscriptions for new servers, connections and requests, listeners for events that are
+// not the application's, and timers that keep no process alive. Modules are loaded when
+// they are needed, so that Node starts faster. handlers.js, connections.js and this file are one module (preload.go).
 'use strict';
 const { subscribe } = require('diagnostics_channel');
 
 const heartbeatEvery = 1000; // ms
-const pollEvery = 100; // ms, for new servers and closed connections
+const pollEvery = 100; // ms, for closed connections
 const resolution = 20; // ms, of the event loop's delay
 
 // Worker threads run this too, but have no channel.
-if (late) process.once(Symbol.for('nodeinit.joined'), start);
-else if (process.connected) start();
+if (fork) start(fork);
+else if (late) process.once(Symbol.for('nodeinit.joined'), startInWorker);
+else if (process.connected) startInWorker();
 
-function start() {
+function startInWorker() {
   const { send } = process; // the application may replace it
   const report = (act, facts) => {
     if (process.connected) send.call(process, { cmd: 'NODE_NODEINIT', act, ...facts }, undefined, { swallowErrors: true });
   };
-  const { handlersOf, reportHandlers } = trackHandlers();
-  const { allServers, orders } = trackConnections(report, handlersOf);
-  orders.reportListening = () => reportServers(allServers, (address) => report('listening', address));
+  const agent = { report, servers: [], stacks: new WeakMap() };
+  start(agent);
   process.on('internalMessage', (order) => {
-    if (order.cmd === 'NODE_NODEINIT') orders[order.act]?.(order);
+    if (order.cmd === 'NODE_NODEINIT') agent.onOrder(order);
   });
-  reportHandlers((handles) => report('handles', { handles }));
-  reportLoop((loop) => report('heartbeat', loop));
 }
 
-// Reports the addresses of the first servers that listen. In fork mode nothing else
-// tells nodeinit.
-function reportServers(allServers, report) {
-  const timer = setInterval(() => {
-    const servers = allServers().filter((server) => server.listening);
-    if (!servers.length) return;
-    clearInterval(timer);
-    for (const server of servers) {
-      const address = server.address();
-      report(typeof address === 'string' ? { address, port: -1 } : { address: address.address, port: address.port });
-    }
-  }, pollEvery).unref();
+function start(agent) {
+  const { report, servers, stacks } = agent;
+  const { handlersOf, reportHandlers } = trackHandlers(stacks);
+  const orders = trackConnections(report, handlersOf, servers);
+  agent.onOrder = (order) => orders[order.act]?.(order);
+  reportHandlers((handles) => report('handles', { handles }));
+  reportLoop((loop) => report('heartbeat', loop));
 }
 
 function reportLoop(report) {
@@ -60,5 +53,5 @@ function reportLoop(report) {
       report({ utilization, p50: delay(50), p99: delay(99), heap: getHeapStatistics().used_heap_size });
       histogram.reset();
     }, heartbeatEvery).unref();
-  }, heartbeatEvery).unref();
+  }, Math.max(0, heartbeatEvery - 1000 * process.uptime())).unref();
 }

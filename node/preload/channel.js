@@ -1,7 +1,7 @@
 // Makes the channel to nodeinit keep no process alive: a program with nothing left to
 // do exits, as it does without a channel. Node's own rule is for children of a program:
 // the channel keeps them alive while there are listeners for "message" or "disconnect",
-// and its cluster has one of these in each worker.
+// and its cluster has one of these in each worker. In fork mode fork.js does this.
 'use strict';
 
 // Below a wrapper there is no channel before join.js has taken it.
@@ -18,7 +18,6 @@ function unrefChannel(counted) {
     }
   }
   for (; counted > 0; counted--) channel.unrefCounted();
-  if (!process.listenerCount('internalMessage')) return; // no worker
   refWhileWaiting(require('cluster'), channel);
   setInspectorPort(+process.env.NODEINIT_WORKER);
 }

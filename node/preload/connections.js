@@ -6,8 +6,9 @@ const resendInterval = 1.3; // s, after which a client repeats a SYN that was no
 const signalTimeout = 1000; // ms, from the end of the channel to the signal
 const libraryTimeout = 3000; // ms after that, for libraries that act on the signal
 
-// Returns the servers of this process and the orders of nodeinit about them.
-function trackConnections(report, handlersOf) {
+// Returns the orders of nodeinit about the servers of this process. listened are those
+// that have listened before.
+function trackConnections(report, handlersOf, listened) {
   const servers = new Set(); // that have listened, or had a connection
   const sessions = new Map(); // HTTP/2 sessions, with the number of open streams
   const lastResponses = new WeakMap(); // by socket, the last of several pipelined responses
@@ -34,6 +35,7 @@ function trackConnections(report, handlersOf) {
     server.on('session', trackSession);
     server.on('stream', trackStream);
   };
+  listened.forEach(track);
   // Not in Node 18 and 22.0.
   subscribe('tracing:net.server.listen:asyncStart', ({ server }) => track(server));
   subscribe('net.server.socket', ({ socket }) => {
@@ -160,7 +162,7 @@ function trackConnections(report, handlersOf) {
     process.removeAllListeners(signal);
     process.kill(process.pid, signal);
   };
-  return { allServers, orders: { disableKeepAlives, finish, watch, drain } };
+  return { disableKeepAlives, finish, watch, drain };
 }
 
 // The sockets with a request that is not answered completely.

@@ -20,9 +20,9 @@ const harmlessCalls = new RegExp(`^(?:${[
   '(?:\\w+\\.)*\\w*(?:sdk|otel|telemetry|trac|apm|meter|provider|exporter|sentry)\\w*\\.(?:shutdown|forceFlush|flush|close|end)',
 ].join('|')})$`, 'i');
 
-function trackHandlers() {
-  const origins = new WeakMap(); // the package that each listener is from
-  const handlersOf = (signal) => process.listeners(signal).map((listener) => ({ listener, origin: origins.get(listener) }));
+// stacks has, by listener, where those were added that are there already, as far as known.
+function trackHandlers(stacks) {
+  const handlersOf = (signal) => process.listeners(signal).map((listener) => ({ listener, origin: caller(stacks.get(listener)) }));
   let last;
   const reportChange = (report) => {
     const handles = process.eventNames().filter((name) => isSignal(name) && handlersOf(name).some(mayShutDown));
@@ -33,7 +33,7 @@ function trackHandlers() {
   const reportHandlers = (report) => {
     const onChange = (name, listener) => {
       if (!isSignal(name)) return;
-      if (!origins.has(listener)) origins.set(listener, caller());
+      if (!stacks.has(listener)) stacks.set(listener, new Error().stack);
       process.nextTick(reportChange, report);
     };
     process.on('newListener', onChange);
@@ -46,8 +46,8 @@ function trackHandlers() {
 const isSignal = (name) => typeof name === 'string' && name.startsWith('SIG');
 
 // The package of the innermost caller that is not part of Node; undefined if it is in none.
-function caller() {
-  const frame = String(new Error().stack).split('\n').slice(1).find((line) => !/\bnode:|\bnodeinit:/.test(line));
+function caller(stack) {
+  const frame = String(stack).split('\n').slice(1).find((line) => !/\bnode:|\bnodeinit:/.test(line));
   return /.*\bnode_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/:]+)/.exec(frame)?.[1];
 }
 

@@ -1,23 +1,24 @@
-// Gives a Node process below a wrapper (npm, tsx, sh -c) the channel to nodeinit, and
-// makes it a cluster worker in per-core mode. Every Node process below the wrapper runs
-// this before its own code, through NODE_OPTIONS. The first that listens or sends its
-// parent a message takes the channel; the others (npm never listens) stay as they are.
+// Makes a Node process below a wrapper (npm, tsx, sh -c) a cluster worker with the channel
+// to nodeinit, in per-core mode (fork.js is for fork mode). Every Node process below the
+// wrapper runs this before its own code, through NODE_OPTIONS. The first that listens or
+// sends its parent a message takes the channel; the others (npm never listens) stay as
+// they are.
 'use strict';
 const { fstatSync, readSync, realpathSync, statSync } = require('fs');
 const { isMainThread } = require('worker_threads');
 
 const { env } = process;
-// id is cluster.worker.id, 0 in fork mode.
+// id is cluster.worker.id.
 const [fd, inode, id] = (env.NODEINIT_CHANNEL ?? '').split(':').map(Number);
 const forked = process.connected; // started with a channel to a wrapper or the application
 
-const command = id ? describeCommand() : undefined; // now: the application may change it
+const command = describeCommand(); // now: the application may change it
 
 const tool = isTool();
 // Processes that the application starts are no workers, even before it listens. A tool
 // may be a wrapper, and the application below it needs the variables.
 if (!tool) cleanEnvironment();
-if (isMainThread && inode && hasChannel()) (id ? joinAsWorker : joinInForkMode)(tool);
+if (isMainThread && inode && hasChannel()) joinAsWorker(tool);
 
 // A wrapper may have closed the descriptor, and another file may have its number.
 function hasChannel() {
@@ -44,22 +45,6 @@ function stat(descriptor) {
   } catch {
     return undefined;
   }
-}
-
-// In fork mode the process becomes no worker, and takes the channel when a poll finds
-// that it listens.
-function joinInForkMode(tool) {
-  const { Server } = require('net');
-  const isPath = (server) => typeof server.address() === 'string'; // as tsx has for its child
-  const serves = (handle) => handle instanceof Server && handle.listening && !(tool && isPath(handle));
-  const timer = setInterval(() => {
-    if (process._getActiveHandles().some(serves)) join();
-  }, 100).unref();
-  const join = once(() => {
-    clearInterval(timer);
-    takeChannel();
-  });
-  if (!tool) joinOnSend(join);
 }
 
 function joinAsWorker(tool) {

@@ -1,16 +1,22 @@
-// Node runs this first, by --import. It runs the modules in NODEINIT_MODULES, each the
-// body of a function of require, late and cleanEnvironment. They are not part of the URL
+// Node runs this first, by --import. NODEINIT_MODULES has modules, each the body of a
+// function of require, late, cleanEnvironment and fork. They are not part of the URL
 // because one of that length takes Node a millisecond, and no ES modules because
-// importing Node's own modules takes as long.
+// importing Node's own modules takes as long. In fork mode fork.js stands before this,
+// and runs them when the application has listened.
 const { argv, env, execArgv, features, getBuiltinModule, version } = process;
 // Node 18 and 22.0 have no getBuiltinModule.
 const require = getBuiltinModule ?? (await import('node:module')).createRequire('file:///');
 const options = [...execArgv, ...(env.NODE_OPTIONS ?? '').split(' ')];
 const late = env.NODEINIT_CHANNEL !== undefined; // see join.js
-for (const module of env.NODEINIT_MODULES?.split(' ') ?? []) {
-  const [filename, source] = module.split('=');
-  require('vm').compileFunction(Buffer.from(source, 'base64url').toString(), ['require', 'late', 'cleanEnvironment'], { filename })(require, late, cleanEnvironment);
-}
+const modules = env.NODEINIT_MODULES?.split(' ') ?? [];
+const runModules = (fork) => {
+  for (const module of modules) {
+    const [filename, source] = module.split('=');
+    require('vm').compileFunction(Buffer.from(source, 'base64url').toString(), ['require', 'late', 'cleanEnvironment', 'fork'], { filename })(require, late, cleanEnvironment, fork);
+  }
+};
+if (typeof joinInForkMode !== 'function') runModules();
+else if (late) joinInForkMode(runModules);
 if (!late) cleanEnvironment();
 
 // Removes what makes a process a worker, for the children of this one.

@@ -32,7 +32,7 @@ var differences = map[string]string{
 }
 
 // perCoreOnly are those that differ for workers only.
-var perCoreOnly = []string{"env", "child", "thread", "cluster", "closeServer"}
+var perCoreOnly = []string{"symbols", "subscribers", "env", "child", "thread", "cluster", "closeServer"}
 
 // inFidelity is a command of node with arguments in testdata/fidelity, plain or
 // under nodeinit.

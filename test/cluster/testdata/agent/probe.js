@@ -31,7 +31,7 @@ async function main() {
     ...look(),
     main: require.main === module,
     agent: started.some((line) => line.startsWith('NODE_OPTIONS=') && line.includes('by=nodeinit')),
-    channel: started.some((line) => line.startsWith('NODE_CHANNEL_FD=')),
+    channel: started.some((line) => /^(NODE_CHANNEL_FD|NODEINIT_CHANNEL)=/.test(line)),
     connected: process.connected ?? false,
   };
   const server = net.createServer();
