@@ -22,7 +22,7 @@ function startInWorker() {
   const report = (act, facts) => {
     if (process.connected) send.call(process, { cmd: 'NODE_NODEINIT', act, ...facts }, undefined, { swallowErrors: true });
   };
-  const agent = { report, servers: [], stacks: new WeakMap() };
+  const agent = { report, servers: [], stacks: new WeakMap(), lastResponses: new WeakMap() };
   start(agent);
   process.on('internalMessage', (order) => {
     if (order.cmd === 'NODE_NODEINIT') agent.onOrder(order);
@@ -30,9 +30,9 @@ function startInWorker() {
 }
 
 function start(agent) {
-  const { report, servers, stacks } = agent;
+  const { report, servers, stacks, lastResponses } = agent;
   const { handlersOf, reportHandlers } = trackHandlers(stacks);
-  const orders = trackConnections(report, handlersOf, servers);
+  const orders = trackConnections(report, handlersOf, servers, lastResponses);
   agent.onOrder = (order) => orders[order.act]?.(order);
   reportHandlers((handles) => report('handles', { handles }));
   reportLoop((loop) => report('heartbeat', loop));

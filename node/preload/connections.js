@@ -7,11 +7,11 @@ const signalTimeout = 1000; // ms, from the end of the channel to the signal
 const libraryTimeout = 3000; // ms after that, for libraries that act on the signal
 
 // Returns the orders of nodeinit about the servers of this process. listened are those
-// that have listened before.
-function trackConnections(report, handlersOf, listened) {
+// that have listened before, lastResponses has by socket the last of several pipelined
+// responses.
+function trackConnections(report, handlersOf, listened, lastResponses) {
   const servers = new Set(); // that have listened, or had a connection
   const sessions = new Map(); // HTTP/2 sessions, with the number of open streams
-  const lastResponses = new WeakMap(); // by socket, the last of several pipelined responses
   const closedHandles = new WeakSet(); // of listening sockets
   let keepAlivesDisabled = false;
   let recentConnection = false; // since it was last set to false

@@ -14,7 +14,8 @@ const openAfter = 10; // ms from the first listen on, without a request
 const opening = ['_send', '_disconnect']; // properties of process that open the channel when they are read
 const servers = new Set(); // that have listened
 const stacks = new WeakMap(); // of the calls that added listeners for signals
-const agent = { report, servers, stacks }; // and onOrder, when it is attached
+const lastResponses = new WeakMap(); // by socket, the last of several pipelined responses
+const agent = { report, servers, stacks, lastResponses }; // and onOrder, when it is attached
 let fd, inode; // of the channel
 let direct = false; // nodeinit has started this process
 let forked = false; // it was started with a channel to a wrapper or the application
@@ -41,11 +42,13 @@ function joinInForkMode(run) {
   if (!tool) cleanEnvironment();
   // Worker threads run this too, if a module of --require has started them.
   if (process.moduleLoadList.includes('NativeModule internal/main/worker_thread') || !hasChannel()) return;
-  process.on('newListener', (name, listener) => {
+  const onChange = (name, listener) => {
     if (!isSignalName(name)) return;
     if (!stacks.has(listener)) stacks.set(listener, new Error().stack);
     if (listens && !attached) process.nextTick(reportHandlers);
-  });
+  };
+  process.on('newListener', onChange);
+  process.on('removeListener', onChange);
   if (direct) {
     lazy = defineChannel();
     setTimeout(attach, attachAfter).unref();
@@ -219,20 +222,16 @@ function isTool() {
   }
 }
 
-// Calls f soon after the first HTTP request has begun, and been answered if that is done at once.
+// Calls f soon after the first HTTP request has begun, and been answered if that is done
+// at once. What is pipelined is remembered for the agent.
 function onRequest(f) {
-  const { subscribe, unsubscribe } = require('diagnostics_channel');
-  const name = 'http.server.request.start';
   let called = false;
-  const once = () => {
+  require('diagnostics_channel').subscribe('http.server.request.start', ({ response, socket }) => {
+    if (socket._httpMessage) lastResponses.set(socket, response);
     if (called) return;
     called = true;
-    setImmediate(() => { // not now: Node 18 goes on with the list of subscribers
-      unsubscribe(name, once);
-      f();
-    });
-  };
-  subscribe(name, once);
+    setImmediate(f);
+  });
 }
 
 // Calls listened with each server that has begun to listen.
