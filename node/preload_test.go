@@ -50,10 +50,18 @@ func module(name, text string) string {
 	return "nodeinit:" + name + "=" + base64.RawURLEncoding.EncodeToString(compact(text))
 }
 
+// runFragment is the module that runs what is in the fragment of its URL, as a function.
+// Node 18 and 22.0 have no getBuiltinModule.
+const runFragment = `const require = process.getBuiltinModule ?? (await import('node:module')).createRequire('file:///');
+await require('vm').compileFunction(Buffer.from(import.meta.url.split('#')[1], 'base64url').toString(), ['require'], { filename: 'nodeinit:start.js' })(require);
+//# sourceURL=nodeinit:import.js
+`
+
 // importOption returns the option that makes Node run a script. It contains by=nodeinit
 // so that the script can remove it again.
 func importOption(script string) string {
-	return "--import=data:text/javascript;by=nodeinit;base64," + base64.StdEncoding.EncodeToString(compact(script))
+	return "--import=data:text/javascript;by=nodeinit;base64," + base64.StdEncoding.EncodeToString([]byte(runFragment)) +
+		"#" + base64.RawURLEncoding.EncodeToString(compact("'use strict';\n"+script))
 }
 
 // compact returns a script without comments and indentation: every process gets it

@@ -157,9 +157,9 @@ func withoutStart(t *testing.T, options string, parts []string) string {
 		start = append(start, text...)
 	}
 	url, rest, _ := strings.Cut(options, " ")
-	code, ok := strings.CutPrefix(url, "--import=data:text/javascript;by=nodeinit;base64,")
-	got, err := base64.StdEncoding.DecodeString(code)
-	if !ok || err != nil || string(got) != compacted(start) {
+	_, code, ok := strings.Cut(url, "#")
+	got, err := base64.RawURLEncoding.DecodeString(code)
+	if !ok || err != nil || string(got) != "'use strict';\n"+compacted(start) || !strings.HasPrefix(url, "--import=data:text/javascript;by=nodeinit;") {
 		t.Errorf("NODE_OPTIONS=%.80s does not begin with %v", options, parts)
 	}
 	return rest

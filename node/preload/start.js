@@ -1,12 +1,13 @@
-// Node runs this first, by --import. NODEINIT_MODULES has modules, each the body of a
-// function of require, late, cleanEnvironment and fork. They are not part of the URL
-// because one of that length takes Node a millisecond, and no ES modules because
-// importing Node's own modules takes as long. In fork mode fork.js stands before this,
-// and runs them when the application has listened.
-const { argv, env, execArgv, features, getBuiltinModule, version } = process;
-// Node 18 and 22.0 have no getBuiltinModule.
-const require = getBuiltinModule ?? (await import('node:module')).createRequire('file:///');
-const options = [...execArgv, ...(env.NODE_OPTIONS ?? '').split(' ')];
+// Node runs this first, by --import, as the body of a function of require. The module of
+// that URL is only what calls this (preload_test.go): Node decodes a data: URL in
+// JavaScript, and a long one keeps it busy for so many turns of a loop that V8 compiles
+// the loop to machine code. The rest is in the fragment, which is not decoded.
+// NODEINIT_MODULES has modules, each the body of a function of require, late,
+// cleanEnvironment and fork. In fork mode fork.js stands before this, and runs them when
+// the application has listened.
+const { argv, env, execArgv, features, version } = process;
+const ownOption = '--import=data:text/javascript;by=nodeinit;';
+const options = [...execArgv, ...(env.NODE_OPTIONS ?? '').split(' ')].filter((option) => !option.startsWith(ownOption));
 const late = env.NODEINIT_CHANNEL !== undefined; // see join.js
 const modules = env.NODEINIT_MODULES?.split(' ') ?? [];
 const runModules = (fork) => {
@@ -35,8 +36,8 @@ function cleanEnvironment() {
 // (lib/internal/modules/run_main.js), with nothing but the event loop below it on the
 // stack; and it keeps Node from loading the script again.
 const Module = require('module');
-const otherLoader = /^-([eipc]|pe)$|^--(eval|print|interactive|check|test$|watch|run$|run=|prof-process|import(?!=data:text\/javascript;by=nodeinit)|(experimental-)?loader|experimental-(default-)?(type|config-file)|(experimental|es-module)-specifier-resolution|entry-url|vfs|build-snapshot|snapshot-blob)/;
-if (argv[1] && argv[1] !== '-' && !options.some((option) => otherLoader.test(option.replace(/_/g, '-'))) && isCommonJS(argv[1])) await load();
+const otherLoader = /^-([eipc]|pe)$|^--(eval|print|interactive|check|test$|watch|run$|run=|prof-process|import|(experimental-)?loader|experimental-(default-)?(type|config-file)|(experimental|es-module)-specifier-resolution|entry-url|vfs|build-snapshot|snapshot-blob)/m;
+if (argv[1] && argv[1] !== '-' && !otherLoader.test(options.join('\n').replaceAll('_', '-')) && isCommonJS(argv[1])) return load();
 
 function isCommonJS(script) {
   const { isAbsolute, resolve } = require('path');
@@ -122,4 +123,3 @@ function load() {
     reject(new Error('nothing more to load'));
   })));
 }
-//# sourceURL=nodeinit:start.js
