@@ -66,7 +66,7 @@ func (s Slot) modules(join Join) (list []string) {
 		list = append(list, joinModule) // first: nothing may have loaded cluster before it
 	}
 	if s.Agent && !fork {
-		list = append(list, channelModule)
+		list = append(list, workerModule)
 	}
 	if s.Agent {
 		list = append(list, agentModule)

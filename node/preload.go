@@ -9,7 +9,7 @@ import _ "embed"
 //
 //	go generate ./node
 //
-// which a test checks. The agent consists of three parts.
+// which a test checks. The worker's module consists of two parts, the agent of three.
 var (
 	//go:embed preload/encoded/start.txt
 	importStart string
@@ -17,8 +17,8 @@ var (
 	importFork string
 	//go:embed preload/encoded/join.txt
 	joinModule string
-	//go:embed preload/encoded/channel.txt
-	channelModule string
+	//go:embed preload/encoded/worker.txt
+	workerModule string
 	//go:embed preload/encoded/agent.txt
 	agentModule string
 )

@@ -18,7 +18,7 @@ func TestPreloadIsEncoded(t *testing.T) {
 		"start":   importOption(start),
 		"fork":    importOption(script(t, "fork") + start),
 		"join":    module("join.js", script(t, "join")),
-		"channel": module("channel.js", script(t, "channel")),
+		"worker":  module("worker.js", script(t, "channel")+script(t, "worker")),
 		// agent.js uses what the other two declare.
 		"agent": module("agent.js", script(t, "handlers")+script(t, "connections")+script(t, "agent")),
 	} {

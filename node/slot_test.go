@@ -87,9 +87,9 @@ func TestWorkerEnv(t *testing.T) {
 		modules string // that Node is to run before
 	}{
 		{node.Slot{ID: 7, Slot: 2, Workers: 4}, node.JoinDirect, slices.Concat(own, channel, []string{"NODE_UNIQUE_ID=7"}), ""},
-		{node.Slot{ID: 7, Slot: 2, Workers: 4, Agent: true}, node.JoinDirect, slices.Concat(own, channel, []string{"NODE_UNIQUE_ID=7"}), "channel agent"},
+		{node.Slot{ID: 7, Slot: 2, Workers: 4, Agent: true}, node.JoinDirect, slices.Concat(own, channel, []string{"NODE_UNIQUE_ID=7"}), "worker agent"},
 		{node.Slot{ID: 7, Slot: 2, Workers: 4}, node.JoinLate, append(own, "NODEINIT_CHANNEL=3:55:7"), "join"},
-		{node.Slot{ID: 7, Slot: 2, Workers: 4, Agent: true}, node.JoinLate, append(own, "NODEINIT_CHANNEL=3:55:7"), "join channel agent"},
+		{node.Slot{ID: 7, Slot: 2, Workers: 4, Agent: true}, node.JoinLate, append(own, "NODEINIT_CHANNEL=3:55:7"), "join worker agent"},
 		{node.Slot{Agent: true}, node.JoinDirect, append(single, "NODEINIT_CHANNEL=3:55"), "agent"},
 		{node.Slot{Agent: true}, node.JoinLate, append(single, "NODEINIT_CHANNEL=3:55:0"), "agent"},
 	} {
@@ -184,7 +184,10 @@ func modulesIn(t *testing.T, variable string) string {
 		file := strings.TrimPrefix(url, "nodeinit:")
 		var want []byte
 		parts := []string{file}
-		if file == "agent.js" {
+		switch file {
+		case "worker.js":
+			parts = []string{"channel.js", file}
+		case "agent.js":
 			parts = []string{"handlers.js", "connections.js", file}
 		}
 		for _, part := range parts {

@@ -1,42 +1,23 @@
-// The agent: nodeinit has a Node process run it before the application (start.js), in
-// fork mode when that has listened (fork.js). It reports signal handlers and the event
+// The agent: a Node process runs it when the application has listened (worker.js, in fork
+// mode fork.js), with agent, what is known by then. It reports signal handlers and the event
 // loop's delay, and lets the process complete its requests before it exits;
 // docs/lifecycle.md has the messages in their order. It replaces no function: it has
 // subscriptions for new servers, connections and requests, listeners for events that are
 // not the application's, and timers that keep no process alive. Modules are loaded when
 // they are needed, so that Node starts faster. handlers.js, connections.js and this file are one module (preload.go).
-'use strict';
-const { subscribe } = require('diagnostics_channel');
-
 const heartbeatEvery = 1000; // ms
 const pollEvery = 100; // ms, for closed connections
 const resolution = 20; // ms, of the event loop's delay
 
-// Worker threads run this too, but have no channel.
-if (fork) start(fork);
-else if (late) process.once(Symbol.for('nodeinit.joined'), startInWorker);
-else if (process.connected) startInWorker();
-
-function startInWorker() {
-  const { send } = process; // the application may replace it
-  const report = (act, facts) => {
-    if (process.connected) send.call(process, { cmd: 'NODE_NODEINIT', act, ...facts }, undefined, { swallowErrors: true });
-  };
-  const agent = { report, servers: [], stacks: new WeakMap(), lastResponses: new WeakMap() };
-  start(agent);
-  process.on('internalMessage', (order) => {
-    if (order.cmd === 'NODE_NODEINIT') agent.onOrder(order);
-  });
-}
-
-function start(agent) {
-  const { report, servers, stacks, lastResponses } = agent;
-  const { handlersOf, reportHandlers } = trackHandlers(stacks);
-  const orders = trackConnections(report, handlersOf, servers, lastResponses);
-  agent.onOrder = (order) => orders[order.act]?.(order);
-  reportHandlers((handles) => report('handles', { handles }));
-  reportLoop((loop) => report('heartbeat', loop));
-}
+const { report, stacks, servers, lastResponses } = agent;
+const { handlersOf, reportHandlers } = trackHandlers(stacks);
+const orders = trackConnections(report, handlersOf, servers, lastResponses);
+agent.onOrder = guard((order) => {
+  if (order.cmd === 'NODE_NODEINIT') orders[order.act]?.(order);
+});
+process.on('internalMessage', agent.onOrder);
+reportHandlers((handles) => report('handles', { handles }));
+reportLoop((loop) => report('heartbeat', loop));
 
 function reportLoop(report) {
   setTimeout(() => {

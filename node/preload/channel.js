@@ -27,9 +27,10 @@ function refWhileWaiting(cluster, channel) {
   const { _getServer, Worker: { prototype } } = cluster;
   cluster._getServer = (server, options, callback) => {
     channel.refCounted();
-    _getServer.call(cluster, server, options, (...answer) => {
+    _getServer.call(cluster, server, options, (error, ...answer) => {
       channel.unrefCounted();
-      callback(...answer);
+      callback(error, ...answer);
+      if (!error) onListening(server);
     });
   };
   for (const name of ['disconnect', 'destroy']) {

@@ -15,19 +15,19 @@ function trackConnections(report, handlersOf, listened, lastResponses) {
   const closedHandles = new WeakSet(); // of listening sockets
   let keepAlivesDisabled = false;
   let recentConnection = false; // since it was last set to false
-  const trackSession = (session) => {
+  const trackSession = guard((session) => {
     if (sessions.has(session)) return;
     sessions.set(session, 0);
     session.once('close', () => sessions.delete(session));
     if (keepAlivesDisabled) goAway(session);
-  };
-  const trackStream = (stream) => {
+  });
+  const trackStream = guard((stream) => {
     const { session } = stream;
     trackSession(session); // the first stream's event may precede the session's
     const count = (more) => { if (sessions.has(session)) sessions.set(session, sessions.get(session) + more); };
     count(1);
     stream.once('close', () => count(-1));
-  };
+  });
   const track = (server) => {
     if (!server || servers.has(server)) return;
     servers.add(server);

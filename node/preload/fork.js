@@ -154,7 +154,7 @@ function open() {
   });
   ({ send } = process);
   process.on('internalMessage', (order) => {
-    if (order.cmd !== 'NODE_NODEINIT') return;
+    if (attached || order.cmd !== 'NODE_NODEINIT') return;
     attach();
     agent.onOrder(order);
   });

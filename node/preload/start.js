@@ -2,22 +2,27 @@
 // that URL is only what calls this (preload_test.go): Node decodes a data: URL in
 // JavaScript, and a long one keeps it busy for so many turns of a loop that V8 compiles
 // the loop to machine code. The rest is in the fragment, which is not decoded.
-// NODEINIT_MODULES has modules, each the body of a function of require, late,
-// cleanEnvironment and fork. In fork mode fork.js stands before this, and runs them when
-// the application has listened.
+// NODEINIT_MODULES has modules, each the body of a function too. The agent is run later:
+// by fork.js, which stands before this in fork mode, or by worker.js.
 const { argv, env, execArgv, features, version } = process;
 const ownOption = '--import=data:text/javascript;by=nodeinit;';
 const options = [...execArgv, ...(env.NODE_OPTIONS ?? '').split(' ')].filter((option) => !option.startsWith(ownOption));
 const late = env.NODEINIT_CHANNEL !== undefined; // see join.js
+const { compileFunction } = require('vm');
+const { setTimeout, setInterval, setImmediate, clearInterval } = require('timers');
+const timers = { setTimeout, setInterval, setImmediate, clearInterval }; // the application may replace them
+const { Buffer } = globalThis; // this too
 const modules = env.NODEINIT_MODULES?.split(' ') ?? [];
-const runModules = (fork) => {
-  for (const module of modules) {
-    const [filename, source] = module.split('=');
-    require('vm').compileFunction(Buffer.from(source, 'base64url').toString(), ['require', 'late', 'cleanEnvironment', 'fork'], { filename })(require, late, cleanEnvironment, fork);
-  }
+const agentModule = modules.find((module) => module.startsWith('nodeinit:agent.js='));
+const run = (module, agent) => {
+  const [filename, source] = module.split('=');
+  const text = Buffer.from(source, 'base64url').toString();
+  compileFunction(text, ['require', 'late', 'cleanEnvironment', 'timers', 'agent'], { filename })(require, late, cleanEnvironment, timers, agent);
 };
-if (typeof joinInForkMode !== 'function') runModules();
-else if (late) joinInForkMode(runModules);
+const startAgent = (agent) => run(agentModule, agent);
+if (typeof joinInForkMode === 'function') {
+  if (late) joinInForkMode(startAgent);
+} else for (const module of modules) if (module !== agentModule) run(module, startAgent);
 if (!late) cleanEnvironment();
 
 // Removes what makes a process a worker, for the children of this one.
