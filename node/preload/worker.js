@@ -2,7 +2,7 @@
 // not wait until the agent is decoded and compiled: it is run soon after the first listen,
 // when nodeinit asks for something, and at the latest after a second. channel.js and this
 // file are one module (preload.go).
-const attachAfter = 1000; // ms from the start of the process
+const attachAfter = 1000; // ms, where nothing listens
 const attachListening = 100; // ms from the first listen on
 const attachHandling = 10; // ms, where there are handlers for signals: a library's may ask for another order of the stop
 let onListening = () => {}; // called with each server that has listened
@@ -64,7 +64,7 @@ function prepareAgent() {
   for (const [name, f] of Object.entries(listeners)) process.on(name, f);
   for (const [name, f] of Object.entries(subscribers)) subscribe(name, f);
   reportHandlers();
-  attachIn(Math.max(0, attachAfter - 1000 * process.uptime()));
+  attachIn(attachAfter);
   return attach;
 }
 

@@ -12,6 +12,8 @@ import (
 // loadedByStart are the modules of Node that start.js and fork.js load in fork mode.
 var loadedByStart = []string{
 	"NativeModule module", "NativeModule internal/source_map/source_map",
+	// They read and compile start.js: to decode it as the URL of an ES module takes longer.
+	"NativeModule internal/modules/esm/initialize_import_meta", "NativeModule vm",
 	// Before Node 22.15. On others any script has them.
 	"NativeModule diagnostics_channel", "NativeModule internal/process/report", "Internal Binding report",
 }
@@ -83,4 +85,21 @@ func TestAgentOfAProgramThatDoesNotListen(t *testing.T) {
 		p := c.Start(t)
 		p.WaitCode(128 + 6) // SIGABRT
 	})
+}
+
+// A worker does not compile the agent before its program, but has it soon, also where it
+// does not listen.
+func TestAgentFollowsTheProgram(t *testing.T) {
+	t.Parallel()
+	for _, way := range []string{"listens", "waits"} {
+		onEach(t, starts(harness.NodeLines, "per-core"), func(t *testing.T, s start) {
+			c := s.node(t, "--log-level off", "attached.js")
+			c.Argv = append(c.Argv, way)
+			p := c.Start(t)
+			p.WaitCode(0)
+			if got := strings.Fields(p.Output()); !slices.Equal(got, []string{"false", "true"}) {
+				t.Errorf("attached: %q", got)
+			}
+		})
+	}
 }
