@@ -15,10 +15,10 @@ func TestPreloadIsEncoded(t *testing.T) {
 	t.Parallel()
 	start := script(t, "start")
 	for name, want := range map[string]string{
-		"start":   importOption(start),
-		"fork":    importOption(script(t, "fork") + start),
-		"join":    module("join.js", script(t, "join")),
-		"worker":  module("worker.js", script(t, "channel")+script(t, "worker")),
+		"start":  importOption(start),
+		"fork":   importOption(script(t, "fork") + start),
+		"join":   module("join.js", script(t, "join")),
+		"worker": module("worker.js", script(t, "channel")+script(t, "worker")),
 		// agent.js uses what the other two declare.
 		"agent": module("agent.js", script(t, "handlers")+script(t, "connections")+script(t, "agent")),
 	} {
