@@ -1,13 +1,10 @@
 // The agent: nodeinit has a Node process run it before the application (start.js), in
-// fork mode when that has listened (fork.js). It reports signal handlers and the event
+// fork mode when that listens (fork.js). It reports signal handlers and the event
 // loop's delay, and lets the process complete its requests before it exits;
 // docs/lifecycle.md has the messages in their order. It replaces no function: it has
 // subscriptions for new servers, connections and requests, listeners for events that are
 // not the application's, and timers that keep no process alive. Modules are loaded when
 // they are needed, so that Node starts faster. handlers.js, connections.js and this file are one module (preload.go).
-'use strict';
-const { subscribe } = require('diagnostics_channel');
-
 const heartbeatEvery = 1000; // ms
 const pollEvery = 100; // ms, for closed connections
 const resolution = 20; // ms, of the event loop's delay
@@ -22,18 +19,15 @@ function startInWorker() {
   const report = (act, facts) => {
     if (process.connected) send.call(process, { cmd: 'NODE_NODEINIT', act, ...facts }, undefined, { swallowErrors: true });
   };
-  const agent = { report, servers: [], stacks: new WeakMap(), lastResponses: new WeakMap() };
-  start(agent);
-  process.on('internalMessage', (order) => {
-    if (order.cmd === 'NODE_NODEINIT') agent.onOrder(order);
-  });
+  start({ report, stacks: new WeakMap(), servers: [] });
 }
 
-function start(agent) {
-  const { report, servers, stacks, lastResponses } = agent;
+function start({ report, stacks, servers }) {
   const { handlersOf, reportHandlers } = trackHandlers(stacks);
-  const orders = trackConnections(report, handlersOf, servers, lastResponses);
-  agent.onOrder = (order) => orders[order.act]?.(order);
+  const orders = trackConnections(report, handlersOf, servers);
+  process.on('internalMessage', guard((order) => {
+    if (order.cmd === 'NODE_NODEINIT') orders[order.act]?.(order);
+  }));
   reportHandlers((handles) => report('handles', { handles }));
   reportLoop((loop) => report('heartbeat', loop));
 }

@@ -7,27 +7,27 @@ const signalTimeout = 1000; // ms, from the end of the channel to the signal
 const libraryTimeout = 3000; // ms after that, for libraries that act on the signal
 
 // Returns the orders of nodeinit about the servers of this process. listened are those
-// that have listened before, lastResponses has by socket the last of several pipelined
-// responses.
-function trackConnections(report, handlersOf, listened, lastResponses) {
+// that have listened before.
+function trackConnections(report, handlersOf, listened) {
   const servers = new Set(); // that have listened, or had a connection
   const sessions = new Map(); // HTTP/2 sessions, with the number of open streams
+  const lastResponses = new WeakMap(); // by socket, the last of several pipelined responses
   const closedHandles = new WeakSet(); // of listening sockets
   let keepAlivesDisabled = false;
   let recentConnection = false; // since it was last set to false
-  const trackSession = (session) => {
+  const trackSession = guard((session) => {
     if (sessions.has(session)) return;
     sessions.set(session, 0);
     session.once('close', () => sessions.delete(session));
     if (keepAlivesDisabled) goAway(session);
-  };
-  const trackStream = (stream) => {
+  });
+  const trackStream = guard((stream) => {
     const { session } = stream;
     trackSession(session); // the first stream's event may precede the session's
     const count = (more) => { if (sessions.has(session)) sessions.set(session, sessions.get(session) + more); };
     count(1);
     stream.once('close', () => count(-1));
-  };
+  });
   const track = (server) => {
     if (!server || servers.has(server)) return;
     servers.add(server);

@@ -1,4 +1,19 @@
 'use strict';
+// No error of the agent may reach the application.
+const guard = (f) => (...args) => {
+  try {
+    return f(...args);
+  } catch {
+    return undefined;
+  }
+};
+const subscribe = (channel, f) => require('diagnostics_channel').subscribe(channel, guard(f));
+// The application may replace the global ones.
+const setTimeout = (f, ...args) => timers.setTimeout(guard(f), ...args);
+const setInterval = (f, ...args) => timers.setInterval(guard(f), ...args);
+const setImmediate = (f) => timers.setImmediate(guard(f));
+const { clearInterval } = timers;
+
 // The part of the agent that finds out which signals the application handles. Not every
 // listener counts: a library's may only observe the exit and close no server.
 
@@ -31,11 +46,11 @@ function trackHandlers(stacks) {
     report(handles);
   };
   const reportHandlers = (report) => {
-    const onChange = (name, listener) => {
+    const onChange = guard((name, listener) => {
       if (!isSignal(name)) return;
       if (!stacks.has(listener)) stacks.set(listener, new Error().stack);
-      process.nextTick(reportChange, report);
-    };
+      process.nextTick(guard(reportChange), report);
+    });
     process.on('newListener', onChange);
     process.on('removeListener', onChange);
     reportChange(report);

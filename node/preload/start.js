@@ -1,18 +1,20 @@
 // Node runs this first, by --import. NODEINIT_MODULES has modules, each the body of a
-// function of require, late, cleanEnvironment and fork. They are not part of the URL
+// function of require, late, cleanEnvironment, timers and fork. They are not part of the URL
 // because one of that length takes Node a millisecond, and no ES modules because
 // importing Node's own modules takes as long. In fork mode fork.js stands before this,
-// and runs them when the application has listened.
+// and runs them when the application listens.
 const { argv, env, execArgv, features, getBuiltinModule, version } = process;
 // Node 18 and 22.0 have no getBuiltinModule.
 const require = getBuiltinModule ?? (await import('node:module')).createRequire('file:///');
 const options = [...execArgv, ...(env.NODE_OPTIONS ?? '').split(' ')];
+const { setTimeout, setInterval, setImmediate, clearInterval } = require('timers');
+const timers = { setTimeout, setInterval, setImmediate, clearInterval }; // the application may replace them
 const late = env.NODEINIT_CHANNEL !== undefined; // see join.js
 const modules = env.NODEINIT_MODULES?.split(' ') ?? [];
 const runModules = (fork) => {
   for (const module of modules) {
     const [filename, source] = module.split('=');
-    require('vm').compileFunction(Buffer.from(source, 'base64url').toString(), ['require', 'late', 'cleanEnvironment', 'fork'], { filename })(require, late, cleanEnvironment, fork);
+    require('vm').compileFunction(Buffer.from(source, 'base64url').toString(), ['require', 'late', 'cleanEnvironment', 'timers', 'fork'], { filename })(require, late, cleanEnvironment, timers, fork);
   }
 };
 if (typeof joinInForkMode !== 'function') runModules();
