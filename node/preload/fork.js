@@ -178,7 +178,7 @@ function isTool() {
   }
 }
 
-// Calls listened with each server that listens, also of modules of --require.
+// Calls listened with each server that listens, also one of a module of --require.
 function onListen(listened) {
   const known = new WeakSet();
   const see = (server) => {
