@@ -170,19 +170,18 @@ func TestServersOfRequiredModules(t *testing.T) {
 // which handlers are there to shut it down, though the program is busy.
 func TestDrainIsPossibleAtTheListen(t *testing.T) {
 	t.Parallel()
-	for handler, says := range map[string]string{"process.exit()": "draining", "server.close()": "stopping"} {
+	for handler, says := range map[string]string{"process.exit()": "draining the program", "server.close()": "stopping"} {
 		onEach(t, starts(lateLines(), "fork"), func(t *testing.T, s start) {
-			c := s.node(t, harness.LongGrace+"--log-to stderr", "busy.js")
-			file := filepath.Join(t.TempDir(), "go on")
-			c.Argv = append(c.Argv, handler, file)
+			c := s.node(t, harness.LongGrace, "busy.js")
+			c.Argv = append(c.Argv, handler)
 			p := c.Start(t)
-			p.Line() // it listens, and is busy
+			harness.WaitUntil(t, "it to listen", func() bool { return strings.Contains(p.Output(), "listens\n") })
 			p.Signal(unix.SIGTERM)
 			harness.UntilLogged(t, p, says)
-			harness.WriteFile(t, file, "", 0o644)
+			p.CloseStdin()
 			p.WaitCode(0)
-			if drained := strings.Contains(p.Errors(), `"draining`); drained != (says == "draining") {
-				t.Errorf("drained: %v\n%s", drained, p.Errors())
+			if drained := strings.Contains(p.Output(), `"msg":"draining`); drained != (handler == "process.exit()") {
+				t.Errorf("drained: %v\n%s", drained, p.Output())
 			}
 		})
 	}
@@ -202,11 +201,10 @@ func TestListensOnAPassedUnixSocket(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := s.node(t, harness.LongGrace+"--log-to stderr", "passed.js")
+		c := s.node(t, harness.LongGrace, "passed.js")
 		c.Stdin = socket
 		p := c.Start(t)
-		line := harness.UntilLogged(t, p, map[string]string{"fork": "program listening", "per-core": "worker listening"}[s.mode])
-		t.Log(line)
+		harness.UntilLogged(t, p, map[string]string{"fork": "program listening", "per-core": "worker listening"}[s.mode])
 		conn, err := net.Dial("unix", path)
 		if err != nil {
 			t.Fatal(err)

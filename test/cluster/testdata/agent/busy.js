@@ -1,9 +1,10 @@
-// Listens, with a handler of SIGTERM that is given as text, and is busy until a file exists.
+// Listens, with a handler of SIGTERM that is given as text, and is busy until its
+// standard input ends.
 'use strict';
 const fs = require('fs');
-const [, , text, file] = process.argv;
+const [, , text] = process.argv;
 const server = require('http').createServer();
 process.on('SIGTERM', Function('server', `return () => ${text}`)(server));
 server.listen(0, '127.0.0.1');
 fs.writeSync(1, 'listens\n');
-while (!fs.existsSync(file));
+try { fs.readSync(0, Buffer.alloc(1)); } catch { /* EOF */ }
