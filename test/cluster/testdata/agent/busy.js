@@ -5,6 +5,6 @@ const fs = require('fs');
 const [, , text] = process.argv;
 const server = require('http').createServer();
 process.on('SIGTERM', Function('server', `return () => ${text}`)(server));
-server.listen(0, '127.0.0.1');
+server.listen(0); // with a host it would listen later
 fs.writeSync(1, 'listens\n');
 try { fs.readSync(0, Buffer.alloc(1)); } catch { /* EOF */ }
