@@ -137,11 +137,11 @@ func (r *run) notReady(w *worker) {
 }
 
 // reportsNothing reports whether nothing can tell that w is ready. In fork mode that is
-// so without an agent, and below a wrapper of which no process has joined. Elsewhere the
-// agent reports to the channel, but not before the program listens, or has run for a
-// second.
+// so without an agent, or where it could not be attached and has closed the channel, and
+// below a wrapper of which no process has joined. Elsewhere the agent reports to the
+// channel, but not before the program listens, or has run for a second.
 func (r *run) reportsNothing(w *worker) bool {
-	return !r.env.PerCore && !w.reported.Agent && (w.Channel == nil || r.env.Wrapped)
+	return !r.env.PerCore && !w.reported.Agent && (w.Channel == nil || r.env.Wrapped || w.reported.Ended)
 }
 
 // checkStartedUp sets startedUp when each of the first workers has been ready once,

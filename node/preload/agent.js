@@ -1,5 +1,5 @@
-// The agent: a Node process runs it when the application has listened (worker.js, in fork
-// mode fork.js), with agent, what is known by then. It reports signal handlers and the event
+// The agent: a Node process runs it when the application has listened (worker.js) or, in
+// fork mode, listens (fork.js), with agent, what is known by then. It reports signal handlers and the event
 // loop's delay, and lets the process complete its requests before it exits;
 // docs/lifecycle.md has the messages in their order. It replaces no function: it has
 // subscriptions for new servers, connections and requests, listeners for events that are

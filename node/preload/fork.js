@@ -1,147 +1,119 @@
 // Joins a Node process to nodeinit in fork mode: part of the script of start.js. The
 // channel is a descriptor that Node itself does not know of, because with
 // NODE_CHANNEL_FD Node would load child_process, net, dgram and more before the script.
-// It becomes Node's IPC channel when the application uses process.send and the like,
-// and when it has listened and has its first request: net has loaded most of that then.
-// Before, two lines written to it say that there is an agent and where the application
-// listens. The agent is compiled when nodeinit has an order for it, or some time later.
-// The program that nodeinit starts joins at its start. Below a wrapper (npm, tsx, sh -c)
-// every Node process runs this, and the first that listens or sends its parent a message
-// joins; the others (npm never listens) stay as they are.
+// It becomes Node's IPC channel, and the agent is run, when the application listens or
+// uses process.send and the like, at the latest after a second: net has loaded most of
+// that then. The program that nodeinit starts has what a process with a channel has.
+// Below a wrapper (npm, tsx, sh -c) every Node process runs this, and the first that
+// listens or sends its parent a message joins; the others (npm never listens) stay as
+// they are.
 const attachAfter = 1000; // ms, for a program that does not listen
-const attachListening = 100; // ms from the first listen on
-const openAfter = 10; // ms from the first listen on, without a request
-const opening = ['_send', '_disconnect']; // properties of process that open the channel when they are read
-const servers = new Set(); // that have listened
+const pollEvery = 100; // ms, where nothing announces that a server listens
+const methods = ['send', 'disconnect', '_send', '_disconnect'];
 const stacks = new WeakMap(); // of the calls that added listeners for signals
-const lastResponses = new WeakMap(); // by socket, the last of several pipelined responses
-const agent = { report, servers, stacks, lastResponses }; // and onOrder, when it is attached
+const lazy = {}; // what process has from here until it is attached
+const node = {}; // Node's methods, once it has the channel
 let fd, inode; // of the channel
 let direct = false; // nodeinit has started this process
 let forked = false; // it was started with a channel to a wrapper or the application
-let tool = false;
-let joined = false;
-let listens = false; // nodeinit knows
-let lazy = {}; // what process has until the channel is open
-let send; // Node's, since it has the channel
-let attached = false;
+let attached; // false if it cannot be
 let runAgent;
-let writeSync; // the application may replace it
+let files; // functions that the application may replace
+
+// No error may reach the application: with what is not as Node has made it (a frozen
+// process, a mocked module) there is no agent.
+const guard = (f) => (...args) => {
+  try {
+    return f(...args);
+  } catch {
+    return undefined;
+  }
+};
 
 // Is called by start.js before it loads the script.
 function joinInForkMode(run) {
+  const { closeSync, fstatSync, readSync } = require('fs');
+  files = { closeSync, fstatSync, readSync };
   let id; // not there for the program that nodeinit starts
   [fd, inode, id] = env.NODEINIT_CHANNEL.split(':').map(Number);
   runAgent = run;
-  ({ writeSync } = require('fs'));
-  joined = direct = id === undefined;
+  direct = id === undefined;
   forked = process.connected;
-  tool = !direct && isTool();
+  const tool = !direct && isTool();
   // Processes that the application starts do not join, even before it listens. A tool
   // may be a wrapper, and the application below it needs the variables.
   if (!tool) cleanEnvironment();
   // Worker threads run this too, if a module of --require has started them.
   if (process.moduleLoadList.includes('NativeModule internal/main/worker_thread') || !hasChannel()) return;
-  const onChange = (name, listener) => {
-    if (!isSignalName(name)) return;
-    if (!stacks.has(listener)) stacks.set(listener, new Error().stack);
-    if (listens && !attached) process.nextTick(reportHandlers);
-  };
-  process.on('newListener', onChange);
-  process.on('removeListener', onChange);
+  process.on('newListener', rememberStack);
   if (direct) {
-    lazy = defineChannel();
+    defineChannel();
     setTimeout(attach, attachAfter).unref();
-  } else if (!tool && !forked) lazy = defineSend();
-  onListen(listened);
+  } else if (!tool && !forked) define('send');
+  onListen(guard((server) => {
+    if (tool && !attached && typeof server.address() === 'string') return; // a path, as tsx has for its child
+    // Several servers may begin to listen in one turn of the event loop.
+    if (attach(server)) setImmediate(guard(reportListening), server).unref();
+  }));
 }
 
-const isSignalName = (name) => typeof name === 'string' && name.startsWith('SIG');
+const rememberStack = guard((name, listener) => {
+  if (typeof name === 'string' && name.startsWith('SIG') && !stacks.has(listener)) stacks.set(listener, new Error().stack);
+});
 
 // A wrapper or the program may have closed the descriptor, and another file may have its number.
 function hasChannel() {
   try {
-    return require('fs').fstatSync(fd).ino === inode;
+    return files.fstatSync(fd).ino === inode;
   } catch {
     return false;
   }
 }
 
-function listened(server) {
-  const address = server.address();
-  if (tool && !joined && typeof address === 'string') return; // a path, as tsx has for its child
-  servers.add(server);
-  if (listens || (!send && !hasChannel())) return;
-  listens = true;
-  join();
-  reportHandlers();
-  reportAddress(address);
-  // HTTP/2 sessions are known by their events only.
-  if (server.updateSettings) attach();
-  else {
-    setTimeout(attach, attachListening).unref();
-    // Handlers may be libraries', which ask for another order of the stop.
-    const settle = () => (process.eventNames().some(isSignalName) ? attach() : open());
-    setTimeout(settle, openAfter).unref();
-    onRequest(settle);
-  }
+// Opens the channel and runs the agent, which is to know server. Reports whether there
+// is a channel.
+function attach(server) {
+  if (attached !== undefined) return attached;
+  attached = false;
+  attached = guard(open)() ?? false;
+  guard(() => process.off('newListener', rememberStack))();
+  if (attached) guard(runAgent)({ report, stacks, servers: server ? [server] : [], lastResponses: new WeakMap() });
+  else if (direct) guard(() => { process.connected = false; })();
+  return attached;
 }
 
-function reportAddress(address) {
-  report('listening', typeof address === 'string' ? { address, port: -1 } : { address: address.address, port: address.port });
-}
-
-// Which of the handlers are libraries' is found out later, by handlers.js.
-function reportHandlers() {
-  if (!attached) report('handles', { handles: process.eventNames().filter(isSignalName) });
-}
-
-function join() {
-  if (joined) return;
-  joined = true;
-  cleanEnvironment();
-  try { // what an earlier process (node migrate.js && node server.js) has not read
-    while (require('fs').readSync(fd, Buffer.alloc(65536)) > 0);
-  } catch { /* EAGAIN: no more */ }
-  say({ cmd: 'NODE_CLUSTER', act: 'online', pid: process.pid });
-}
-
-function report(act, facts) {
-  say({ cmd: 'NODE_NODEINIT', act, ...facts });
-}
-
-function say(message) {
-  if (send) {
-    if (process.connected) send.call(process, message, undefined, { swallowErrors: true });
-    return;
-  }
-  try {
-    writeSync(fd, `${JSON.stringify(message)}\n`);
-  } catch { /* nodeinit has ended */ }
-}
-
-function attach() {
-  if (attached || !open()) return;
-  attached = true;
-  runAgent(agent);
-  if (!listens) return;
-  for (const server of servers) if (server.listening) reportAddress(server.address());
-}
-
-// Makes the channel Node's. Reports whether it is there.
+// Makes the channel Node's. Reports whether that is possible.
 function open() {
-  if (send) return true;
-  if (!hasChannel()) {
-    if (direct) process.connected = false;
+  if (!hasChannel()) return false;
+  const before = Object.keys(lazy).map((name) => [name, Object.getOwnPropertyDescriptor(process, name)]);
+  if (!Object.isExtensible(process) || before.some(([, own]) => own?.configurable === false)) {
+    files.closeSync(fd); // nodeinit need not wait for it
     return false;
   }
-  join();
+  for (const [name] of before) delete process[name];
+  let kept = before;
+  try {
+    takeChannel();
+    for (const name of methods) node[name] = process[name];
+    kept = before.filter(([name, own]) => own?.value !== lazy[name]); // the application's
+  } finally {
+    for (const [name, own] of kept) {
+      if (own) Object.defineProperty(process, name, own);
+      else delete process[name];
+    }
+  }
+  return true;
+}
+
+function takeChannel() {
+  if (!direct) {
+    cleanEnvironment();
+    discardInput();
+  }
   if (forked) { // from here on the channel to its parent is not used
     process.channel.unref();
     process.removeAllListeners('internalMessage');
   }
-  if (direct) for (const name of opening) delete process[name];
-  const own = { send: process.send, disconnect: process.disconnect };
   const events = ['newListener', 'removeListener'];
   const before = events.map((event) => process.listeners(event));
   require('child_process')._forkChild(fd, 'json');
@@ -152,64 +124,48 @@ function open() {
       if (/^on(New|Remove)Listener$/.test(listener.name) && !before[i].includes(listener)) process.off(event, listener);
     }
   });
-  ({ send } = process);
-  process.on('internalMessage', (order) => {
-    if (attached || order.cmd !== 'NODE_NODEINIT') return;
-    attach();
-    agent.onOrder(order);
-  });
+  if (direct) return;
+  process.send({ cmd: 'NODE_CLUSTER', act: 'online', pid: process.pid });
   const { disconnect } = process;
   process.disconnect = function () { // nodeinit sees no end of file while npm has the channel open too
-    if (process.connected) say({ cmd: 'NODE_CLUSTER', act: 'disconnected' });
+    if (this.connected) node.send.call(this, { cmd: 'NODE_CLUSTER', act: 'disconnected' }, undefined, { swallowErrors: true });
     disconnect.call(this);
   };
-  lazy.opened = { send, disconnect: process.disconnect };
-  for (const name of ['send', 'disconnect']) {
-    if (own[name] !== lazy[name] && !forked) process[name] = own[name]; // the application's
-  }
-  return true;
 }
 
-// What a process with a channel has, as functions that open it first.
+// Discards what an earlier process (node migrate.js && node server.js) has not read.
+function discardInput() {
+  try {
+    while (files.readSync(fd, Buffer.alloc(65536)) > 0);
+  } catch { /* EAGAIN: no more */ }
+}
+
+function report(act, facts) {
+  if (process.connected) node.send.call(process, { cmd: 'NODE_NODEINIT', act, ...facts }, undefined, { swallowErrors: true });
+}
+
+function reportListening(server) {
+  if (!server.listening) return;
+  const address = server.address() ?? 'descriptor'; // null for a Unix socket that was passed in
+  report('listening', typeof address === 'string' ? { address, port: -1 } : { address: address.address, port: address.port });
+}
+
 function defineChannel() {
-  const lazy = defineSend();
-  process.connected = true;
-  process.disconnect = lazy.disconnect = function () {
-    if (open()) lazy.opened.disconnect.call(this);
-    else if (lazy.lost) this.emit('error', closed());
-    else {
-      lazy.lost = true;
-      process.nextTick(() => process.emit('disconnect'));
-    }
-  };
+  methods.forEach(define);
+  process.connected = lazy.connected = true;
   // Node itself reads channel.fd, when process.stdout is used first.
-  const channel = { fd };
-  for (const name of ['ref', 'unref', 'refCounted', 'unrefCounted']) channel[name] = () => { if (open()) process.channel?.[name](); };
-  process.channel = channel;
-  for (const name of opening) {
-    Object.defineProperty(process, name, {
-      configurable: true,
-      enumerable: true,
-      get: () => (open() ? process[name] : undefined),
-      set: (value) => Object.defineProperty(process, name, { value, configurable: true, enumerable: true, writable: true }),
-    });
-  }
-  return lazy;
+  process.channel = lazy.channel = { fd };
+  for (const name of ['ref', 'unref', 'refCounted', 'unrefCounted']) lazy.channel[name] = () => { if (attach()) process.channel?.[name](); };
 }
 
-function defineSend() {
-  const lazy = {};
-  process.send = lazy.send = function (...message) {
-    if (open()) return send.apply(this, message);
-    const callback = message.find((argument) => typeof argument === 'function');
-    if (callback) process.nextTick(callback, closed());
+// Gives process a method that opens the channel first.
+function define(name) {
+  process[name] = lazy[name] = function (...args) {
+    if (attach()) return node[name].apply(this, args);
+    const callback = args.find((argument) => typeof argument === 'function');
+    if (callback) process.nextTick(callback, Object.assign(new Error('Channel closed'), { code: 'ERR_IPC_CHANNEL_CLOSED' }));
     return false;
   };
-  return lazy;
-}
-
-function closed() {
-  return Object.assign(new Error('Channel closed'), { code: 'ERR_IPC_CHANNEL_CLOSED' });
 }
 
 // Whether the script is an installed package, and so perhaps a wrapper. That must not
@@ -222,40 +178,27 @@ function isTool() {
   }
 }
 
-// Calls f soon after the first HTTP request has begun, and been answered if that is done
-// at once. What is pipelined is remembered for the agent.
-function onRequest(f) {
-  let called = false;
-  require('diagnostics_channel').subscribe('http.server.request.start', ({ response, socket }) => {
-    if (socket._httpMessage) lastResponses.set(socket, response);
-    if (called) return;
-    called = true;
-    setImmediate(f);
-  });
-}
-
-// Calls listened with each server that has begun to listen.
+// Calls listened with each server that listens, also one of a module of --require.
 function onListen(listened) {
-  const { subscribe } = require('diagnostics_channel');
-  const [major, minor] = version.slice(1).split('.').map(Number);
-  if (major > 22 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19)) {
-    subscribe('tracing:net.server.listen:asyncEnd', ({ server }) => listened(server));
-    return;
-  }
   const known = new WeakSet();
   const see = (server) => {
-    if (known.has(server) || !server.listening) return;
+    if (known.has(server) || !server?.listening) return;
     known.add(server);
     listened(server);
   };
-  let subscribed = false;
-  const poll = () => {
-    setTimeout(poll, process.uptime() < 10 ? 20 : 100).unref();
+  const seeAll = guard(() => {
     if (!process.moduleLoadList.includes('NativeModule net')) return;
     const { Server } = require('net');
-    if (!subscribed) subscribe('net.server.socket', ({ socket }) => socket.server && see(socket.server));
-    subscribed = true;
     for (const handle of process._getActiveHandles()) if (handle instanceof Server) see(handle);
-  };
-  poll();
+  });
+  const { subscribe } = require('diagnostics_channel');
+  const [major, minor] = version.slice(1).split('.').map(Number);
+  if (major > 22 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19)) subscribe('tracing:net.server.listen:asyncEnd', ({ server }) => listened(server));
+  else {
+    // A poll does not see the server before the event loop runs.
+    if (direct) attach();
+    subscribe('net.server.socket', guard(({ socket }) => see(socket.server)));
+    setInterval(seeAll, pollEvery).unref();
+  }
+  seeAll();
 }

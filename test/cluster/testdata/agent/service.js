@@ -75,6 +75,7 @@ obey({
       throw new Error(`that was for the application: ${JSON.stringify(message)}`);
     };
   },
+  change: (name) => { require('./changes.js')[name](); },
   listenForMessages: () => { process.on('message', (message) => tell('message', { message })); },
   channel: () => ({ connected: process.connected ?? null, send: typeof process.send, listeners: process.listenerCount('message') }),
 });

@@ -1,0 +1,3 @@
+// A module of --require that listens.
+'use strict';
+require('http').createServer().listen(0, '127.0.0.1');
