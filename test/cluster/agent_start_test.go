@@ -134,7 +134,11 @@ func TestDrainsWithAChangedNode(t *testing.T) {
 	for _, change := range []string{"numeric timers", "a mocked fs", "prepareStackTrace throws", "no stack traces", "no process.channel"} {
 		t.Run(change, func(t *testing.T) {
 			t.Parallel()
-			onEach(t, starts([]string{"20.20.2", harness.NewestLine}, "fork"), func(t *testing.T, s start) {
+			modes := []string{"fork", "per-core"}
+			if change == "no process.channel" { // Node's own cluster needs it
+				modes = modes[:1]
+			}
+			onEach(t, starts([]string{"20.20.2", harness.NewestLine}, modes...), func(t *testing.T, s start) {
 				h := s.opens(t, harness.LongGrace)
 				h.do("change", change, nil)
 				h.serves("http", nil)
