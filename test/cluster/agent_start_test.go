@@ -150,10 +150,10 @@ func TestAgentWithAChangedNode(t *testing.T) {
 // A program that has changed what the agent uses is drained like others.
 func TestDrainsWithAChangedNode(t *testing.T) {
 	t.Parallel()
-	for _, change := range []string{"numeric timers", "a mocked fs", "prepareStackTrace throws", "no stack traces", "no process.channel"} {
+	for _, change := range []string{"numeric timers", "a mocked fs", "prepareStackTrace throws", "no stack traces"} {
 		t.Run(change, func(t *testing.T) {
 			t.Parallel()
-			onEach(t, starts([]string{"20.20.2", harness.NewestLine}, "fork"), func(t *testing.T, s start) {
+			onEach(t, starts([]string{"20.20.2", harness.NewestLine}, "fork", "per-core"), func(t *testing.T, s start) {
 				h := s.opens(t, harness.LongGrace)
 				h.do("change", change, nil)
 				h.serves("http", nil)
