@@ -51,7 +51,7 @@ func (a *app) supervise(argv []string) int {
 	a.becomeSubreaper(log)
 	source := a.limits()
 	limits, before := source.Read(), source.Group.Baseline()
-	p, err := plan.New(a.config, limits, a.identify(argv))
+	p, err := plan.New(a.config, limits, ownOutputs(), a.identify(argv))
 	if err != nil {
 		return a.usageError(err)
 	}

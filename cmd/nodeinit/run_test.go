@@ -69,7 +69,7 @@ func configured(t *testing.T, args string) *supervisor.Supervisor {
 	source := &plan.Source{Group: cgroup.Find(os.DirFS(t.TempDir())), CPUs: 2, Memory: 512 << 20}
 	limits := source.Read()
 	limits.Affinity = 8
-	p, err := plan.New(a.config, limits, a.identify([]string{"node", "a.js"}))
+	p, err := plan.New(a.config, limits, plan.Outputs{}, a.identify([]string{"node", "a.js"}))
 	if err != nil {
 		t.Fatal(err)
 	}
