@@ -33,6 +33,7 @@ const (
 type Logs struct {
 	Stdout, Stderr Form
 
+	outputs Outputs
 	ownText bool // nodeinit's own lines are text
 	colors  int  // what FORCE_COLOR is to be for children, 0: nothing
 }
@@ -45,9 +46,14 @@ func isPiped(f Form) bool { return f == Lines || f == JSON }
 // IsJSON reports whether each line becomes an object.
 func (l Logs) IsJSON() bool { return l.Stdout == JSON }
 
+// Tagged reports on which outputs the time and the worker stand before each line.
+func (l Logs) Tagged() (stdout, stderr bool) {
+	return l.Stdout == Lines && l.outputs.Stdout == Terminal, l.Stderr == Lines && l.outputs.Stderr == Terminal
+}
+
 // chooseLogs decides between the forms.
 func (p *Plan) chooseLogs(o Outputs) {
-	p.Logs = Logs{Stdout: p.form(o.Stdout), Stderr: p.form(o.Stderr)}
+	p.Logs = Logs{Stdout: p.form(o.Stdout), Stderr: p.form(o.Stderr), outputs: o}
 	// Where only one is a terminal, the colours would also come to the file or pipe
 	// that the other one is.
 	if p.Logs.Stdout == Lines && o == (Outputs{Terminal, Terminal}) {

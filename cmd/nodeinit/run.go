@@ -30,6 +30,7 @@ const primaryTimeout = 3 * time.Second
 type run struct {
 	*app
 	log       *logs.Logger
+	streams   *logs.Streams // of children's outputs
 	plan      plan.Plan
 	before    cgroup.Stats // from before the start
 	inherited []int
@@ -57,7 +58,7 @@ func (a *app) supervise(argv []string) int {
 	}
 	p.Log(log, version)
 	r := &run{
-		app: a, log: log, plan: p, before: before, inherited: inherited,
+		app: a, log: log, streams: a.openStreams(p), plan: p, before: before, inherited: inherited,
 		current: plan.Follow(log, source, p),
 	}
 	if before.OOMGroup {
