@@ -1,7 +1,7 @@
 // Package logs writes nodeinit's own log lines, one JSON object or one line of text for
 // each event, and never blocks the caller.
 //
-// [Open] returns a [Logger] for a descriptor. A line begins with a method for its level
+// [Open] returns a [Logger] for an [Output]. A line begins with a method for its level
 // and the message, a constant, and ends with Send:
 //
 //	log.Info("worker ready").Int("worker", 1).Send()
@@ -16,6 +16,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"regexp"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -39,10 +40,10 @@ const (
 	Text
 )
 
-// Open returns a Logger that writes lines of at least that level to the descriptor fd,
-// through a [Writer].
-func Open(fd int, format Format, level zerolog.Level) *Logger {
-	writer := NewWriter(fd)
+// Open returns a Logger that writes lines of at least that level to out, through a
+// [Writer], with the names of fields and without what redact matches.
+func Open(out *Output, format Format, level zerolog.Level, fields *Fields, redact []*regexp.Regexp) *Logger {
+	writer := NewWriter(out)
 	writer.OnDrop = func(n uint64) []byte {
 		var line bytes.Buffer
 		New(&line, format, level).Warn("log lines dropped").Uint64("lines", n).Send()
@@ -67,6 +68,14 @@ func New(out io.Writer, format Format, level zerolog.Level) *Logger {
 func (l *Logger) Flush(timeout time.Duration) {
 	if l.writer != nil {
 		l.writer.Flush(timeout)
+	}
+}
+
+// CountDropped adds to the number of lines dropped, which is reported in a line of its own.
+// It never blocks.
+func (l *Logger) CountDropped(lines uint64) {
+	if l.writer != nil {
+		l.writer.CountDropped(lines)
 	}
 }
 
