@@ -33,7 +33,7 @@ func TestClosedStdoutIsSurvived(t *testing.T) {
 }
 
 func unheard([]string) {
-	log := logs.Open(unix.Stdout, logs.JSON, zerolog.InfoLevel)
+	log := logs.Open(unix.Stdout, logs.JSON, zerolog.InfoLevel, nil)
 	for range 10 {
 		log.Info("nobody hears this").Send()
 	}

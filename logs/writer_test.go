@@ -135,7 +135,7 @@ func TestLongLines(t *testing.T) {
 func TestLongObjects(t *testing.T) {
 	t.Parallel()
 	p := newPipe(t, true)
-	log := logs.Open(p.w, logs.JSON, zerolog.InfoLevel)
+	log := logs.Open(p.w, logs.JSON, zerolog.InfoLevel, nil)
 	units := append([]string{"a", "\x1b", "\"}\n", "☃\\"}, hostile[2:]...)
 	for _, unit := range units {
 		for _, times := range []int{5000, 700} {
@@ -260,7 +260,7 @@ func TestLinesAreNotTorn(t *testing.T) {
 func TestOpen(t *testing.T) {
 	t.Parallel()
 	p := newPipe(t, true)
-	log := logs.Open(p.w, logs.JSON, zerolog.InfoLevel)
+	log := logs.Open(p.w, logs.JSON, zerolog.InfoLevel, nil)
 	log.Info("first").Send()
 	log.Debug("not told").Send()
 	log.Info("too long").Str("value", strings.Repeat("x", 5000)).Send()
