@@ -25,7 +25,7 @@ func (a *app) openLog() *logs.Logger {
 	if a.config.LogFormat == "text" || a.config.LogFormat == "auto" && isTerminal(fd) {
 		format = logs.Text
 	}
-	return logs.Open(fd, format, level(a.config.LogConfig))
+	return logs.Open(logs.NewOutput(fd), format, level(a.config.LogConfig), nil, nil)
 }
 
 func isTerminal(fd int) bool {
