@@ -36,7 +36,7 @@ type Output struct {
 type method int
 
 const (
-	plain       method = iota // write(2): to a regular file, which has no reader to wait for
+	blocking    method = iota // write(2): to a regular file, which has no reader to wait for
 	noWait                    // pwritev2(2), RWF_NOWAIT: pipes, since Linux 5.6
 	send                      // send(2), MSG_DONTWAIT: sockets
 	nonBlocking               // write(2) to a description of our own
@@ -111,7 +111,7 @@ func (o *Output) writeAll(b []byte) (written int, err error) {
 			o.written.Add(uint64(n))
 		}
 		switch {
-		case err == nil && (o.method == plain || written == len(b)), errors.Is(err, unix.EINTR):
+		case err == nil && (o.method == blocking || written == len(b)), errors.Is(err, unix.EINTR):
 		case err == nil, errors.Is(err, unix.EAGAIN): // it took a part, so it is full
 			o.wait()
 		default:

@@ -201,7 +201,7 @@ func (s *stream) drain() {
 	}
 	left := ended
 	_ = conn.Control(func(fd uintptr) {
-		n, _ := unix.IoctlGetInt(int(fd), unix.FIONREAD)
+		n, _ := unix.IoctlGetInt(int(fd), unix.TIOCINQ)
 		left = s.readAll(fd, n)
 		s.framer.out.mu.Lock()
 		defer s.framer.out.mu.Unlock()

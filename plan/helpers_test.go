@@ -131,7 +131,7 @@ func lines(text string) []string {
 // logged returns what write logs, without time and logger.
 func logged(write func(*logs.Logger)) string {
 	var out bytes.Buffer
-	write(logs.New(&out, logs.JSON, zerolog.DebugLevel))
+	write(logs.New(&out, logs.JSON, zerolog.DebugLevel, nil))
 	var all []string
 	for _, line := range lines(out.String()) {
 		_, after, _ := strings.Cut(line, ",")

@@ -21,7 +21,7 @@ type app struct {
 	environ []string
 	signals <-chan unix.Signal // nil: none are caught
 	threads *threads.Set
-	group   *cgroup.Group // of this process, nil: not known yet
+	group   *cgroup.Group   // of this process, nil: not known yet
 	outputs [2]*logs.Output // stdout and stderr, for lines; nil before openLog
 	stdout  io.Writer
 	stderr  io.Writer

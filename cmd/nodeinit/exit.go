@@ -82,7 +82,7 @@ func (r *run) lastLine(code int, crashed bool, facts func(*zerolog.Event)) int {
 	r.log.Flush(flushTimeout) // a flood before the end must leave room for the last line
 	remapped := r.config.Remapped(code)
 	var message bytes.Buffer
-	for _, l := range []*logs.Logger{r.log, logs.New(&message, logs.JSON, zerolog.InfoLevel)} {
+	for _, l := range []*logs.Logger{r.log, logs.New(&message, logs.JSON, zerolog.InfoLevel, r.fields())} {
 		start := l.Info
 		if crashed {
 			start = l.Error

@@ -33,10 +33,13 @@ func (a *app) openLog() *logs.Logger {
 }
 
 // openStreams returns what passes on what children write, as p has decided.
-func (a *app) openStreams(p plan.Plan) *logs.Streams {
+func (a *app) openStreams(log *logs.Logger, p plan.Plan) *logs.Streams {
+	if stdout, stderr := p.Logs.Piped(); !stdout && !stderr {
+		return logs.NewStreams(a.outputs[0], a.outputs[1], logs.Options{})
+	}
 	options := logs.Options{
 		JSON: p.Logs.IsJSON(), Fields: a.fields(), Redact: a.redact(),
-		NoMultiline: bool(a.config.NoMultiline), StripColors: bool(a.config.StripColors),
+		NoMultiline: bool(a.config.NoMultiline), StripColors: bool(a.config.StripColors), OnDrop: log.CountDropped,
 	}
 	if stdout, stderr := p.Logs.Tagged(); stdout || stderr {
 		tag := logs.Tags(p.Workers, logs.ColorLevel(func(key string) string { return exec.Getenv(a.environ, key) }) > 0)

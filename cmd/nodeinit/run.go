@@ -58,7 +58,7 @@ func (a *app) supervise(argv []string) int {
 	}
 	p.Log(log, version)
 	r := &run{
-		app: a, log: log, streams: a.openStreams(p), plan: p, before: before, inherited: inherited,
+		app: a, log: log, streams: a.openStreams(log, p), plan: p, before: before, inherited: inherited,
 		current: plan.Follow(log, source, p),
 	}
 	if before.OOMGroup {

@@ -73,7 +73,7 @@ func configured(t *testing.T, args string) *supervisor.Supervisor {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := run{app: &a, plan: p, current: plan.Follow(logs.New(io.Discard, logs.JSON, zerolog.InfoLevel), source, p)}
+	r := run{app: &a, plan: p, current: plan.Follow(logs.New(io.Discard, logs.JSON, zerolog.InfoLevel, nil), source, p)}
 	s := new(supervisor.Supervisor)
 	r.configure(s)
 	return s
