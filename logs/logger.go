@@ -44,13 +44,19 @@ const (
 // Open returns a Logger that writes lines of at least that level to out, through a
 // [Writer]. JSON lines have the keys and levels of fields. What redact matches is replaced.
 func Open(out *Output, format Format, level zerolog.Level, fields *Fields, redact []*regexp.Regexp) *Logger {
+	newLogger := func(out io.Writer) *Logger {
+		if len(redact) > 0 {
+			out = redactor{out: out, all: redact, format: format, fields: fields}
+		}
+		return New(out, format, level, fields)
+	}
 	writer := NewWriter(out)
 	writer.OnDrop = func(n uint64) []byte {
 		var line bytes.Buffer
-		New(&line, format, level, fields).Warn("log lines dropped").Uint64("lines", n).Send()
+		newLogger(&line).Warn("log lines dropped").Uint64("lines", n).Send()
 		return line.Bytes()
 	}
-	l := New(writer, format, level, fields)
+	l := newLogger(writer)
 	l.writer = writer
 	return l
 }

@@ -3,22 +3,16 @@ package logs
 import (
 	"os"
 	"regexp"
-	"runtime"
 	"sync"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-const (
-	// pipeSize is the most that an ordinary user may ask for (pipe(7), pipe-max-size).
-	// What a process has written when it exits is not lost, and process.exit() in Node
-	// loses what the pipe has no room for.
-	pipeSize = 1 << 20
-	// maxReads ends a turn in which a process writes as fast as it is read.
-	maxReads = 64
-)
+// pipeSize is the most that an ordinary user may ask for (pipe(7), pipe-max-size). What a
+// process has written when it ends is not lost, and process.exit() in Node loses what the
+// pipe has no room for.
+const pipeSize = 1 << 20
 
 // Options say what becomes of the lines of processes. The zero value has them written as
 // they are.
@@ -120,7 +114,7 @@ func (s *Streams) read(pipe *os.File, out *Output, source Source) {
 	if pipe == nil {
 		return
 	}
-	st := &stream{pipe: pipe, framer: newFramer(out, source, &s.options)}
+	st := newStream(pipe, out, source, &s.options)
 	s.mu.Lock()
 	s.open[st] = struct{}{}
 	s.mu.Unlock()
@@ -164,105 +158,3 @@ func (s *Streams) Drain(stall time.Duration) {
 
 // written returns a number that changes with what is written.
 func (s *Streams) written() uint64 { return s.out.written.Load() + s.err.written.Load() }
-
-// A stream is read from a pipe by the goroutine in run, or the one in drain: by whichever
-// has the lock of the output, which also guards all that is in a stream.
-type stream struct {
-	pipe   *os.File
-	framer *framer
-	ended  bool // at its end, or nobody reads the output
-}
-
-// A state is what a turn leaves.
-type state int
-
-const (
-	more  state = iota // there may be more in the pipe
-	empty              // there is no more now
-	ended              // there will be no more
-)
-
-// run reads the stream to its end. It is an edge that wakes the goroutine, and none comes
-// for what was in the pipe before; so a turn ends with the pipe empty or by saying that
-// there is more.
-func (s *stream) run() {
-	conn, err := s.pipe.SyscallConn()
-	if err == nil {
-		_ = conn.Read(func(fd uintptr) bool { return s.readAll(fd, -1) == ended })
-	}
-	_ = s.pipe.Close()
-}
-
-// drain reads what is in the pipe now.
-func (s *stream) drain() {
-	conn, err := s.pipe.SyscallConn()
-	if err != nil {
-		return
-	}
-	left := ended
-	_ = conn.Control(func(fd uintptr) {
-		n, _ := unix.IoctlGetInt(int(fd), unix.TIOCINQ)
-		left = s.readAll(fd, n)
-		s.framer.out.mu.Lock()
-		defer s.framer.out.mu.Unlock()
-		s.framer.finish()
-	})
-	if left == ended {
-		_ = s.pipe.Close() // run may be waiting for it
-	}
-}
-
-// readAll has turns until the pipe is empty or at its end, or n bytes are read.
-func (s *stream) readAll(fd uintptr, n int) state {
-	for total := 0; ; {
-		read, state := s.turn(fd)
-		total += read
-		if state != more || n >= 0 && total >= n {
-			return state
-		}
-		runtime.Gosched() // others are to have a turn: GOMAXPROCS is 1
-	}
-}
-
-// turn reads as much as fits in the buffer, and writes the lines that are complete.
-func (s *stream) turn(fd uintptr) (n int, left state) {
-	out := s.framer.out
-	out.mu.Lock()
-	defer out.mu.Unlock()
-	if s.ended {
-		return 0, ended
-	}
-	if out.buffers == nil {
-		out.buffers = new(buffers)
-	}
-	n, left = fill(fd, out.buffers.in[:])
-	s.framer.take(out.buffers.in[:n])
-	switch left {
-	case empty:
-		s.framer.pause()
-	case ended:
-		s.framer.finish()
-	}
-	if left == ended || s.framer.gone {
-		s.ended = true
-		return n, ended
-	}
-	return n, left
-}
-
-// fill reads into b until it is full or the pipe is empty.
-func fill(fd uintptr, b []byte) (n int, left state) {
-	for reads := 0; n < len(b) && reads < maxReads; reads++ {
-		got, _, errno := unix.RawSyscall(unix.SYS_READ, fd, uintptr(unsafe.Pointer(&b[n])), uintptr(len(b)-n))
-		switch {
-		case errno == unix.EAGAIN:
-			return n, empty
-		case errno == unix.EINTR:
-		case errno != 0 || got == 0:
-			return n, ended
-		default:
-			n += int(got)
-		}
-	}
-	return n, more
-}
