@@ -18,7 +18,7 @@ const (
 type keySet struct {
 	slots  [64]wantedKey
 	factor uint
-	firsts uint64 // bit c%64 is set if a wanted key may begin with c, as it is written
+	firsts [256]bool // what a wanted key may begin with as it is written
 }
 
 type wantedKey struct {
@@ -29,7 +29,8 @@ type wantedKey struct {
 // newKeySet returns the set of keys.
 func newKeySet(keys map[string]keyBits) *keySet {
 	for factor := uint(1); ; factor++ {
-		if s := (&keySet{factor: factor, firsts: 1 << ('\\' % 64)}); s.add(keys) {
+		s := &keySet{factor: factor}
+		if s.firsts['\\'] = true; s.add(keys) {
 			return s
 		}
 	}
@@ -43,7 +44,7 @@ func (s *keySet) add(keys map[string]keyBits) bool {
 			return false
 		}
 		*slot = wantedKey{name, bits}
-		s.firsts |= 1 << (name[0] % 64)
+		s.firsts[name[0]] = true
 	}
 	return true
 }

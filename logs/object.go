@@ -59,15 +59,12 @@ type scanner struct {
 	backslash int    // offset of the last one
 }
 
-// scan goes from one token to the next. Functions that find no token return -1, which is
-// no offset of a byte either.
+// scan goes from token to token. A function that does not find its token returns none,
+// which is no offset of a byte, so that the next one does not find its token either.
 func (s *scanner) scan(line []byte) bool {
-	var stops uint64
-	start := 0 // offset of the text of a key; 0: the string is a value
-	i := skipSpace(line, 0)
-	if at(line, i) != '{' {
-		return false
-	}
+	var rest uint64
+	start := 0 // of the text of a key; 0: the string is a value
+	i := expect(line, 0, '{')
 value:
 	switch c := at(line, i); classes[c] {
 	case quote:
@@ -75,85 +72,70 @@ value:
 		goto text
 	case digit:
 		start = i
-		for i++; at(line, i)-'0' <= 9; i++ {
-		}
+		i = afterDigits(line, i+1)
 		if c <= '0' || classes[at(line, i)] < comma { // not just an integer
 			i = skipNumber(line, start)
 		}
-	case letter:
-		i = skipLiteral(line, i)
 	case opening:
-		i = s.open(line, i)
-		if classes[at(line, i)] != closing {
+		if i = s.open(line, i); classes[at(line, i)] != closing {
 			goto member
 		}
 	case space:
 		i++
 		goto value
 	default:
-		return false
+		i = skipLiteral(line, i)
 	}
-next: // a value has ended, or an object or array has been opened that has none
-	switch classes[at(line, i)] {
-	case comma:
-		i++
-		goto member
-	case closing:
-		i = s.close(line, i)
-		if s.depth == 0 {
+next: // a value has ended, or an object or array without any has been opened
+	if at(line, i) != ',' {
+		if i = s.close(line, i); s.depth == 0 {
 			return i == len(line)
 		}
-		goto next
-	case space:
-		i++
-		goto next
-	default:
-		return false
 	}
+	i++
 member:
 	if s.nest&1 == 0 {
 		goto value
 	}
-	if at(line, i) != '"' {
-		if i = skipSpace(line, i); at(line, i) != '"' {
-			return false
-		}
-	}
+	i = expect(line, i, '"')
 	start = i + 1
 text:
 	i++
-stop: // the next one is the end of the string, a backslash or an error
-	if i>>6 != s.block {
-		if uint(i) >= uint(len(line)) {
-			return false
-		}
-		s.block, s.stops = i>>6, stopsOf(line, i&^63)
+stop:
+	if i>>6 != s.block && !s.load(line, i) {
+		return false
 	}
-	stops = s.stops >> (i & 63)
-	if stops == 0 {
+	if rest = s.stops >> (i & 63); rest == 0 {
 		i = i | 63 + 1
 		goto stop
 	}
-	i += bits.TrailingZeros64(stops)
-	if at(line, i) != '"' {
-		s.backslash = i
-		i = skipEscape(line, i)
+	if i += bits.TrailingZeros64(rest); at(line, i) != '"' {
+		i = s.escape(line, i)
 		goto stop
 	}
-	i++
 	if start == 0 {
+		i++
 		goto next
 	}
-	if s.depth == 1 && s.keys.firsts>>(line[start]&63)&1 != 0 {
-		s.onKey(line, start, i-1)
-	}
-	if at(line, i) != ':' {
-		if i = skipSpace(line, i); at(line, i) != ':' {
-			return false
-		}
-	}
-	i++
+	s.onKey(line, start, i)
+	i = expect(line, i+1, ':') + 1
 	goto value
+}
+
+// load sets stops to those of the bytes around offset i. It returns false if there is no
+// such offset.
+func (s *scanner) load(line []byte, i int) bool {
+	if uint(i) >= uint(len(line)) {
+		return false
+	}
+	s.block, s.stops = i>>6, stopsOf(line, i&^63)
+	return true
+}
+
+// escape returns the offset behind the escape at i.
+func (s *scanner) escape(line []byte, i int) int {
+	s.backslash = i
+	return skipEscape(line, i)
 }
 
 // open returns the offset of the next token behind the [ or { at i.
@@ -161,36 +143,51 @@ func (s *scanner) open(line []byte, i int) int {
 	if s.depth&63 == 0 && s.depth > 0 {
 		if s.spill == nil {
 			s.tooDeep = true
-			return -1
+			return none
 		}
 		s.spill[s.depth>>6] = s.nest
 	}
 	if s.depth++; s.depth > maxDepth {
-		return -1
+		return none
 	}
 	s.nest = s.nest<<1 | isObject(line[i])
 	return skipSpace(line, i+1)
 }
 
-// close returns the offset of the next token behind the ] or } at i.
+// close returns the offset of the next comma, or of the end of line, behind all that is
+// closed at i.
 func (s *scanner) close(line []byte, i int) int {
-	if isObject(line[i]) != s.nest&1 {
-		return -1
+	for ; ; i++ {
+		switch c := at(line, i); {
+		case classes[c] == comma:
+			return i
+		case classes[c] == closing && isObject(c) == s.nest&1:
+			s.end = i
+			s.depth--
+			s.nest >>= 1
+			if s.depth == 0 {
+				return skipSpace(line, i+1)
+			}
+			if s.depth&63 == 0 {
+				s.nest = s.spill[s.depth>>6]
+			}
+		case classes[c] != space:
+			return none
+		}
 	}
-	s.end = i
-	s.depth--
-	s.nest >>= 1
-	if s.depth&63 == 0 && s.depth > 0 {
-		s.nest = s.spill[s.depth>>6]
-	}
-	return skipSpace(line, i+1)
 }
 
 // isObject returns 1 for { and }, 0 for [ and ].
 func isObject(c byte) uint64 { return uint64(c >> 5 & 1) }
 
-// onKey is called with the text of a top-level key that may be wanted.
+// onKey is called with the text of a key.
 func (s *scanner) onKey(line []byte, start, end int) {
+	if s.depth == 1 && s.keys.firsts[line[start]] {
+		s.onTopKey(line, start, end)
+	}
+}
+
+func (s *scanner) onTopKey(line []byte, start, end int) {
 	found := s.keys.find(line[start:end], s.backslash >= start)
 	if found&ownLevel != 0 {
 		s.level = end + 1

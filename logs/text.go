@@ -16,7 +16,7 @@ func appendEscaped(dst, text []byte, end int) (_ []byte, n int) {
 		text = text[:room+utf8.UTFMax] // does not fit whole either
 		text = text[:wholeText(text)]
 	}
-	stops := uint64(highs) // where plain bytes end besides those of stops8
+	stops := uint64(highs) // where plain bytes end besides quotes, backslashes and control characters
 	if utf8.Valid(text) {
 		stops = 0
 	}
@@ -47,7 +47,7 @@ func plainRun(text []byte, stops uint64) int {
 	i := 0
 	for ; i+8 <= len(text); i += 8 {
 		x := binary.LittleEndian.Uint64(text[i:])
-		if found := stops8(x) | x&stops; found != 0 {
+		if found := ^plain(x)&highs | x&stops; found != 0 {
 			return i + bits.TrailingZeros64(found)>>3
 		}
 	}

@@ -1,6 +1,9 @@
 package logs
 
-import "unsafe"
+import (
+	"math"
+	"unsafe"
+)
 
 // A class is what a token begins with.
 type class uint8
@@ -10,7 +13,6 @@ const (
 	space
 	quote
 	digit   // or the minus of a number
-	letter  // of a literal
 	opening // { or [
 	comma
 	closing // } or ]
@@ -20,9 +22,11 @@ var classes = [256]class{
 	' ': space, '\t': space, '\n': space, '\r': space,
 	'"': quote, '-': digit,
 	'0': digit, '1': digit, '2': digit, '3': digit, '4': digit, '5': digit, '6': digit, '7': digit, '8': digit, '9': digit,
-	't': letter, 'f': letter, 'n': letter,
 	'{': opening, '[': opening, ',': comma, '}': closing, ']': closing,
 }
+
+// none is what functions return that do not find a token.
+const none = math.MaxInt / 2
 
 // at returns the byte at i, 0 if i is no offset.
 func at(line []byte, i int) byte {
@@ -42,10 +46,27 @@ func skipSpace(line []byte, i int) int {
 	return i
 }
 
-// skipLiteral returns the offset behind true, false or null, -1 if there is none.
+// expect returns the offset of the first byte at or behind i that is no white space, none
+// if it is not c.
+func expect(line []byte, i int, c byte) int {
+	if uint(i) < uint(len(line)) && line[i] == c {
+		return i
+	}
+	return expectLater(line, i, c)
+}
+
+//go:noinline
+func expectLater(line []byte, i int, c byte) int {
+	if i = skipSpace(line, i); at(line, i) != c {
+		return none
+	}
+	return i
+}
+
+// skipLiteral returns the offset behind the literal at i.
 func skipLiteral(line []byte, i int) int {
 	literal := "null"
-	switch line[i] {
+	switch at(line, i) {
 	case 't':
 		literal = "true"
 	case 'f':
@@ -53,12 +74,12 @@ func skipLiteral(line []byte, i int) int {
 	}
 	end := i + len(literal)
 	if end > len(line) || string(line[i:end]) != literal {
-		return -1
+		return none
 	}
 	return end
 }
 
-// skipNumber returns the offset behind the number at i, -1 if it is none.
+// skipNumber returns the offset behind the number at i.
 func skipNumber(line []byte, i int) int {
 	if at(line, i) == '-' {
 		i++
@@ -80,11 +101,16 @@ func skipNumber(line []byte, i int) int {
 	return i
 }
 
-// skipDigits returns the offset behind one or more digits, -1 if there are none.
+// skipDigits returns the offset behind one or more digits.
 func skipDigits(line []byte, i int) int {
-	if at(line, i)-'0' > 9 {
-		return -1
+	if end := afterDigits(line, i); end > i {
+		return end
 	}
+	return none
+}
+
+// afterDigits returns the offset of the first byte at or behind i that is no digit.
+func afterDigits(line []byte, i int) int {
 	for at(line, i)-'0' <= 9 {
 		i++
 	}
@@ -102,10 +128,10 @@ func skipString(line []byte, i int) int {
 	return i
 }
 
-// skipEscape returns the offset behind the escape at i, -1 if it is none.
+// skipEscape returns the offset behind the escape at i.
 func skipEscape(line []byte, i int) int {
 	if at(line, i) != '\\' {
-		return -1
+		return none
 	}
 	switch at(line, i+1) {
 	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
@@ -115,7 +141,7 @@ func skipEscape(line []byte, i int) int {
 			return i + 6
 		}
 	}
-	return -1
+	return none
 }
 
 // hex4 returns the number of four hexadecimal digits at i, -1 if it is none.
@@ -151,13 +177,14 @@ func stopsOf(line []byte, i int) uint64 {
 }
 
 func stopsIn(b *[64]byte) uint64 {
-	return gather(b, 0) | gather(b, 8) | gather(b, 16) | gather(b, 24) |
-		gather(b, 32) | gather(b, 40) | gather(b, 48) | gather(b, 56)
+	return ^(plain64(b, 0) | plain64(b, 8) | plain64(b, 16) | plain64(b, 24) |
+		plain64(b, 32) | plain64(b, 40) | plain64(b, 48) | plain64(b, 56))
 }
 
-// gather returns the stops among the 8 bytes at i.
-func gather(b *[64]byte, i int) uint64 {
-	return stops8(load(b, i)) * 0x0002040810204081 >> 56 << i
+// plain64 returns the bits of the 8 bytes at i that are no stops.
+func plain64(b *[64]byte, i int) uint64 {
+	x := *(*uint64)(unsafe.Pointer(&b[i])) // the first byte lowest
+	return plain(x) & highs * 0x0002040810204081 >> 56 << i
 }
 
 const (
@@ -165,15 +192,10 @@ const (
 	highs = 0x80 * ones
 )
 
-// stops8 returns a word with the highest bit of each byte of x set that is a quote, a
-// backslash or a control character. c ^ 2 is less than 0x21 for quotes and control
-// characters. No subtraction borrows from the next byte.
-func stops8(x uint64) uint64 {
+// plain returns a word with the highest bit of each byte of x set that is neither a quote
+// nor a backslash nor a control character. c ^ 2 is less than 0x21 for quotes and control
+// characters. No subtraction borrows from the next byte. The other bits say nothing.
+func plain(x uint64) uint64 {
 	y := x | highs
-	return ^(((y^2*ones)-0x21*ones)&((y^'\\'*ones)-ones) | x) & highs
-}
-
-// load returns the 8 bytes at i, the first one lowest.
-func load(b *[64]byte, i int) uint64 {
-	return *(*uint64)(unsafe.Pointer(&b[i]))
+	return ((y^2*ones)-0x21*ones)&((y^'\\'*ones)-ones) | x
 }
