@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -80,8 +81,7 @@ func NewOutput(fd int) *Output {
 // supports no RWF_NOWAIT and is writable by poll(2) when it takes a single byte.
 func (o *Output) reopenTerminal() {
 	o.method = careful
-	name := "/proc/self/fd/" + string('0'+rune(o.fd)) // 1 or 2
-	fd, err := unix.Open(name, unix.O_WRONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open("/proc/self/fd/"+strconv.Itoa(o.fd), unix.O_WRONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil { // that of another user, or no /proc
 		return
 	}
