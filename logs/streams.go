@@ -62,9 +62,11 @@ func (s *Streams) Open(stdout, stderr bool) (*Pipes, error) {
 	p := &Pipes{streams: s}
 	var err error
 	if stdout {
+		s.out.enlarge()
 		p.stdout, p.Stdout, err = newPipe()
 	}
 	if stderr && err == nil {
+		s.err.enlarge()
 		p.stderr, p.Stderr, err = newPipe()
 	}
 	if err != nil {

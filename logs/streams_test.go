@@ -173,10 +173,11 @@ func TestDrainDoesNotWaitForProcesses(t *testing.T) {
 func TestDrainWaitsForASlowReader(t *testing.T) {
 	eachPipe(t, func(t *testing.T, blocking bool) {
 		const n = 2000
-		p := newFullPipe(t, blocking)
+		p := newPipe(t, blocking)
 		out := logs.NewOutput(p.w)
 		s := logs.NewStreams(out, out, logs.Options{})
 		c, started := newChild(t, s)
+		p.fill()
 		if _, err := c.stdout.Write(numbered(0, 0, n)); err != nil {
 			t.Fatal(err)
 		}
@@ -205,10 +206,11 @@ func (r iotestOneByte) Read(b []byte) (int, error) { return r.Reader.Read(b[:min
 // Drain gives up when nobody reads.
 func TestDrainGivesUp(t *testing.T) {
 	eachPipe(t, func(t *testing.T, blocking bool) {
-		p := newFullPipe(t, blocking)
+		p := newPipe(t, blocking)
 		out := logs.NewOutput(p.w)
 		s := logs.NewStreams(out, out, logs.Options{})
 		c := startChild(t, s)
+		p.fill()
 		fmt.Fprint(c.stdout, "a line\n")
 		c.close()
 		s.Drain(time.Millisecond)
@@ -226,14 +228,18 @@ func TestDrainGivesUp(t *testing.T) {
 func TestStalledReader(t *testing.T) {
 	eachPipe(t, func(t *testing.T, blocking bool) {
 		const n = 20_000 // 5 MB: more than all pipes and buffers
-		p := newFullPipe(t, blocking)
+		p := newPipe(t, blocking)
 		out := logs.NewOutput(p.w)
 		log := logs.Open(out, logs.Text, zerolog.InfoLevel, nil, nil)
 		s := logs.NewStreams(out, out, logs.Options{})
 		var writing sync.WaitGroup
 		written := make(chan struct{})
-		for i := range 4 {
-			c := startChild(t, s)
+		var all [4]child
+		for i := range all {
+			all[i] = startChild(t, s)
+		}
+		p.fill()
+		for i, c := range all {
 			writing.Go(func() {
 				defer c.close()
 				if _, err := c.stdout.Write(numbered(i, 0, n)); err != nil {
@@ -385,10 +391,11 @@ func TestOwnLinesKeepTheirPlace(t *testing.T) {
 // When the reader has gone, processes get EPIPE as they would from the output itself.
 func TestReaderGone(t *testing.T) {
 	eachPipe(t, func(t *testing.T, blocking bool) {
-		p := newFullPipe(t, blocking) // one stream waits for the reader, the others for that one
+		p := newPipe(t, blocking)
 		out := logs.NewOutput(p.w)
 		s := logs.NewStreams(out, out, logs.Options{JSON: true})
 		c := startChild(t, s)
+		p.fill() // one stream waits for the reader, the other for that one
 		fmt.Fprintln(c.stdout, "stdout")
 		fmt.Fprintln(c.stderr, "stderr")
 		p.r.Close()
