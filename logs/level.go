@@ -10,7 +10,7 @@ func (o object) ownLevel(line []byte, stream level) (_ level, numeric bool) {
 	}
 	colon := skipSpace(line, o.level)
 	start := skipSpace(line, colon+1)
-	switch classes[line[start]] {
+	switch tokens[0][line[start]] {
 	case digit:
 		return numericLevel(line[start:skipNumber(line, start)]), true
 	case quote:

@@ -13,16 +13,22 @@ const (
 	space
 	quote
 	digit   // or the minus of a number
+	letter  // of a literal
 	opening // { or [
 	comma
 	closing // } or ]
 )
 
-var classes = [256]class{
-	' ': space, '\t': space, '\n': space, '\r': space,
-	'"': quote, '-': digit,
-	'0': digit, '1': digit, '2': digit, '3': digit, '4': digit, '5': digit, '6': digit, '7': digit, '8': digit, '9': digit,
-	'{': opening, '[': opening, ',': comma, '}': closing, ']': closing,
+// tokens has the classes where a value or its end is expected, and where a key is.
+var tokens = [2][256]class{
+	{
+		' ': space, '\t': space, '\n': space, '\r': space,
+		'"': quote, '-': digit,
+		'0': digit, '1': digit, '2': digit, '3': digit, '4': digit, '5': digit, '6': digit, '7': digit, '8': digit, '9': digit,
+		't': letter, 'f': letter, 'n': letter,
+		'{': opening, '[': opening, ',': comma, '}': closing, ']': closing,
+	},
+	{' ': space, '\t': space, '\n': space, '\r': space, '"': quote},
 }
 
 // none is what functions return that do not find a token.
@@ -36,7 +42,7 @@ func at(line []byte, i int) byte {
 	return 0
 }
 
-func isSpace(c byte) bool { return classes[c] == space }
+func isSpace(c byte) bool { return tokens[0][c] == space }
 
 // skipSpace returns the offset of the first byte at or behind i that is no white space.
 func skipSpace(line []byte, i int) int {
