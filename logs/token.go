@@ -117,7 +117,7 @@ func skipDigits(line []byte, i int) int {
 
 // afterDigits returns the offset of the first byte at or behind i that is no digit.
 func afterDigits(line []byte, i int) int {
-	for at(line, i)-'0' <= 9 {
+	for uint(i) < uint(len(line)) && line[i]-'0' <= 9 {
 		i++
 	}
 	return i
