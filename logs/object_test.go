@@ -3,6 +3,7 @@ package logs
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -163,6 +164,25 @@ func oracleLevel(value json.RawMessage) (int, bool) {
 		}
 	}
 	return l, true
+}
+
+// Each word and each number is a level of its own, also with escapes.
+func TestLevelsOfObjects(t *testing.T) {
+	t.Parallel()
+	values := []string{
+		"trace", "silly", "debug", "verbose", "info", "information", "log", "http", "notice", "warn", "warning", "error", "err",
+		"fatal", "critical", "crit", "alert", "emerg", "emergency", "panic", "", "x", "information!", `w\u0061rn`, `\u00e9rr`, `err\n`, `\u001b[32minfo`, "K",
+	}
+	for n := -20; n < 120; n++ {
+		checkObject(t, "default", fmt.Appendf(nil, `{"level":%d}`, n))
+		checkObject(t, "gcp", fmt.Appendf(nil, `{"level":%d.9}`, n))
+	}
+	for _, value := range values {
+		for _, name := range allFields {
+			checkObject(t, name, []byte(`{"level":"`+value+`"}`))
+			checkObject(t, name, []byte(`{"level" : "`+strings.ToUpper(strings.ReplaceAll(value, `\u`, ""))+`" }`))
+		}
+	}
 }
 
 // Each object is cut off and changed at each byte.

@@ -2,6 +2,8 @@ package logs
 
 import (
 	"math"
+	"math/bits"
+	"runtime"
 	"unsafe"
 )
 
@@ -189,14 +191,24 @@ func stopsIn(b *[64]byte) uint64 {
 
 // plain64 returns the bits of the 8 bytes at i that are no stops.
 func plain64(b *[64]byte, i int) uint64 {
-	x := *(*uint64)(unsafe.Pointer(&b[i])) // the first byte lowest
-	return plain(x) & highs * 0x0002040810204081 >> 56 << i
+	return plain(load(&b[i])) & highs * 0x0002040810204081 >> 56 << i
 }
 
 const (
 	ones  = 0x0101010101010101
 	highs = 0x80 * ones
 )
+
+// load returns the 8 bytes from b on, the first one lowest.
+func load(b *byte) uint64 {
+	x := *(*uint64)(unsafe.Pointer(b))
+	if bigEndian {
+		x = bits.ReverseBytes64(x)
+	}
+	return x
+}
+
+const bigEndian = runtime.GOARCH == "s390x" || runtime.GOARCH == "ppc64" || runtime.GOARCH == "mips" || runtime.GOARCH == "mips64"
 
 // plain returns a word with the highest bit of each byte of x set that is neither a quote
 // nor a backslash nor a control character. c ^ 2 is less than 0x21 for quotes and control
