@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -177,8 +178,8 @@ func TestPartialIDs(t *testing.T) {
 			seen[id] = true
 		}
 	}
-	e := newEncoder(FieldsOf("ecs"), Source{Worker: 1 << 20, PID: 1 << 62, Stderr: true})
-	e.split, e.ordinal, e.id = 1<<62, 1<<62, bytes.Repeat([]byte("x"), 70)
+	e := newEncoder(FieldsOf("ecs"), Source{Worker: 1 << 20, PID: math.MaxInt, Stderr: true})
+	e.split, e.ordinal, e.id = math.MaxUint64, math.MaxInt-100_000, bytes.Repeat([]byte("x"), 70)
 	out := e.appendText(nil, bytes.Repeat([]byte("x"), 1<<20), now, true)
 	for line := range bytes.Lines(out) {
 		if len(line) > maxTextLine || !json.Valid(line) {

@@ -39,7 +39,7 @@ func TestKindsOfOutputs(t *testing.T) {
 	}
 }
 
-const throughStreams, throughLines = 4, 2000
+const throughStreams, throughLines = 4, 6000 // more than a pipe has room for
 
 // through writes numbered lines of several streams to stdout, without what the first
 // argument names.
