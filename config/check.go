@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -12,6 +13,14 @@ import (
 
 // Check finds values that are good by themselves but not together.
 func (c *Config) Check() error {
+	if c.Logs == "raw" && len(c.Redact) > 0 {
+		return fmt.Errorf("%s: %q: nothing can be replaced with %s raw (try --logs lines)", c.names(&c.Redact), c.Redact[0], c.Source(&c.Logs))
+	}
+	return c.checkSignals()
+}
+
+// checkSignals finds signals that would have two meanings.
+func (c *Config) checkSignals() error {
 	rewritten := make(map[unix.Signal]bool)
 	for _, r := range c.Rewrite {
 		if rewritten[r.From] {
@@ -82,6 +91,22 @@ func (c *Config) Remapped(code int) int {
 		}
 	}
 	return code
+}
+
+// Redactions returns what is replaced in lines.
+func (c *Config) Redactions() (list []*regexp.Regexp) {
+	for _, r := range c.Redact {
+		list = append(list, r.Regexp)
+	}
+	return list
+}
+
+// Redacted returns text without what is to be replaced.
+func (c *Config) Redacted(text string) string {
+	for _, r := range c.Redact {
+		text = r.ReplaceAllLiteralString(text, "[redacted]")
+	}
+	return text
 }
 
 // Rules returns what becomes of a signal that nodeinit gets.

@@ -13,7 +13,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testproc.Main(map[string]func([]string){"unheard": unheard})
+	testproc.Main(map[string]func([]string){
+		"unheard": unheard, "through": through, "same": same, "small": small, "half": half, "stalled": stalled, "flood": flood,
+	})
 	os.Exit(m.Run())
 }
 
@@ -33,7 +35,7 @@ func TestClosedStdoutIsSurvived(t *testing.T) {
 }
 
 func unheard([]string) {
-	log := logs.Open(unix.Stdout, logs.JSON, zerolog.InfoLevel)
+	log := logs.Open(logs.NewOutput(unix.Stdout), logs.JSON, zerolog.InfoLevel, nil, nil)
 	for range 10 {
 		log.Info("nobody hears this").Send()
 	}

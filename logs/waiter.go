@@ -1,0 +1,63 @@
+package logs
+
+import (
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// pollEvery is the interval at which an output is tried that epoll refuses.
+const pollEvery = 10 * time.Millisecond
+
+// A waiter waits until a descriptor is writable. The goroutine waits, and no thread: an
+// epoll is a descriptor that Go's own epoll can wait for (epoll(7)). Go's epoll cannot
+// have the descriptor itself: for that it has to be non-blocking, and would be for the
+// processes that share it too.
+type waiter struct {
+	fd int
+
+	file *os.File // the epoll; nil until it is needed
+	epfd int
+	conn syscall.RawConn
+}
+
+// until calls try until it returns true: again each time that room has been made in fd,
+// which must have been full when try returned false.
+func (w *waiter) until(try func() bool) {
+	if w.wait(try) == nil {
+		return
+	}
+	for !try() {
+		<-time.After(pollEvery)
+	}
+}
+
+func (w *waiter) wait(try func() bool) error {
+	if err := w.open(); err != nil {
+		return err
+	}
+	event := unix.EpollEvent{Events: unix.EPOLLOUT}
+	if err := unix.EpollCtl(w.epfd, unix.EPOLL_CTL_ADD, w.fd, &event); err != nil {
+		return os.NewSyscallError("epoll_ctl", err)
+	}
+	// Go waits for edges, and those of fd come through to it although nobody takes them
+	// from the epoll between. It would be woken by others who write to fd, so fd is taken
+	// out again.
+	defer func() { _ = unix.EpollCtl(w.epfd, unix.EPOLL_CTL_DEL, w.fd, nil) }()
+	return w.conn.Read(func(uintptr) bool { return try() })
+}
+
+func (w *waiter) open() (err error) {
+	if w.file != nil {
+		return nil
+	}
+	if w.epfd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return os.NewSyscallError("epoll_create1", err)
+	}
+	_ = unix.SetNonblock(w.epfd, true) // so that NewFile adds it to Go's poller
+	w.file = os.NewFile(uintptr(w.epfd), "epoll")
+	w.conn, err = w.file.SyscallConn()
+	return err
+}
