@@ -49,7 +49,7 @@ func startLogs(tool logTool, node string, n int) (*logRun, error) {
 		err = r.startAll(node, n)
 	}
 	if err == nil {
-		err = r.writers.await(n)
+		err = r.writers.await(n, func() bool { return server.Alive(r.cmds[0].Process.Pid) })
 	}
 	if err == nil {
 		err = r.findOthers()
@@ -69,7 +69,7 @@ func (r *logRun) startAll(node string, n int) error {
 	defer in.Close()
 	argv := r.tool.argv(n)
 	if !r.tool.filter {
-		return r.start(nil, in, argv)
+		return r.start("", nil, in, argv)
 	}
 	from, to := (*os.File)(nil), in
 	if len(argv) > 0 {
@@ -78,19 +78,24 @@ func (r *logRun) startAll(node string, n int) error {
 		}
 		defer from.Close()
 		defer to.Close()
-		if err := r.start(from, in, argv); err != nil {
+		dir := ""
+		if r.tool.files {
+			dir = r.dir
+		}
+		if err := r.start(dir, from, in, argv); err != nil {
 			return err
 		}
 	}
 	for range n {
-		if err := r.start(nil, to, []string{node, "bench/testdata/logs.js"}); err != nil {
+		if err := r.start("", nil, to, []string{node, "bench/testdata/logs.js"}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *logRun) start(stdin, stdout *os.File, argv []string) error {
+// start starts argv in a directory, "" for ours.
+func (r *logRun) start(dir string, stdin, stdout *os.File, argv []string) error {
 	log, err := os.OpenFile(r.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -100,7 +105,7 @@ func (r *logRun) start(stdin, stdout *os.File, argv []string) error {
 	if stdin != nil { // or it would be a file that is not there
 		cmd.Stdin = stdin
 	}
-	cmd.Stdout, cmd.Stderr = stdout, log
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, stdout, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	cmd.Env = slices.Concat(r.writers.environ(), r.tool.env, []string{"PM2_HOME=" + filepath.Join(r.dir, "pm2"), "BENCH_DIR=" + r.dir})
 	if err := cmd.Start(); err != nil {

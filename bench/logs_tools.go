@@ -16,11 +16,12 @@ const (
 
 // logTools are what passes on the lines of the kind.
 func (p logPrograms) logTools(kind string) []logTool {
+	s6 := p.filter("s6-log T", "s6-log", "T", "1") // with an ISO time
+	s6.share = 4
 	all := []logTool{
 		p.filter(noTool),
 		p.filter(catTool, "cat"),
-		p.filter("s6-log", "s6-log", "1"),
-		p.filter("s6-log T", "s6-log", "T", "1"), // with an ISO time
+		s6,
 		p.files("multilog t", "multilog", "t", "s16777215", "n3", "./multilog"),
 		p.files("svlogd -ttt", "sh", "-c", `mkdir svlogd && exec svlogd -ttt svlogd`),
 		p.nodeinitLogs(rawLogs, "raw"),
@@ -52,7 +53,7 @@ func (p logPrograms) filter(name string, argv ...string) logTool {
 
 // files is one that writes files.
 func (p logPrograms) files(name string, argv ...string) logTool {
-	return logTool{contender: fixed(name, argv...), filter: true, files: true, share: 4}
+	return logTool{contender: fixed(name, argv...), filter: true, files: true, share: 8}
 }
 
 // nodeinitLogs is nodeinit without lines of its own.

@@ -2,13 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"time"
-
-	"github.com/nodeinit/nodeinit/internal/testproc"
 )
 
 // An order is what testdata/logs.js is to write.
@@ -45,11 +44,14 @@ func (w *writers) environ() []string {
 	return append(os.Environ(), "BENCH_SOCKET="+w.listener.Addr().String())
 }
 
-// await waits until n writers have connected.
-func (w *writers) await(n int) error {
-	_ = w.listener.(*net.UnixListener).SetDeadline(time.Now().Add(testproc.HangLimit)) // fails for no open socket
+// await waits until n writers have connected, as long as what starts them is alive.
+func (w *writers) await(n int, alive func() bool) error {
 	for len(w.conns) < n {
+		_ = w.listener.(*net.UnixListener).SetDeadline(time.Now().Add(time.Second / 10)) // fails for no open socket
 		conn, err := w.listener.Accept()
+		if errors.Is(err, os.ErrDeadlineExceeded) && alive() {
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("%d of %d writers connected: %w", len(w.conns), n, err)
 		}

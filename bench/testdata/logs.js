@@ -28,8 +28,8 @@ function writeAll (bytes) {
   }
 }
 
-// through writes a text by process.stdout: pm2 replaces its write.
-const through = text => new Promise(resolve => process.stdout.write(text, resolve))
+// through writes a text by process.stdout: pm2 replaces its write with one that wants all arguments.
+const through = text => new Promise(resolve => process.stdout.write(text, 'utf8', resolve))
 
 const pause = ms => new Promise(resolve => setTimeout(resolve, ms))
 
