@@ -12,6 +12,14 @@ import (
 
 // Check finds values that are good by themselves but not together.
 func (c *Config) Check() error {
+	if c.Logs == "raw" && len(c.Redact) > 0 {
+		return fmt.Errorf("%s: %q: nothing can be replaced with %s raw (try --logs lines)", c.names(&c.Redact), c.Redact[0], c.Source(&c.Logs))
+	}
+	return c.checkSignals()
+}
+
+// checkSignals finds signals that would have two meanings.
+func (c *Config) checkSignals() error {
 	rewritten := make(map[unix.Signal]bool)
 	for _, r := range c.Rewrite {
 		if rewritten[r.From] {

@@ -31,7 +31,7 @@ const DefaultReadyTimeout = 30 * time.Second
 // for it, or for a value: cluster=per-core; help, the line in --help; negated, that
 // --no-NAME turns it off; needs, without what it has no effect (see [Config.Given]),
 // but for the value without. A []T takes several values: flags are repeated,
-// variables separated by commas or by envSeparator.
+// variables separated by commas, or with envSeparator by the ends of lines.
 type Config struct {
 	Workers      WorkerCount `env:"WORKERS" pm2:"instances|i" arg:"auto|max|N" needs:"mode" without:"1" help:"how many workers; auto: by the limits"`
 	Mode         Choice      `env:"MODE" pm2:"cluster=per-core" arg:"auto|fork|per-core" help:"one process, or one worker per CPU"`
@@ -71,8 +71,14 @@ type LimitConfig struct {
 	Memory Size `env:"MEMORY" arg:"SIZE" default:"the memory limit" help:"memory there is, whatever the cgroup says"`
 }
 
-// LogConfig is how nodeinit logs.
+// LogConfig is what becomes of the program's output, and how nodeinit logs.
 type LogConfig struct {
+	Logs        Choice   `env:"LOGS" pm2:"log-type|merge-logs|combine-logs" arg:"auto|raw|lines|json" help:"the program's output: untouched, whole lines, JSON"`
+	LogFields   Choice   `env:"LOG_FIELDS" arg:"default|gcp|datadog|ecs" needs:"fields" help:"names of keys and levels in JSON lines, as a backend reads them"`
+	Redact      []Regexp `env:"REDACT" envSeparator:"\x00" arg:"REGEXP" help:"log [redacted] in place of what matches; repeatable"`
+	NoMultiline Toggle   `env:"NO_MULTILINE" needs:"json" help:"an object for each line of a stack trace"`
+	StripColors Toggle   `env:"STRIP_COLORS" needs:"json" help:"take colours (ANSI) out of text"`
+
 	LogTo     Choice `env:"LOG_TO" arg:"stdout|stderr" help:"where nodeinit's own lines go"`
 	LogLevel  Choice `env:"LOG_LEVEL" arg:"LEVEL" choices:"info|trace|debug|warn|error|off" help:"trace, debug, info, warn, error or off"`
 	LogFormat Choice `env:"LOG_FORMAT" arg:"auto|json|text" help:"auto: text on a terminal, else JSON"`
@@ -98,7 +104,7 @@ func Default() Config {
 			ReadyTimeout: Duration(DefaultReadyTimeout), CrashWindow: Duration(time.Minute), StopOrder: "auto", Resize: true,
 		},
 		LimitConfig: LimitConfig{Heap: Heap{Auto: true}},
-		LogConfig:   LogConfig{LogFormat: "auto", LogLevel: "info", LogTo: "stdout"},
+		LogConfig:   LogConfig{Logs: "auto", LogFields: "default", LogFormat: "auto", LogLevel: "info", LogTo: "stdout"},
 		TiniConfig:  TiniConfig{Subreaper: true},
 		given:       make(map[string]source),
 	}

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -34,7 +35,7 @@ func fromVars(vars map[string]string) (Config, error) {
 			c.given[o.flag] = source{o.env, text}
 		}
 		if o.tag.Get("envSeparator") == lineSeparator {
-			vars[o.env] = splitLines(vars[o.env])
+			vars[o.env] = splitLines(vars[o.env], o.value.Type() == reflect.TypeFor[[]Command]())
 		}
 	}
 	err := env.ParseWithOptions(&c, env.Options{Prefix: envPrefix, Environment: vars})
@@ -89,12 +90,16 @@ func (c *Config) environError(err error) error {
 // a byte that none can have in it.
 const lineSeparator = "\x00"
 
-// splitLines puts lineSeparator between the lines of text that are not empty. The
-// end of a line in quotes, or after a backslash, belongs to the value.
-func splitLines(text string) string {
+// splitLines puts lineSeparator between the lines of text that are not empty. In
+// commands the end of a line in quotes, or after a backslash, belongs to the value.
+func splitLines(text string, commands bool) string {
 	split, quote := []byte(text), byte(0)
 	for i := 0; i < len(split); i++ {
 		switch c := split[i]; {
+		case !commands:
+			if c == '\n' {
+				split[i] = lineSeparator[0]
+			}
 		case c == '\\' && quote != '\'':
 			i++
 		case c == quote:

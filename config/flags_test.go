@@ -85,6 +85,7 @@ func TestDefaults(t *testing.T) {
 		"hang-timeout": "0s", "resize": "true", "no-agent": "false",
 		"rewrite": "[]", "remap-exit": "[]", "subreaper": "true", "pdeathsig": "", "warn-on-reap": "false",
 		"log-format": "auto", "log-level": "info", "log-to": "stdout", "verbose": "0",
+		"logs": "auto", "log-fields": "default", "redact": "[]", "no-multiline": "false", "strip-colors": "false",
 	} {
 		if got := value(t, c, flag); got != want {
 			t.Errorf("--%s is %q by default, want %q", flag, got, want)
@@ -126,6 +127,11 @@ var given = map[string]struct{ env, fromEnv, flag, fromFlag string }{
 	"log-level":     {"debug", "debug", "off", "off"},
 	"log-to":        {"stderr", "stderr", "stdout", "stdout"},
 	"verbose":       {"2", "2", "1", "1"},
+	"logs":          {"json", "json", "raw", "raw"},
+	"log-fields":    {"gcp", "gcp", "ecs", "ecs"},
+	"redact":        {"a,b\n\n it's\\d\n", `[a,b it's\d]`, "c d", "[c d]"},
+	"no-multiline":  {"on", "true", "off", "false"},
+	"strip-colors":  {"1", "true", "no", "false"},
 }
 
 func TestFlagBeatsEnvironmentBeatsDefault(t *testing.T) {
@@ -163,6 +169,7 @@ func TestRepeatedFlags(t *testing.T) {
 		{"rewrite", "-r HUP:0 --rewrite USR1:2", "[SIGHUP:0 SIGUSR1:SIGINT]"},
 		{"rewrite", "-rHUP:0 -gr QUIT:TERM", "[SIGHUP:0 SIGQUIT:SIGTERM]"},
 		{"remap-exit", "-e 1 -e 2:3 -e1:4", "[1:0 2:3 1:4]"},
+		{"redact", "--redact a --redact b,c", "[a b,c]"},
 		{"verbose", "", "2"},
 		{"verbose", "-v", "1"},
 		{"verbose", "-vv", "2"},
@@ -289,7 +296,7 @@ func TestLongGrace(t *testing.T) {
 // Whoever comes from PM2, or has read a variable, asks with the name that they know.
 func TestHelpByOtherNames(t *testing.T) {
 	t.Parallel()
-	for name, flag := range map[string]string{"kill-timeout": "grace", "i": "workers", "NODEINIT_PRE": "pre"} {
+	for name, flag := range map[string]string{"kill-timeout": "grace", "i": "workers", "NODEINIT_PRE": "pre", "merge-logs": "logs"} {
 		if got := Help(name); got == "" || got != Help(flag) {
 			t.Errorf("help %s is %q", name, got)
 		}

@@ -167,7 +167,11 @@ func (c *Config) Given(needs string) (list []string) {
 			continue
 		}
 		if value := s.in(c).text(); value != s.in(&original).text() && value != s.tag.Get("without") {
-			list = append(list, "--"+s.flag+" "+cmp.Or(given.text, value))
+			text := "--" + s.flag
+			if _, toggle := s.in(c).value.Interface().(Toggle); !toggle {
+				text += " " + cmp.Or(given.text, value)
+			}
+			list = append(list, text)
 		}
 	}
 	return list

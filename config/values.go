@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"regexp"
+	"regexp/syntax"
 	"strconv"
 	"strings"
 	"time"
@@ -140,6 +142,27 @@ func (c *Command) UnmarshalText(b []byte) error {
 		return fmt.Errorf("%q is no command (try \"node migrate.js\")", b)
 	}
 	*c = Command(b)
+	return nil
+}
+
+// A Regexp is a regular expression of Go's package regexp, which has RE2's syntax and
+// takes time linear in the length of a line, whatever that is.
+type Regexp struct{ *regexp.Regexp }
+
+// UnmarshalText takes no expression that matches nothing at all: it would match
+// between any two characters.
+func (r *Regexp) UnmarshalText(b []byte) (err error) {
+	const try = `(try "password=[^ ]+")`
+	if r.Regexp, err = regexp.Compile(string(b)); err != nil {
+		why := err.Error()
+		if e, ok := err.(*syntax.Error); ok { // without the expression, which may have line breaks
+			why = fmt.Sprintf("%s: %q", e.Code, e.Expr)
+		}
+		return fmt.Errorf("%q is no regular expression: %s %s", b, why, try)
+	}
+	if r.MatchString("") {
+		return fmt.Errorf("%q matches the empty string, and so everywhere %s", b, try)
+	}
 	return nil
 }
 

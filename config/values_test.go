@@ -42,6 +42,11 @@ var bad = map[string][]string{
 	"log-level":     {"loud", "warning", "Info", "fatal", "disabled"},
 	"log-to":        {"file", "/dev/stdout", "syslog"},
 	"verbose":       {"-1", "much", "1.5", "+x"},
+	"logs":          {"text", "JSON", "line", "off"},
+	"log-fields":    {"google", "elastic", "GCP", "aws"},
+	"redact":        {"", "[a", "(a", "a*", "(?=a)", `\`, `(a)\1`, "^", "a|", "a{1001}", "\xff", "[a\nb"},
+	"no-multiline":  {"maybe", "2"},
+	"strip-colors":  {"maybe", "-1"},
 }
 
 // A bad value is told in one line with where it is, the value and an example.

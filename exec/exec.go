@@ -37,6 +37,9 @@ type Command struct {
 	Env  []string // the whole environment, KEY=value
 	Dir  string   // the working directory; "" for that of this process
 
+	// Stdout and Stderr, if not 0, are descriptors of this process that the child gets as
+	// 1 and 2 instead of this process's own.
+	Stdout, Stderr int
 	// Channel, if not 0, is a descriptor of this process that the child gets as
 	// descriptor ChannelAt.
 	Channel   int
@@ -121,6 +124,12 @@ func (c Command) forkExec() (int, error) {
 func (c Command) files() []uintptr {
 	const closed = ^uintptr(0)
 	files := []uintptr{0, 1, 2}
+	if c.Stdout != 0 {
+		files[unix.Stdout] = uintptr(c.Stdout)
+	}
+	if c.Stderr != 0 {
+		files[unix.Stderr] = uintptr(c.Stderr)
+	}
 	if c.Channel == 0 {
 		return files
 	}

@@ -30,6 +30,7 @@ func TestMain(m *testing.M) {
 		"inheritedCloser":   inheritedCloser,
 		"backgroundStarter": backgroundStarter,
 		"backgroundChild":   backgroundChild,
+		"redirector":        redirector,
 	})
 	os.Exit(m.Run())
 }
@@ -199,4 +200,57 @@ func oomScore() int {
 		fail(err)
 	}
 	return score
+}
+
+// A child gets what its outputs are to be, and only that of the descriptors, whether or
+// not there is a channel.
+func TestStartWithOtherOutputs(t *testing.T) {
+	t.Parallel()
+	p := testproc.Command{Argv: testproc.Argv("redirector")}.Start(t)
+	p.Expect(`to one: "out\n"`, `to the other: "err\n"`, `with a channel: "out\n"`, `with a channel, to the own: ""`)
+	p.WaitCode(0)
+	if p.Output() != "" || p.Errors() != "err\n" {
+		t.Errorf("stdout %q, stderr %q, want only what stderr was left to", p.Output(), p.Errors())
+	}
+}
+
+// redirector starts children with pipes in place of its outputs.
+func redirector([]string) {
+	runtime.LockOSThread()
+	var r reaper.Reaper
+	go r.Run(context.Background())
+	run := func(withStderr, withChannel bool) (out, errs string) {
+		var files [3][2]int
+		for i := range files {
+			if err := unix.Pipe2(files[i][:], unix.O_CLOEXEC); err != nil {
+				fail(err)
+			}
+		}
+		c := exec.Command{Path: "/bin/sh", Argv: []string{"sh", "-c", "echo out; echo err >&2"}, Stdout: files[0][1]}
+		if withStderr {
+			c.Stderr = files[1][1]
+		}
+		if withChannel {
+			c.Channel, c.ChannelAt = files[2][1], 3
+		}
+		child, err := c.Start(&r)
+		if err != nil {
+			fail(err)
+		}
+		<-child.Exited()
+		var texts [2]string
+		for i := range texts {
+			unix.Close(files[i][1])
+			text := make([]byte, 64)
+			n, _ := unix.Read(files[i][0], text) // EOF: no other process has it
+			texts[i] = string(text[:n])
+		}
+		return texts[0], texts[1]
+	}
+	out, errs := run(true, false)
+	testproc.Say("to one: %s", strconv.Quote(out))
+	testproc.Say("to the other: %s", strconv.Quote(errs))
+	out, errs = run(false, true)
+	testproc.Say("with a channel: %s", strconv.Quote(out))
+	testproc.Say("with a channel, to the own: %s", strconv.Quote(errs))
 }

@@ -10,8 +10,8 @@ import (
 )
 
 func Example() {
-	var lines strings.Builder // a program uses logs.Open(1, logs.JSON, zerolog.InfoLevel)
-	log := logs.New(&lines, logs.Text, zerolog.InfoLevel)
+	var lines strings.Builder // a program uses logs.Open(1, logs.JSON, zerolog.InfoLevel, nil)
+	log := logs.New(&lines, logs.Text, zerolog.InfoLevel, nil)
 	log.Info("worker ready").Int("worker", 1).Str("file", logs.Truncate("/app/server.js")).Send()
 	log.Debug("signal").Str("signal", "SIGCHLD").Send() // below the level
 

@@ -8,20 +8,20 @@ import (
 // ellipsis stands for what was cut off a value or a line.
 const ellipsis = "..."
 
-// fit returns a copy of line with at most maxLine bytes. In a JSON object the longest
+// fit returns a copy of line with at most maxOwnLine bytes. In a JSON object the longest
 // strings are shortened; a line of text loses its end.
 func fit(line []byte) []byte {
-	if len(line) <= maxLine {
+	if len(line) <= maxOwnLine {
 		return bytes.Clone(line)
 	}
 	if bytes.HasPrefix(line, []byte("{")) {
-		for limit := maxLine / 2; limit >= 16; limit /= 2 {
-			if short := shorten(line, limit); len(short) <= maxLine {
+		for limit := maxOwnLine / 2; limit >= 16; limit /= 2 {
+			if short := shorten(line, limit); len(short) <= maxOwnLine {
 				return short
 			}
 		}
 	}
-	end := maxLine - len(ellipsis) - 1
+	end := maxOwnLine - len(ellipsis) - 1
 	for end > 0 && !utf8.RuneStart(line[end]) {
 		end--
 	}

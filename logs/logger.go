@@ -1,7 +1,7 @@
 // Package logs writes nodeinit's own log lines, one JSON object or one line of text for
 // each event, and never blocks the caller.
 //
-// [Open] returns a [Logger] for a descriptor. A line begins with a method for its level
+// [Open] returns a [Logger] for an [Output]. A line begins with a method for its level
 // and the message, a constant, and ends with Send:
 //
 //	log.Info("worker ready").Int("worker", 1).Send()
@@ -16,17 +16,19 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"regexp"
 	"time"
 
 	"github.com/rs/zerolog"
 )
 
-// A Logger starts log lines. Their keys are in a fixed order: time, level, logger, msg,
-// and then the facts. (zerolog's Msg puts the message last, so the message begins a
+// A Logger starts log lines. Their keys are in a fixed order: time, level, logger, msg
+// (or what the [Fields] call them), and then the facts. (zerolog's Msg puts the message last, so the message begins a
 // line here and Send ends it.)
 type Logger struct {
 	out    zerolog.Logger
 	min    zerolog.Level
+	fields *Fields
 	writer *Writer // nil if the output is no descriptor
 }
 
@@ -39,27 +41,33 @@ const (
 	Text
 )
 
-// Open returns a Logger that writes lines of at least that level to the descriptor fd,
-// through a [Writer].
-func Open(fd int, format Format, level zerolog.Level) *Logger {
-	writer := NewWriter(fd)
+// Open returns a Logger that writes lines of at least that level to out, through a
+// [Writer]. JSON lines have the keys and levels of fields. What redact matches is replaced.
+func Open(out *Output, format Format, level zerolog.Level, fields *Fields, redact []*regexp.Regexp) *Logger {
+	newLogger := func(out io.Writer) *Logger {
+		if len(redact) > 0 {
+			out = redactor{out: out, all: redact, format: format, fields: fields}
+		}
+		return New(out, format, level, fields)
+	}
+	writer := NewWriter(out)
 	writer.OnDrop = func(n uint64) []byte {
 		var line bytes.Buffer
-		New(&line, format, level).Warn("log lines dropped").Uint64("lines", n).Send()
+		newLogger(&line).Warn("log lines dropped").Uint64("lines", n).Send()
 		return line.Bytes()
 	}
-	l := New(writer, format, level)
+	l := newLogger(writer)
 	l.writer = writer
 	return l
 }
 
 // New returns a Logger that writes lines of at least that level to out, each by one
-// Write.
-func New(out io.Writer, format Format, level zerolog.Level) *Logger {
+// Write. JSON lines have the keys and levels of fields; text is the same for all.
+func New(out io.Writer, format Format, level zerolog.Level, fields *Fields) *Logger {
 	if format == Text {
-		out = textWriter(out)
+		out, fields = textWriter(out), nil
 	}
-	return &Logger{out: zerolog.New(out), min: level}
+	return &Logger{out: zerolog.New(out), min: level, fields: fields.orDefault()}
 }
 
 // Flush waits until the lines so far are written, but no longer than timeout if the
@@ -67,6 +75,14 @@ func New(out io.Writer, format Format, level zerolog.Level) *Logger {
 func (l *Logger) Flush(timeout time.Duration) {
 	if l.writer != nil {
 		l.writer.Flush(timeout)
+	}
+}
+
+// CountDropped adds to the number of lines dropped, which is reported in a line of its own.
+// It never blocks.
+func (l *Logger) CountDropped(lines uint64) {
+	if l.writer != nil {
+		l.writer.CountDropped(lines)
 	}
 }
 
@@ -89,11 +105,7 @@ func (l *Logger) start(level zerolog.Level, msg string) *zerolog.Event {
 	if level < l.min {
 		return nil // the methods of a nil Event do nothing
 	}
-	return l.out.Log().
-		Str("time", time.Now().UTC().Format("2006-01-02T15:04:05.000Z07:00")).
-		Str("level", level.String()).
-		Str("logger", "nodeinit").
-		Str("msg", msg)
+	return l.fields.start(l.out.Log(), level, msg)
 }
 
 // Truncate returns s, or its beginning if it is so long that a line with five such

@@ -25,7 +25,7 @@ func TestJSONKeyOrder(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	before := time.Now().Truncate(time.Millisecond)
-	logs.New(&out, logs.JSON, zerolog.InfoLevel).Info("worker ready").
+	logs.New(&out, logs.JSON, zerolog.InfoLevel, nil).Info("worker ready").
 		Int("worker", 1).Str("argv", "a").Bool("oom", false).Err(errors.New("no")).Send()
 	after := time.Now()
 	pattern := regexp.MustCompile(`^\{"time":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)","level":"info","logger":"nodeinit","msg":"worker ready","worker":1,"argv":"a","oom":false,"error":"no"\}\n$`)
@@ -43,7 +43,7 @@ func TestJSONLinesStayValid(t *testing.T) {
 	t.Parallel()
 	for _, s := range hostile {
 		var out bytes.Buffer
-		logs.New(&out, logs.JSON, zerolog.InfoLevel).Warn("hostile").Str("value", s).Str("last", "x").Send()
+		logs.New(&out, logs.JSON, zerolog.InfoLevel, nil).Warn("hostile").Str("value", s).Str("last", "x").Send()
 		line, rest, _ := strings.Cut(out.String(), "\n")
 		if rest != "" || !utf8.ValidString(line) {
 			t.Errorf("%q makes more than a line of UTF-8: %q", s, out.String())
@@ -61,7 +61,7 @@ func TestJSONLinesStayValid(t *testing.T) {
 func TestText(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	log := logs.New(&out, logs.Text, zerolog.DebugLevel)
+	log := logs.New(&out, logs.Text, zerolog.DebugLevel, nil)
 	log.Info("worker ready").Int("worker", 1).Send()
 	log.Error("exit").Str("cause", "oom_kill").Float64("throttled_share", 0.25).Bool("requested", true).Send()
 	log.Warn("hostile").Str("value", "a b\n\"c\x00").Str("empty", "").Send()
@@ -81,7 +81,7 @@ func TestTextLinesStayWhole(t *testing.T) {
 	t.Parallel()
 	for _, s := range hostile {
 		var out bytes.Buffer
-		logs.New(&out, logs.Text, zerolog.InfoLevel).Warn("hostile").Str("value", s).Send()
+		logs.New(&out, logs.Text, zerolog.InfoLevel, nil).Warn("hostile").Str("value", s).Send()
 		text := out.String()
 		if strings.Count(text, "\n") != 1 || !strings.HasSuffix(text, "\n") || strings.ContainsAny(text, "\x00\x1b\r") {
 			t.Errorf("%q makes %q", s, text)
@@ -94,7 +94,7 @@ func TestLevels(t *testing.T) {
 	levels := []zerolog.Level{zerolog.TraceLevel, zerolog.DebugLevel, zerolog.InfoLevel, zerolog.WarnLevel, zerolog.ErrorLevel, zerolog.Disabled}
 	for i, least := range levels {
 		var out bytes.Buffer
-		log := logs.New(&out, logs.JSON, least)
+		log := logs.New(&out, logs.JSON, least, nil)
 		log.Trace("line").Str("k", "v").Send()
 		log.Debug("line").Str("k", "v").Send()
 		log.Info("line").Str("k", "v").Send()
@@ -136,7 +136,7 @@ func TestTruncatedLinesFit(t *testing.T) {
 		for _, unit := range append([]string{"a", `"`, `\`, "\n", "\xff", "\xe2\x82", "\U0010ffff", "\u2028"}, hostile[3:]...) {
 			s := logs.Truncate(strings.Repeat(unit, 1000))
 			var out bytes.Buffer
-			logs.New(&out, format, zerolog.InfoLevel).Warn("starting a program that has a long name").
+			logs.New(&out, format, zerolog.InfoLevel, nil).Warn("starting a program that has a long name").
 				Str("first_field", s).Str("second_field", s).Str("third_field", s).Str("fourth_field", s).Str("fifth_field", s).
 				Int("pid", 1<<22).Int64("memory_bytes", 1<<60).Send()
 			if out.Len() > 4096 {

@@ -33,7 +33,7 @@ func TestClosedStdoutIsSurvived(t *testing.T) {
 }
 
 func unheard([]string) {
-	log := logs.Open(unix.Stdout, logs.JSON, zerolog.InfoLevel)
+	log := logs.Open(logs.NewOutput(unix.Stdout), logs.JSON, zerolog.InfoLevel, nil, nil)
 	for range 10 {
 		log.Info("nobody hears this").Send()
 	}

@@ -54,7 +54,7 @@ func eachPipe(t *testing.T, test func(t *testing.T, blocking bool)) {
 func TestWriteNeverBlocks(t *testing.T) {
 	eachPipe(t, func(t *testing.T, blocking bool) {
 		p := newFullPipe(t, blocking)
-		w := logs.NewWriter(p.w)
+		w := logs.NewWriter(logs.NewOutput(p.w))
 		w.OnDrop = told
 		const n = 2000
 		for i := range n {
@@ -77,7 +77,7 @@ func TestWriteNeverBlocks(t *testing.T) {
 func TestFlushGivesUp(t *testing.T) {
 	eachPipe(t, func(t *testing.T, blocking bool) {
 		p := newFullPipe(t, blocking)
-		w := logs.NewWriter(p.w)
+		w := logs.NewWriter(logs.NewOutput(p.w))
 		for i := range 300 {
 			fmt.Fprintf(w, "line %d\n", i)
 			w.Flush(time.Nanosecond)
@@ -95,7 +95,7 @@ func TestFlushGivesUp(t *testing.T) {
 func TestFlushWaits(t *testing.T) {
 	eachPipe(t, func(t *testing.T, blocking bool) {
 		p := newPipe(t, blocking)
-		w := logs.NewWriter(p.w)
+		w := logs.NewWriter(logs.NewOutput(p.w))
 		for i := range 200 {
 			fmt.Fprintf(w, "line %d\n", i)
 		}
@@ -114,7 +114,7 @@ func TestFlushWaits(t *testing.T) {
 func TestLongLines(t *testing.T) {
 	t.Parallel()
 	p := newPipe(t, true)
-	w := logs.NewWriter(p.w)
+	w := logs.NewWriter(logs.NewOutput(p.w))
 	w.OnDrop = told
 	longest := strings.Repeat("x", 4095)
 	cut := strings.Repeat("x", 4092) + "..."
@@ -135,7 +135,7 @@ func TestLongLines(t *testing.T) {
 func TestLongObjects(t *testing.T) {
 	t.Parallel()
 	p := newPipe(t, true)
-	log := logs.Open(p.w, logs.JSON, zerolog.InfoLevel)
+	log := logs.Open(logs.NewOutput(p.w), logs.JSON, zerolog.InfoLevel, nil, nil)
 	units := append([]string{"a", "\x1b", "\"}\n", "☃\\"}, hostile[2:]...)
 	for _, unit := range units {
 		for _, times := range []int{5000, 700} {
@@ -195,7 +195,7 @@ func TestBrokenOutputs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			fd := open(t)
-			w := logs.NewWriter(fd)
+			w := logs.NewWriter(logs.NewOutput(fd))
 			w.OnDrop = told
 			for i := range 3 {
 				fmt.Fprintf(w, "line %d\n", i)
@@ -222,7 +222,7 @@ func TestLinesAreNotTorn(t *testing.T) {
 	eachPipe(t, func(t *testing.T, blocking bool) {
 		const n = 200
 		p := newPipe(t, blocking)
-		w := logs.NewWriter(p.w)
+		w := logs.NewWriter(logs.NewOutput(p.w))
 		w.OnDrop = func(uint64) []byte { return bytes.Repeat([]byte("d"), 10) }
 		closed := p.lines()
 		var all sync.WaitGroup
@@ -260,7 +260,7 @@ func TestLinesAreNotTorn(t *testing.T) {
 func TestOpen(t *testing.T) {
 	t.Parallel()
 	p := newPipe(t, true)
-	log := logs.Open(p.w, logs.JSON, zerolog.InfoLevel)
+	log := logs.Open(logs.NewOutput(p.w), logs.JSON, zerolog.InfoLevel, nil, nil)
 	log.Info("first").Send()
 	log.Debug("not told").Send()
 	log.Info("too long").Str("value", strings.Repeat("x", 5000)).Send()

@@ -37,6 +37,7 @@ func (c *Current) Plan(slot, workers int, learned *node.Program) Plan {
 		p.Program = *learned
 	}
 	p.sizeHeap()
+	p.addColors()
 	for _, warning := range p.Warnings {
 		if !slices.Contains(c.warned, warning) {
 			c.log.Warn(limitsMsg).Str("warning", logs.Truncate(warning)).Send()

@@ -14,7 +14,7 @@ func Example() {
 	limits := cgroup.Limits{CPU: 2, Memory: 512 << 20, Affinity: 8}
 	program := node.Identify([]string{"node", "server.js"}, []string{"PATH=/bin"}, "/app")
 
-	p, err := plan.New(config.Default(), limits, program)
+	p, err := plan.New(config.Default(), limits, plan.Outputs{}, program)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/nodeinit/nodeinit/cgroup"
 	"github.com/nodeinit/nodeinit/config"
@@ -43,6 +44,18 @@ func (p *Plan) sizeHeap() {
 	p.Heap.OldSpace = int64(size) * mib
 	p.Program.Env = node.AddNodeOption(p.Program.Env, node.HeapOption(size))
 	p.EnvAdded = append(p.EnvAdded, "NODE_OPTIONS="+p.Program.Getenv("NODE_OPTIONS"))
+}
+
+// AddedText returns what was added to the environment, for the log: without what the
+// user has in the same variables, which may be secret.
+func (p *Plan) AddedText() string {
+	before := node.Program{Env: p.Environ}
+	var list []string
+	for _, kv := range p.EnvAdded {
+		key, value, _ := strings.Cut(kv, "=")
+		list = append(list, key+"="+strings.TrimSpace(strings.TrimPrefix(value, before.Getenv(key))))
+	}
+	return strings.Join(list, " ")
 }
 
 // heapOf returns the old space in MiB of a worker of p's slot, and that of any

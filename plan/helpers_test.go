@@ -36,11 +36,12 @@ const version = "0.0.0"
 type user struct {
 	config  config.Config
 	environ []string
+	outputs Outputs
 }
 
 // plan returns the plan for argv.
 func (u user) plan(l cgroup.Limits, argv []string) (Plan, error) {
-	return New(u.config, l, identified(argv, u.environ))
+	return New(u.config, l, u.outputs, identified(argv, u.environ))
 }
 
 // identified returns the program that argv is here.
@@ -104,7 +105,7 @@ func explained(t *testing.T, environ []string, args ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := New(c, NewSource(cgroup.Find(os.DirFS(*root)), c).Read(), identified(argv, environ))
+	p, err := New(c, NewSource(cgroup.Find(os.DirFS(*root)), c).Read(), Outputs{Pipe, Pipe}, identified(argv, environ))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +131,7 @@ func lines(text string) []string {
 // logged returns what write logs, without time and logger.
 func logged(write func(*logs.Logger)) string {
 	var out bytes.Buffer
-	write(logs.New(&out, logs.JSON, zerolog.DebugLevel))
+	write(logs.New(&out, logs.JSON, zerolog.DebugLevel, nil))
 	var all []string
 	for _, line := range lines(out.String()) {
 		_, after, _ := strings.Cut(line, ",")

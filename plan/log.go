@@ -18,6 +18,10 @@ func (p *Plan) Log(log *logs.Logger, version string) {
 	addText(line, "start", p.Start())
 	line.Str("arithmetic", p.Count.Arithmetic)
 	addText(line, "balance", p.Balance)
+	addText(line, "logs", string(p.Logs.Stdout))
+	if p.Logs.Stderr != p.Logs.Stdout {
+		line.Str("logs_stderr", string(p.Logs.Stderr))
+	}
 	addLimits(line, p.Limits)
 	addBytes(line, "old_space_bytes", p.Heap.OldSpace)
 	addBytes(line, "others_old_space_bytes", p.Heap.Others)

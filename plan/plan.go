@@ -42,6 +42,7 @@ type Plan struct {
 	NoAgentReason string // why it is Node and does not, "" if there is no more to say
 	Limits        cgroup.Limits
 	Heap          Heap
+	Logs          Logs
 	MaxMemory     int64 // bytes that a worker may have before it is replaced, 0 for any
 
 	Warnings []string // about the limits
@@ -60,9 +61,9 @@ type Count struct {
 }
 
 // New decides how program, which was identified in the environment that it is to
-// have, is run under limits. An error is the user's: it says why the program cannot
-// be run as wanted.
-func New(c config.Config, limits cgroup.Limits, program node.Program) (Plan, error) {
+// have, is run under limits, with these outputs. An error is the user's: it says why
+// the program cannot be run as wanted.
+func New(c config.Config, limits cgroup.Limits, outputs Outputs, program node.Program) (Plan, error) {
 	p := Plan{config: c, Limits: limits, Warnings: limits.Warnings, Program: program, Environ: program.Env}
 	if err := p.splitPre(); err != nil {
 		return p, err
@@ -79,7 +80,9 @@ func New(c config.Config, limits cgroup.Limits, program node.Program) (Plan, err
 		p.Workers = p.Count.Allowed
 		p.chooseBalance()
 	}
+	p.chooseLogs(outputs)
 	p.sizeHeap()
+	p.addColors()
 	if p.Mode == PerCore && program.Runtime == node.RuntimeOther && program.Join == node.JoinLate {
 		p.Agent = !bool(c.NoAgent) // any command: the Node that joins below it is one that can have the agent
 	}
@@ -93,6 +96,7 @@ func (p Plan) Command(argv, env []string) Plan {
 	p.Program = node.Program{Argv: argv, Env: env}
 	p.Workers, p.EnvAdded, p.Agent, p.Heap = 1, nil, false, Heap{}
 	p.sizeHeap()
+	p.addColors()
 	return p
 }
 

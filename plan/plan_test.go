@@ -198,7 +198,7 @@ func TestStartLineFits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Log(logs.New(&out, logs.JSON, zerolog.InfoLevel), version)
+	p.Log(logs.New(&out, logs.JSON, zerolog.InfoLevel, nil), version)
 	for _, line := range lines(out.String()) {
 		if len(line) >= 4096 {
 			t.Errorf("%d bytes: %.200s", len(line), line)

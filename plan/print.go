@@ -28,6 +28,8 @@ type Explanation struct {
 	Argv            []string `json:"argv"`
 	EnvAdded        []string `json:"env_added"`
 	MaxMemoryBytes  *int64   `json:"max_memory_bytes"`
+	Logs            string   `json:"logs"`
+	LogsStderr      string   `json:"logs_stderr"`
 	Warnings        []string `json:"warnings"`
 }
 
@@ -44,6 +46,7 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 		Workers:     p.Count.Allowed, Mode: string(p.Mode), Reason: p.Reason,
 		Start: orNull(p.Start()), Balance: orNull(p.Balance), MaxMemoryBytes: orNull(p.MaxMemory),
 		Argv: append([]string{}, p.Program.Argv...), EnvAdded: append([]string{}, p.EnvAdded...), // [] where empty
+		Logs: string(p.Logs.Stdout), LogsStderr: string(p.Logs.Stderr),
 		Warnings: p.allWarnings(),
 	})
 }
@@ -97,6 +100,7 @@ func (p *Plan) WriteText(w io.Writer) error {
 	for _, kv := range p.EnvAdded {
 		row("with", kv)
 	}
+	row("logs", p.logsText())
 	p.writeLife(row)
 	for _, warning := range p.allWarnings() {
 		row("warning", warning)

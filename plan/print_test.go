@@ -28,6 +28,8 @@ func TestExplainJSON(t *testing.T) {
     "NODE_OPTIONS=--no-warnings --max-old-space-size=406"
   ],
   "max_memory_bytes": null,
+  "logs": "lines",
+  "logs_stderr": "lines",
   "warnings": []
 }
 `
@@ -55,6 +57,8 @@ func TestExplainJSONWithoutLimits(t *testing.T) {
   "argv": [],
   "env_added": [],
   "max_memory_bytes": null,
+  "logs": "raw",
+  "logs_stderr": "raw",
   "warnings": []
 }
 `
@@ -79,6 +83,7 @@ balance      rr
 would start  ["node" "server.js" "a b"]
 heap         406 MiB in worker 0, which may stay alone, 201 MiB in the others
 with         NODE_OPTIONS=--max-old-space-size=406
+logs         lines  (workers tear each other's lines on a pipe)
 stop signal  the one that nodeinit gets
 grace        9s
 reload       no signal is set (--reload-signal HUP)
@@ -92,6 +97,7 @@ workers      4  (no CPU quota, 4 in the affinity mask, 4096 MiB / 256 MiB = 16)
 mode         per-core  (the program is Node, and there are to be 4 workers)
 start        1, then 4 when it listens
 balance      rr
+logs         lines  (workers tear each other's lines on a pipe)
 stop signal  the one that nodeinit gets
 grace        9s
 reload       no signal is set (--reload-signal HUP)
@@ -106,6 +112,7 @@ mode         fork  (the limits allow one process)
 would start  ["node"]
 heap         406 MiB
 with         NODE_OPTIONS=--max-old-space-size=406
+logs         raw  (one process)
 stop signal  the one that nodeinit gets
 grace        9s
 `},
@@ -120,6 +127,7 @@ would start  ["node" "a.js"]
 max memory   128 MiB each
 heap         406 MiB in worker 0, which may stay alone, 201 MiB in the others
 with         NODE_OPTIONS=--max-old-space-size=406
+logs         lines  (workers tear each other's lines on a pipe)
 stop signal  the one that nodeinit gets
 grace        9s
 reload       no signal is set (--reload-signal HUP)
@@ -134,6 +142,7 @@ affinity     4 CPUs
 workers      1  (no CPU quota, 4 in the affinity mask, 200 MiB / 256 MiB is at least 1)
 mode         fork  (the limits allow one process)
 would start  ["node"]
+logs         raw  (one process)
 stop signal  the one that nodeinit gets
 grace        9s
 `},
@@ -145,6 +154,7 @@ workers      1  (1.5 CPUs rounds to 2, 4 in the affinity mask, 64 MiB / 256 MiB 
 mode         fork  (the limits allow one process)
 heap         40 MiB
 with         NODE_OPTIONS=--max-old-space-size=40
+logs         raw  (one process)
 stop signal  the one that nodeinit gets
 grace        9s
 warning      cgroup "/app/old (deleted)" is not visible, reading /sys/fs/cgroup/app instead

@@ -54,5 +54,11 @@ func (p *Plan) unused() (lines []string) {
 			add("channel", p.withoutAgent)
 		}
 	}
+	if !p.Logs.IsJSON() {
+		add("json", func() string { return "only with " + p.config.Flag(&p.config.Logs) + " json" })
+		if p.Logs.ownText {
+			add("fields", func() string { return "only for JSON lines, and there are none" })
+		}
+	}
 	return lines
 }

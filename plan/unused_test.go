@@ -193,6 +193,10 @@ func TestUnused(t *testing.T) {
 		{"--ready none --stop-order signal", "redis-server", nil},
 		{workers + " " + agent, "redis-server", []string{told + "and the program is not Node", "--hang-timeout 9: only where the program is Node", "--ready message, --ready-timeout 5, --stop-order drain: only where the program is Node"}},
 		{agent, "node -e 1", []string{"--hang-timeout 9: node -e runs no script (write node server.js)", "--ready message, --ready-timeout 5, --stop-order drain: node -e runs no script (write node server.js)"}},
+		{"--no-multiline --strip-colors", "node a.js", []string{"--no-multiline, --strip-colors: only with --logs json"}},
+		{"--no-multiline --strip-colors --log-fields ecs --logs json", "node a.js", nil},
+		{"--log-fields ecs", "node a.js", nil},
+		{"--log-fields ecs --log-format text", "node a.js", []string{"--log-fields ecs: only for JSON lines, and there are none"}},
 		{"--mode per-core " + agent, "deno run a.ts", []string{"--hang-timeout 9: only where the program is Node"}},
 	} {
 		a := user{config: parsed(t, nil, strings.Fields(c.args))}

@@ -15,7 +15,7 @@ import (
 func Example() {
 	signals := make(chan unix.Signal, 1)
 	s := supervisor.Supervisor{
-		Log:       logs.New(io.Discard, logs.JSON, zerolog.InfoLevel),
+		Log:       logs.New(io.Discard, logs.JSON, zerolog.InfoLevel, nil),
 		Signals:   signals,
 		Leftovers: nothing{},
 		Start: func(slot, _ int) (*supervisor.Worker, error) {

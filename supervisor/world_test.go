@@ -158,7 +158,7 @@ func newWorld() *world {
 	w.program = program{world: w, name: "program", script: script{reaction: reaction{}}, exited: make(chan struct{})}
 	w.left = leftovers{world: w, reaction: reaction{}, gone: true}
 	w.Supervisor = supervisor.Supervisor{
-		Log:       logs.New(w, logs.JSON, zerolog.TraceLevel),
+		Log:       logs.New(w, logs.JSON, zerolog.TraceLevel, nil),
 		Signals:   w.signals,
 		Leftovers: &w.left,
 		Start: func(int, int) (*supervisor.Worker, error) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nodeinit/nodeinit/cgroup"
 	"github.com/nodeinit/nodeinit/config"
+	"github.com/nodeinit/nodeinit/logs"
 	"github.com/nodeinit/nodeinit/threads"
 )
 
@@ -20,7 +21,8 @@ type app struct {
 	environ []string
 	signals <-chan unix.Signal // nil: none are caught
 	threads *threads.Set
-	group   *cgroup.Group // of this process, nil: not known yet
+	group   *cgroup.Group   // of this process, nil: not known yet
+	outputs [2]*logs.Output // stdout and stderr, for lines; nil before openLog
 	stdout  io.Writer
 	stderr  io.Writer
 

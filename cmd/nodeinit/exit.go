@@ -78,10 +78,11 @@ func (r *run) notStarted(err error) int {
 // lastLine writes the last line, with what facts adds to it, to the log and to
 // where Kubernetes looks for it. It returns what --remap-exit makes of code.
 func (r *run) lastLine(code int, crashed bool, facts func(*zerolog.Event)) int {
+	r.streams.Drain(flushTimeout)
 	r.log.Flush(flushTimeout) // a flood before the end must leave room for the last line
 	remapped := r.config.Remapped(code)
 	var message bytes.Buffer
-	for _, l := range []*logs.Logger{r.log, logs.New(&message, logs.JSON, zerolog.InfoLevel)} {
+	for _, l := range []*logs.Logger{r.log, logs.New(&message, logs.JSON, zerolog.InfoLevel, r.fields())} {
 		start := l.Info
 		if crashed {
 			start = l.Error

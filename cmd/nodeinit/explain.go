@@ -32,9 +32,10 @@ func (a *app) explain(args []string) int {
 	var root *string
 	own := func(set *pflag.FlagSet) { asJSON, root = set.Bool("json", false, ""), set.String("root", "", "") }
 	argv, code, ok := a.parse("explain", args, own)
-	note := ""
+	note, outputs := "", ownOutputs()
 	if ok && len(argv) == 0 && *root == "" {
 		if argv, note = a.likePID1(files.Dir("/proc")); note != "" {
+			outputs = outputsOfPID1(files.Dir("/proc"))
 			_, code, ok = a.parse("explain", args, own)
 		}
 	}
@@ -48,7 +49,7 @@ func (a *app) explain(args []string) int {
 		}
 		source = plan.NewSource(cgroup.Find(files.Dir(*root)), a.config)
 	}
-	p, err := plan.New(a.config, source.Read(), a.identify(argv))
+	p, err := plan.New(a.config, source.Read(), outputs, a.identify(argv))
 	if err != nil {
 		return a.usageError(err)
 	}

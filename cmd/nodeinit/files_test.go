@@ -36,7 +36,7 @@ func starting([]string) {
 	shellAbove(files.Dir("/proc"), 1)
 	a.identify([]string{"npm", "start"})
 	program := a.identify([]string{"sh"})
-	p, _ := plan.New(a.config, limits, program)
+	p, _ := plan.New(a.config, limits, plan.Outputs{}, program)
 	file, _ := p.Program.Find()
 	testproc.Say("a memory of the machine: %t", limits.MemTotal > 0)
 	testproc.Say("the file of sh: %t", len(exec.ReadHead(file, 4)) == 4)

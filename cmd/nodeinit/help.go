@@ -46,6 +46,5 @@ func usage() string {
 		fmt.Sprintf("%-43s see nodeinit help explain, ...\n\n", "nodeinit "+strings.Join(subcommandNames(), "|")) +
 		config.Usage() +
 		"  -h, --help; --version\n\n" +
-		"--stop-signal TERM is also NODEINIT_STOP_SIGNAL=TERM, and so on; flags win.\n" +
-		"More: nodeinit help FLAG\n"
+		"nodeinit help FLAG tells more. --grace 5s is also NODEINIT_GRACE=5s; flags win.\n"
 }

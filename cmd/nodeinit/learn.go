@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -65,7 +66,7 @@ func (s *starter) learn(p *process) error {
 		return fmt.Errorf("%q starts the program again, or others beside it, and so has to live "+
 			"(name the program itself: node server.js)", logs.Truncate(watcher))
 	}
-	if err := sameFiles(command.Files); err != nil {
+	if err := sameFiles(command.Files, p.outputs); err != nil {
 		return err
 	}
 	user, err := node.CompareProcess(pid)
@@ -89,22 +90,34 @@ func (s *starter) learn(p *process) error {
 	return nil
 }
 
-// sameFiles compares the root directory and the outputs of a process with
-// nodeinit's own.
-func sameFiles(its []string) error {
+// sameFiles compares the root directory of a process with nodeinit's own, and its
+// outputs with those that the wrapper above it was started with.
+func sameFiles(its []string, outputs [2]string) error {
 	names := []string{"root directory", "standard output", "standard error"}
 	if len(its) != len(names) {
 		return errors.New("the process that listens did not tell where its output goes")
 	}
-	for i, name := range names {
-		var stat unix.Stat_t
-		err := unix.Stat("/", &stat)
-		if i > 0 {
-			err = unix.Fstat(i, &stat)
-		}
-		if err == nil && node.FileID(stat) != its[i] {
-			return fmt.Errorf("its %s is another one (a pipe to another command, or a file)", name)
+	root := ""
+	var stat unix.Stat_t
+	if unix.Stat("/", &stat) == nil {
+		root = node.FileID(stat)
+	}
+	for i, want := range []string{root, outputs[0], outputs[1]} {
+		if want != "" && want != its[i] {
+			return fmt.Errorf("its %s is another one (a pipe to another command, or a file)", names[i])
 		}
 	}
 	return nil
+}
+
+// outputFiles returns the identities of the files that a process with these pipes has as
+// its outputs.
+func outputFiles(pipes *logs.Pipes) (files [2]string) {
+	for i, fd := range []int{cmp.Or(pipes.Stdout, unix.Stdout), cmp.Or(pipes.Stderr, unix.Stderr)} {
+		var stat unix.Stat_t
+		if unix.Fstat(fd, &stat) == nil {
+			files[i] = node.FileID(stat)
+		}
+	}
+	return files
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -10,22 +11,58 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/config"
+	"github.com/nodeinit/nodeinit/exec"
 	"github.com/nodeinit/nodeinit/files"
 	"github.com/nodeinit/nodeinit/logs"
+	"github.com/nodeinit/nodeinit/plan"
 	"github.com/nodeinit/nodeinit/signals"
 )
 
 // openLog returns the Logger for nodeinit's own lines.
 func (a *app) openLog() *logs.Logger {
-	fd := unix.Stdout
+	a.outputs[0], a.outputs[1] = logs.OpenOutputs()
+	fd, out := unix.Stdout, a.outputs[0]
 	if a.config.LogTo == "stderr" {
-		fd = unix.Stderr
+		fd, out = unix.Stderr, a.outputs[1]
 	}
 	format := logs.JSON
 	if a.config.LogFormat == "text" || a.config.LogFormat == "auto" && isTerminal(fd) {
 		format = logs.Text
 	}
-	return logs.Open(fd, format, level(a.config.LogConfig))
+	return logs.Open(out, format, level(a.config.LogConfig), a.fields(), a.redact())
+}
+
+// openStreams returns what passes on what children write, as p has decided.
+func (a *app) openStreams(log *logs.Logger, p plan.Plan) *logs.Streams {
+	if stdout, stderr := p.Logs.Piped(); !stdout && !stderr {
+		return logs.NewStreams(a.outputs[0], a.outputs[1], logs.Options{})
+	}
+	options := logs.Options{
+		JSON: p.Logs.IsJSON(), Fields: a.fields(), Redact: a.redact(),
+		NoMultiline: bool(a.config.NoMultiline), StripColors: bool(a.config.StripColors), OnDrop: log.CountDropped,
+	}
+	if stdout, stderr := p.Logs.Tagged(); stdout || stderr {
+		tag := logs.Tags(p.Workers, logs.ColorLevel(func(key string) string { return exec.Getenv(a.environ, key) }) > 0)
+		options.Prefix = func(s logs.Source) []byte {
+			if s.Stderr && !stderr || !s.Stderr && !stdout {
+				return nil
+			}
+			return tag(s)
+		}
+	}
+	return logs.NewStreams(a.outputs[0], a.outputs[1], options)
+}
+
+// fields returns the keys and levels of JSON lines.
+func (a *app) fields() *logs.Fields { return logs.FieldsOf(string(a.config.LogFields)) }
+
+// redact returns what is replaced in lines.
+func (a *app) redact() []*regexp.Regexp {
+	var list []*regexp.Regexp
+	for _, r := range a.config.Redact {
+		list = append(list, r.Regexp)
+	}
+	return list
 }
 
 func isTerminal(fd int) bool {

@@ -41,7 +41,7 @@ func TestLevel(t *testing.T) {
 // logged returns what write logs, without time and logger.
 func logged(write func(*logs.Logger)) string {
 	var out bytes.Buffer
-	write(logs.New(&out, logs.JSON, zerolog.DebugLevel))
+	write(logs.New(&out, logs.JSON, zerolog.DebugLevel, nil))
 	var all []string
 	for _, line := range lines(out.String()) {
 		_, after, _ := strings.Cut(line, ",")

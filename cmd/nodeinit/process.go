@@ -26,7 +26,8 @@ type process struct {
 	// hasInput says that it was given standard input, and with it the terminal.
 	hasInput bool
 
-	env      []string // it was started with
+	env      []string  // it was started with
+	outputs  [2]string // those of a wrapper, as node.FileID; "" where not known
 	wrapper  bool
 	stopping atomic.Bool   // a wrapper was asked to stop
 	exited   chan struct{} // of a wrapper

@@ -30,6 +30,7 @@ const primaryTimeout = 3 * time.Second
 type run struct {
 	*app
 	log       *logs.Logger
+	streams   *logs.Streams // of children's outputs
 	plan      plan.Plan
 	before    cgroup.Stats // from before the start
 	inherited []int
@@ -51,13 +52,13 @@ func (a *app) supervise(argv []string) int {
 	a.becomeSubreaper(log)
 	source := a.limits()
 	limits, before := source.Read(), source.Group.Baseline()
-	p, err := plan.New(a.config, limits, a.identify(argv))
+	p, err := plan.New(a.config, limits, ownOutputs(), a.identify(argv))
 	if err != nil {
 		return a.usageError(err)
 	}
 	p.Log(log, version)
 	r := &run{
-		app: a, log: log, plan: p, before: before, inherited: inherited,
+		app: a, log: log, streams: a.openStreams(log, p), plan: p, before: before, inherited: inherited,
 		current: plan.Follow(log, source, p),
 	}
 	if before.OOMGroup {

@@ -69,11 +69,11 @@ func configured(t *testing.T, args string) *supervisor.Supervisor {
 	source := &plan.Source{Group: cgroup.Find(os.DirFS(t.TempDir())), CPUs: 2, Memory: 512 << 20}
 	limits := source.Read()
 	limits.Affinity = 8
-	p, err := plan.New(a.config, limits, a.identify([]string{"node", "a.js"}))
+	p, err := plan.New(a.config, limits, plan.Outputs{}, a.identify([]string{"node", "a.js"}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := run{app: &a, plan: p, current: plan.Follow(logs.New(io.Discard, logs.JSON, zerolog.InfoLevel), source, p)}
+	r := run{app: &a, plan: p, current: plan.Follow(logs.New(io.Discard, logs.JSON, zerolog.InfoLevel, nil), source, p)}
 	s := new(supervisor.Supervisor)
 	r.configure(s)
 	return s

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -71,7 +70,7 @@ func (s *starter) startProcess(p plan.Plan, as node.Slot) (_ *supervisor.Worker,
 	if err != nil {
 		return nil, err
 	}
-	child, err := s.startChild(command)
+	child, err := s.startPiped(command, as, program)
 	if err != nil {
 		return nil, err
 	}
@@ -101,11 +100,35 @@ func (s *starter) command(p plan.Plan, as node.Slot, channel int) (exec.Command,
 		return exec.Command{}, withHint(err, p.Program.Argv)
 	}
 	s.log.Trace("program found").Str("file", logs.Truncate(file)).
-		Str("env_added", logs.Truncate(strings.Join(p.EnvAdded, " "))).Send()
+		Str("env_added", logs.Truncate(p.AddedText())).Send()
 	if channel < 0 {
 		return exec.Command{Path: file, Argv: p.Program.Argv, Env: p.Program.Env, Dir: p.Program.Dir}, nil
 	}
 	return p.Program.Command(file, as, channel, s.inherited)
+}
+
+// startPiped starts command for a process, with pipes for those of its outputs that are
+// not to be inherited.
+func (s *starter) startPiped(command exec.Command, as node.Slot, program *process) (*reaper.Child, error) {
+	pipes, err := s.streams.Open(s.plan.Logs.Piped())
+	if err != nil {
+		return nil, err
+	}
+	command.Stdout, command.Stderr = pipes.Stdout, pipes.Stderr
+	if program.wrapper {
+		program.outputs = outputFiles(pipes)
+	}
+	child, err := s.startChild(command)
+	if err != nil {
+		pipes.Close()
+		return nil, err
+	}
+	worker := -1
+	if as.ID > 0 {
+		worker = as.Slot
+	}
+	pipes.Started(worker, child.PID)
+	return child, nil
 }
 
 func (s *starter) startChild(command exec.Command) (*reaper.Child, error) {

@@ -34,7 +34,7 @@ func TestNotStartedIsReleased(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	s := &starter{run: &run{log: logs.New(io.Discard, logs.JSON, zerolog.InfoLevel)}, primary: primary}
+	s := &starter{run: &run{log: logs.New(io.Discard, logs.JSON, zerolog.InfoLevel, nil)}, primary: primary}
 	s.plan.Mode = plan.PerCore
 	missing := s.plan
 	missing.Program = node.Program{Argv: []string{"/missing"}, Join: node.JoinDirect}

@@ -1,0 +1,176 @@
+package logs
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// pipeBuf is PIPE_BUF: a pipe that poll(2) reports as writable takes that much at once,
+// and does not interleave it with what others write (pipe(7)).
+const pipeBuf = 4096
+
+// An Output is an open file that lines are written to: nodeinit's own and those of
+// processes. It may be stalled, closed, on a full disk, or non-blocking: Node sets that on
+// its pipes, also for the processes that share them. Writing waits for a reader, but
+// occupies no thread for it: their number is limited (see package threads).
+type Output struct {
+	fd      int
+	method  method
+	written atomic.Uint64 // bytes, so that others see progress
+
+	mu      sync.Mutex // held while lines are written, which may take until there is a reader
+	ready   *waiter    // nil until it has been full
+	torn    bool       // a write has failed within a line
+	dropped uint64     // lines of processes since the last write that did not fail
+	buffers *buffers   // nil until a process has written
+}
+
+// A method is how a file is written to without blocking.
+type method int
+
+const (
+	blocking    method = iota // write(2): to a regular file, which has no reader to wait for
+	noWait                    // pwritev2(2), RWF_NOWAIT: pipes, since Linux 5.6
+	send                      // send(2), MSG_DONTWAIT: sockets
+	nonBlocking               // write(2) to a description of our own
+	careful                   // write(2) of little, after poll(2)
+)
+
+// OpenOutputs returns the Outputs for stdout and stderr, one if they are the same file.
+func OpenOutputs() (stdout, stderr *Output) {
+	stdout = NewOutput(unix.Stdout)
+	if sameFile(unix.Stdout, unix.Stderr) {
+		return stdout, stdout
+	}
+	return stdout, NewOutput(unix.Stderr)
+}
+
+func sameFile(a, b int) bool {
+	var x, y unix.Stat_t
+	return unix.Fstat(a, &x) == nil && unix.Fstat(b, &y) == nil &&
+		x.Dev == y.Dev && x.Ino == y.Ino && x.Rdev == y.Rdev
+}
+
+// NewOutput returns an Output for fd, which must stay open. There must be no other for
+// the same file.
+func NewOutput(fd int) *Output {
+	o := &Output{fd: fd}
+	var stat unix.Stat_t
+	_ = unix.Fstat(fd, &stat) // a closed one fails when it is written to
+	switch stat.Mode & unix.S_IFMT {
+	case unix.S_IFIFO:
+		o.method = noWait
+	case unix.S_IFSOCK:
+		o.method = send
+	case unix.S_IFCHR:
+		o.method = noWait
+		if _, err := unix.IoctlGetTermios(fd, unix.TCGETS); err == nil {
+			o.reopenTerminal()
+		}
+	}
+	return o
+}
+
+// reopenTerminal makes o use a non-blocking description of its own, since a terminal
+// supports no RWF_NOWAIT and is writable by poll(2) when it takes a single byte.
+func (o *Output) reopenTerminal() {
+	o.method = careful
+	name := "/proc/self/fd/" + string('0'+rune(o.fd)) // 1 or 2
+	fd, err := unix.Open(name, unix.O_WRONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil { // that of another user, or no /proc
+		return
+	}
+	o.fd, o.method = fd, nonBlocking
+}
+
+// write writes b, and returns how much of it was written if that fails. mu must be held.
+func (o *Output) write(b []byte) (n int, err error) {
+	if o.torn {
+		if _, err := o.writeAll([]byte("\n")); err != nil {
+			return 0, err
+		}
+		o.torn = false
+	}
+	n, err = o.writeAll(b)
+	o.torn = err != nil && n > 0 && b[n-1] != '\n'
+	return n, err
+}
+
+func (o *Output) writeAll(b []byte) (written int, err error) {
+	for written < len(b) {
+		n, err := o.writeSome(b[written:])
+		if n > 0 {
+			written += n
+			o.written.Add(uint64(n))
+		}
+		switch {
+		case err == nil && (o.method == blocking || written == len(b)), errors.Is(err, unix.EINTR):
+		case err == nil, errors.Is(err, unix.EAGAIN): // it took a part, so it is full
+			o.wait()
+		default:
+			return written, err
+		}
+	}
+	return written, nil
+}
+
+// writeSome writes what of b the output has room for. The calls that cannot block are
+// raw ones: Go's runtime need not know about them.
+func (o *Output) writeSome(b []byte) (int, error) {
+	const noOffset = ^uintptr(0)
+	var n uintptr
+	var errno unix.Errno
+	switch o.method {
+	case noWait:
+		iov := unix.Iovec{Base: &b[0]}
+		iov.SetLen(len(b))
+		n, _, errno = unix.RawSyscall6(unix.SYS_PWRITEV2, uintptr(o.fd), uintptr(unsafe.Pointer(&iov)), 1, noOffset, noOffset, unix.RWF_NOWAIT)
+		switch errno {
+		case unix.EOPNOTSUPP, unix.ENOSYS, unix.EINVAL, unix.EPERM: // an old kernel, or seccomp
+			o.method = careful
+			return o.writeSome(b)
+		}
+	case send:
+		n, _, errno = unix.RawSyscall6(unix.SYS_SENDTO, uintptr(o.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+	case nonBlocking:
+		n, _, errno = unix.RawSyscall(unix.SYS_WRITE, uintptr(o.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+	case careful:
+		if o.poll() == 0 {
+			return 0, unix.EAGAIN
+		}
+		return unix.Write(o.fd, b[:min(len(b), pipeBuf)])
+	default:
+		return unix.Write(o.fd, b)
+	}
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
+}
+
+// poll returns the state of the output (poll(2)), 0 if it is full.
+func (o *Output) poll() int16 {
+	fds := []unix.PollFd{{Fd: int32(o.fd), Events: unix.POLLOUT}}
+	if _, err := unix.Poll(fds, 0); err != nil {
+		return 0 // EINTR
+	}
+	return fds[0].Revents
+}
+
+// writable reports whether the output has room for a line.
+func (o *Output) writable() bool { return o.poll() == unix.POLLOUT }
+
+// wait waits until the output may be writable.
+func (o *Output) wait() {
+	if o.ready == nil {
+		o.ready = newWaiter(o.fd)
+	}
+	if o.ready.wait() != nil { // no descriptors left, or a file that epoll refuses
+		<-time.After(pollEvery)
+	}
+}
