@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -90,6 +91,22 @@ func (c *Config) Remapped(code int) int {
 		}
 	}
 	return code
+}
+
+// Redactions returns what is replaced in lines.
+func (c *Config) Redactions() (list []*regexp.Regexp) {
+	for _, r := range c.Redact {
+		list = append(list, r.Regexp)
+	}
+	return list
+}
+
+// Redacted returns text without what is to be replaced.
+func (c *Config) Redacted(text string) string {
+	for _, r := range c.Redact {
+		text = r.ReplaceAllLiteralString(text, "[redacted]")
+	}
+	return text
 }
 
 // Rules returns what becomes of a signal that nodeinit gets.

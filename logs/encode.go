@@ -63,7 +63,7 @@ func newEncoder(f *Fields, s Source) *encoder {
 // its end, and a newline. Its bytes stay as they are, but for white space behind it.
 // Otherwise ok is false and dst is unchanged. line has no newline.
 func (e *encoder) appendObject(dst, line []byte, now time.Time) (_ []byte, ok bool) {
-	o, ok := scan(line, &e.fields.keys)
+	o, ok := scan(line, e.fields.keys)
 	if !ok {
 		return dst, false
 	}

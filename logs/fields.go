@@ -17,7 +17,7 @@ type Fields struct {
 	severities [fatal + 1]string // the same beside a numeric level; empty: none
 	version    string            // value of ecs.version; empty: none
 
-	keys keySet // of an object that are looked for
+	keys *keySet // of an object that are looked for
 }
 
 // A level is that of a line, in the order of pino's numbers.
@@ -69,7 +69,7 @@ func FieldsOf(name string) *Fields {
 func pair(key, value string) string { return `,"` + key + `":"` + value + `"` }
 
 // wanted returns the keys that decide what an object gains.
-func (f *Fields) wanted() keySet {
+func (f *Fields) wanted() *keySet {
 	keys := map[string]keyBits{"level": ownLevel, "worker": hasWorker, "pid": hasPID, "stream": hasStream}
 	keys[f.timeKey] |= hasTime
 	keys[f.levelKey] |= hasLevel

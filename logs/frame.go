@@ -6,6 +6,8 @@ const (
 	// maxLine is the most of a line that is kept until its end comes. Of a longer one
 	// that much is written at once.
 	maxLine = 4 << 20
+	// maxReclaimed is the most of a line that is moved to the front of what is read next.
+	maxReclaimed = 32 << 10
 	// maxKept is the size of a buffer that a stream keeps while nothing comes.
 	maxKept = 4 << 10
 )
@@ -19,7 +21,18 @@ type framer struct {
 	within bool   // what was before rest was written: the line is too long
 }
 
-// take takes what was read and writes the lines that are complete with it. left tells
+// reclaim moves the beginning of a line to the beginning of b, and returns its length,
+// unless it is long.
+func (f *framer) reclaim(b []byte) int {
+	if len(f.rest) > maxReclaimed {
+		return 0
+	}
+	n := copy(b, f.rest)
+	f.rest = f.rest[:0]
+	return n
+}
+
+// take takes what was read, behind what reclaim has returned, and writes the lines that are complete with it. left tells
 // whether more of the stream follows.
 func (f *framer) take(b []byte, left state) {
 	if f.format != nil {

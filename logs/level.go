@@ -8,13 +8,14 @@ func (o object) ownLevel(line []byte, stream level) (_ level, numeric bool) {
 	if o.keys&ownLevel == 0 {
 		return stream, false
 	}
-	start := skipSpace(line, o.level)
+	colon := skipSpace(line, o.level)
+	start := skipSpace(line, colon+1)
 	switch classes[line[start]] {
 	case digit:
 		return numericLevel(line[start:skipNumber(line, start)]), true
 	case quote:
-		end, _ := skipString(line, start+1)
-		if l, ok := wordLevel(line[start+1 : end-1]); ok {
+		end := skipString(line, start+1)
+		if l, ok := wordLevel(line[start+1 : end]); ok {
 			return l, false
 		}
 	}

@@ -1,10 +1,8 @@
 package logs
 
 import (
-	"errors"
 	"sync"
 	"sync/atomic"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -24,7 +22,9 @@ type Output struct {
 	written atomic.Uint64 // bytes, so that others see progress
 
 	mu      sync.Mutex // held while lines are written, which may take until there is a reader
-	ready   *waiter    // nil until it has been full
+	left    []byte     // what is being written
+	err     error      // why that failed
+	waiter  waiter     // until there is room
 	torn    bool       // a write has failed within a line
 	dropped uint64     // lines of processes since the last write that did not fail
 	buffers *buffers   // nil until a process has written
@@ -59,7 +59,7 @@ func sameFile(a, b int) bool {
 // NewOutput returns an Output for fd, which must stay open. There must be no other for
 // the same file.
 func NewOutput(fd int) *Output {
-	o := &Output{fd: fd}
+	o := &Output{fd: fd, waiter: waiter{fd: fd}}
 	var stat unix.Stat_t
 	_ = unix.Fstat(fd, &stat) // a closed one fails when it is written to
 	switch stat.Mode & unix.S_IFMT {
@@ -85,7 +85,7 @@ func (o *Output) reopenTerminal() {
 	if err != nil { // that of another user, or no /proc
 		return
 	}
-	o.fd, o.method = fd, nonBlocking
+	o.fd, o.waiter.fd, o.method = fd, fd, nonBlocking
 }
 
 // write writes b, and returns how much of it was written if that fails. mu must be held.
@@ -102,21 +102,33 @@ func (o *Output) write(b []byte) (n int, err error) {
 }
 
 func (o *Output) writeAll(b []byte) (written int, err error) {
-	for written < len(b) {
-		n, err := o.writeSome(b[written:])
+	o.left, o.err = b, nil
+	if !o.advance() {
+		o.waiter.until(o.advance)
+	}
+	written = len(b) - len(o.left)
+	o.left = nil
+	return written, o.err
+}
+
+// advance writes of left what there is room for, and reports whether that is all or
+// writing fails.
+func (o *Output) advance() bool {
+	for len(o.left) > 0 {
+		n, err := o.writeSome(o.left)
 		if n > 0 {
-			written += n
+			o.left = o.left[n:]
 			o.written.Add(uint64(n))
 		}
 		switch {
-		case err == nil && (o.method == blocking || written == len(b)), errors.Is(err, unix.EINTR):
-		case err == nil, errors.Is(err, unix.EAGAIN): // it took a part, so it is full
-			o.wait()
-		default:
-			return written, err
+		case err == unix.EAGAIN, err == nil && o.method == noWait && len(o.left) > 0: // it took a part, so it is full
+			return false
+		case err != nil && err != unix.EINTR:
+			o.err = err
+			return true
 		}
 	}
-	return written, nil
+	return true
 }
 
 // writeSome writes what of b the output has room for. The calls that cannot block are
@@ -160,17 +172,4 @@ func (o *Output) poll() int16 {
 		return 0 // EINTR
 	}
 	return fds[0].Revents
-}
-
-// writable reports whether the output has room for a line.
-func (o *Output) writable() bool { return o.poll() == unix.POLLOUT }
-
-// wait waits until the output may be writable.
-func (o *Output) wait() {
-	if o.ready == nil {
-		o.ready = newWaiter(o.fd)
-	}
-	if o.ready.wait() != nil { // no descriptors left, or a file that epoll refuses
-		<-time.After(pollEvery)
-	}
 }

@@ -84,8 +84,9 @@ func (s *stream) turn(fd uintptr) (n int, left state) {
 		return 0, ended
 	}
 	in := s.outlet.buffers().in[:]
-	n, left = fill(fd, in)
-	s.framer.take(in[:n], left)
+	rest := s.framer.reclaim(in)
+	n, left = fill(fd, in[rest:])
+	s.framer.take(in[:rest+n], left)
 	if left == ended || s.outlet.closed {
 		s.ended = true
 		return n, ended

@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"unicode/utf8"
 )
@@ -11,7 +12,11 @@ const hexDigits = "0123456789abcdef"
 // offset end of dst, and returns how many bytes of text that is: whole characters. A byte
 // that is not UTF-8 becomes the four characters \xHH.
 func appendEscaped(dst, text []byte, end int) (_ []byte, n int) {
-	stops := uint64(highs) // where plain bytes end besides those of special
+	if room := end - len(dst); len(text) > room+utf8.UTFMax {
+		text = text[:room+utf8.UTFMax] // does not fit whole either
+		text = text[:wholeText(text)]
+	}
+	stops := uint64(highs) // where plain bytes end besides quotes, backslashes and control characters
 	if utf8.Valid(text) {
 		stops = 0
 	}
@@ -36,13 +41,13 @@ func appendEscaped(dst, text []byte, end int) (_ []byte, n int) {
 	return dst, n
 }
 
-// plainRun is plain, but for the bytes that are set in stops, which are 0x80 and above or
-// none.
+// plainRun returns the number of bytes at the beginning of text that a JSON string has as
+// they are, and that have no bit of stops set.
 func plainRun(text []byte, stops uint64) int {
 	i := 0
 	for ; i+8 <= len(text); i += 8 {
-		x := load(text, i)
-		if found := special(x) | x&stops; found != 0 {
+		x := binary.LittleEndian.Uint64(text[i:])
+		if found := ^plain(x)&highs | x&stops; found != 0 {
 			return i + bits.TrailingZeros64(found)>>3
 		}
 	}

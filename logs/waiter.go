@@ -1,64 +1,63 @@
 package logs
 
 import (
-	"errors"
 	"os"
 	"syscall"
-	"unsafe"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-var errNoEpoll = errors.New("no epoll")
+// pollEvery is the interval at which an output is tried that epoll refuses.
+const pollEvery = 10 * time.Millisecond
 
 // A waiter waits until a descriptor is writable. The goroutine waits, and no thread: an
 // epoll is a descriptor that Go's own epoll can wait for (epoll(7)). Go's epoll cannot
-// have the descriptor itself unless that is non-blocking, for the processes that share it
-// too; and it would wake this process each time that somebody reads.
+// have the descriptor itself: for that it has to be non-blocking, and would be for the
+// processes that share it too.
 type waiter struct {
-	fd    int
-	epoll *os.File        // has only fd
-	conn  syscall.RawConn // of epoll; nil if there is none
-	added bool
-	armed bool
-	err   error
-	check func(epfd uintptr) bool // w.isReady
+	fd int
+
+	file *os.File // the epoll; nil until it is needed
+	epfd int
+	conn syscall.RawConn
 }
 
-func newWaiter(fd int) *waiter {
-	w := &waiter{fd: fd}
-	w.check = w.isReady
-	epfd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	if err != nil {
-		return w
+// until calls try until it returns true: again each time that room has been made in fd,
+// which must have been full when try returned false.
+func (w *waiter) until(try func() bool) {
+	if w.wait(try) == nil {
+		return
 	}
-	_ = unix.SetNonblock(epfd, true) // so that NewFile adds it to Go's poller
-	w.epoll = os.NewFile(uintptr(epfd), "epoll")
-	w.conn, _ = w.epoll.SyscallConn() // fails for a nil File
-	return w
+	for !try() {
+		<-time.After(pollEvery)
+	}
 }
 
-// wait waits until fd is writable, or has no reader.
-func (w *waiter) wait() error {
-	if w.conn == nil {
-		return errNoEpoll
+func (w *waiter) wait(try func() bool) error {
+	if err := w.open(); err != nil {
+		return err
 	}
-	w.armed, w.err = false, nil
-	return errors.Join(w.conn.Read(w.check), w.err)
+	event := unix.EpollEvent{Events: unix.EPOLLOUT}
+	if err := unix.EpollCtl(w.epfd, unix.EPOLL_CTL_ADD, w.fd, &event); err != nil {
+		return os.NewSyscallError("epoll_ctl", err)
+	}
+	// Go waits for edges, and those of fd come through to it although nobody takes them
+	// from the epoll between. It would be woken by others who write to fd, so fd is taken
+	// out again.
+	defer func() { _ = unix.EpollCtl(w.epfd, unix.EPOLL_CTL_DEL, w.fd, nil) }()
+	return w.conn.Read(func(uintptr) bool { return try() })
 }
 
-// isReady asks for one event, the first time, and then reports whether it has come.
-func (w *waiter) isReady(epfd uintptr) bool {
-	event := unix.EpollEvent{Events: unix.EPOLLOUT | unix.EPOLLONESHOT}
-	if w.armed {
-		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, epfd, uintptr(unsafe.Pointer(&event)), 1, 0, 0, 0)
-		return n != 0 && errno == 0
+func (w *waiter) open() (err error) {
+	if w.file != nil {
+		return nil
 	}
-	op := unix.EPOLL_CTL_MOD
-	if !w.added {
-		op = unix.EPOLL_CTL_ADD
+	if w.epfd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return os.NewSyscallError("epoll_create1", err)
 	}
-	w.err = unix.EpollCtl(int(epfd), op, w.fd, &event)
-	w.added, w.armed = w.err == nil, true
-	return w.err != nil
+	_ = unix.SetNonblock(w.epfd, true) // so that NewFile adds it to Go's poller
+	w.file = os.NewFile(uintptr(w.epfd), "epoll")
+	w.conn, err = w.file.SyscallConn()
+	return err
 }

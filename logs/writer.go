@@ -3,6 +3,8 @@ package logs
 import (
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -14,8 +16,7 @@ const (
 
 	// maxFlush ends a Flush to an output that is writable by poll(2) but blocks, such
 	// as a file on a network file system that is gone.
-	maxFlush  = 5 * time.Second
-	pollEvery = 10 * time.Millisecond // interval at which an output is polled that epoll refuses
+	maxFlush = 5 * time.Second
 )
 
 // A Writer writes lines to an Output in a goroutine of its own, so that its callers never
@@ -85,7 +86,7 @@ func (w *Writer) Flush(timeout time.Duration) {
 			case now != written:
 				written, limit = now, time.After(max(timeout, maxFlush))
 				next = time.After(max(timeout, pollEvery))
-			case w.out.writable():
+			case w.out.poll() == unix.POLLOUT:
 				next = time.After(pollEvery)
 			default:
 				return

@@ -42,9 +42,10 @@ func (a *app) usageError(err error) int {
 // printError writes err to stderr as one line, but does not wait for ever for
 // somebody to read it.
 func (a *app) printError(err error) {
+	text := a.config.Redacted(err.Error())
 	written := make(chan struct{})
 	go func() {
-		fmt.Fprintf(a.stderr, "nodeinit: %v\n", err)
+		fmt.Fprintf(a.stderr, "nodeinit: %s\n", text)
 		close(written)
 	}()
 	select {
@@ -82,7 +83,7 @@ func (r *run) lastLine(code int, crashed bool, facts func(*zerolog.Event)) int {
 	r.log.Flush(flushTimeout) // a flood before the end must leave room for the last line
 	remapped := r.config.Remapped(code)
 	var message bytes.Buffer
-	for _, l := range []*logs.Logger{r.log, logs.New(&message, logs.JSON, zerolog.InfoLevel, r.fields())} {
+	for _, l := range []*logs.Logger{r.log, logs.New(&message, logs.JSON, zerolog.InfoLevel, logs.FieldsOf(string(r.config.LogFields)))} {
 		start := l.Info
 		if crashed {
 			start = l.Error
@@ -94,7 +95,7 @@ func (r *run) lastLine(code int, crashed bool, facts func(*zerolog.Event)) int {
 		}
 		line.Send()
 	}
-	writeTerminationLog(message.Bytes())
+	writeTerminationLog([]byte(r.config.Redacted(message.String())))
 	return remapped
 }
 

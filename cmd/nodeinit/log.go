@@ -3,7 +3,6 @@ package main
 import (
 	"maps"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -29,7 +28,7 @@ func (a *app) openLog() *logs.Logger {
 	if a.config.LogFormat == "text" || a.config.LogFormat == "auto" && isTerminal(fd) {
 		format = logs.Text
 	}
-	return logs.Open(out, format, level(a.config.LogConfig), a.fields(), a.redact())
+	return logs.Open(out, format, level(a.config.LogConfig), logs.FieldsOf(string(a.config.LogFields)), a.config.Redactions())
 }
 
 // openStreams returns what passes on what children write, as p has decided.
@@ -38,7 +37,7 @@ func (a *app) openStreams(log *logs.Logger, p plan.Plan) *logs.Streams {
 		return logs.NewStreams(a.outputs[0], a.outputs[1], logs.Options{})
 	}
 	options := logs.Options{
-		JSON: p.Logs.IsJSON(), Fields: a.fields(), Redact: a.redact(),
+		JSON: p.Logs.IsJSON(), Fields: logs.FieldsOf(string(a.config.LogFields)), Redact: a.config.Redactions(),
 		NoMultiline: bool(a.config.NoMultiline), StripColors: bool(a.config.StripColors), OnDrop: log.CountDropped,
 	}
 	if stdout, stderr := p.Logs.Tagged(); stdout || stderr {
@@ -51,18 +50,6 @@ func (a *app) openStreams(log *logs.Logger, p plan.Plan) *logs.Streams {
 		}
 	}
 	return logs.NewStreams(a.outputs[0], a.outputs[1], options)
-}
-
-// fields returns the keys and levels of JSON lines.
-func (a *app) fields() *logs.Fields { return logs.FieldsOf(string(a.config.LogFields)) }
-
-// redact returns what is replaced in lines.
-func (a *app) redact() []*regexp.Regexp {
-	var list []*regexp.Regexp
-	for _, r := range a.config.Redact {
-		list = append(list, r.Regexp)
-	}
-	return list
 }
 
 func isTerminal(fd int) bool {

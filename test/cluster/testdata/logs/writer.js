@@ -19,7 +19,7 @@ const ways = {
   touch: () => {
     process.stdout.write('');
     each((text) => process.stdout.write(text));
-    process.stderr.write('touched\n');
+    process.stdout.write('', () => process.stderr.write('touched\n'));
     require('http').createServer().listen(0);
   },
 };

@@ -1,0 +1,314 @@
+package logs
+
+import (
+	"bytes"
+	"encoding/json"
+	"math/rand/v2"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// A frames is a framer and the file that it writes to.
+type frames struct {
+	*framer
+	t    testing.TB
+	out  *Output
+	file *os.File
+}
+
+func newFrames(t testing.TB, o Options) *frames {
+	t.Helper()
+	fd, err := unix.MemfdCreate("output", unix.MFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &frames{t: t, out: NewOutput(fd), file: os.NewFile(uintptr(fd), "output")}
+	t.Cleanup(func() { f.file.Close() })
+	f.framer = newStream(nil, f.out, Source{Worker: 3, PID: 17, Stderr: true}, &o).framer
+	return f
+}
+
+// read has the framer take b as a stream reads it.
+func (f *frames) read(b string, left state) {
+	for first := true; first || b != ""; first = false {
+		in := f.outlet.buffers().in[:]
+		rest := f.reclaim(in)
+		n := copy(in[rest:], b)
+		b = b[n:]
+		if b != "" {
+			f.take(in[:rest+n], more)
+		} else {
+			f.take(in[:rest+n], left)
+		}
+	}
+}
+
+// written returns all that was written.
+func (f *frames) written() string {
+	f.t.Helper()
+	info, err := f.file.Stat()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	b := make([]byte, info.Size())
+	if _, err := f.file.ReadAt(b, 0); err != nil && len(b) > 0 {
+		f.t.Fatal(err)
+	}
+	return string(b)
+}
+
+// objects returns the objects that were written, of a strict parser.
+func (f *frames) objects() (all []map[string]any) {
+	f.t.Helper()
+	for line := range strings.Lines(f.written()) {
+		var o map[string]any
+		if err := json.Unmarshal([]byte(line), &o); err != nil || !strings.HasSuffix(line, "\n") {
+			f.t.Fatalf("%v: %.1000q", err, line)
+		}
+		all = append(all, o)
+	}
+	return all
+}
+
+// texts returns the messages that were written; pieces of a line are put together.
+func (f *frames) texts() (all []string) {
+	f.t.Helper()
+	id := ""
+	var whole strings.Builder
+	for _, o := range f.objects() {
+		msg, ok := o["msg"].(string)
+		if !ok || o["worker"] != 3.0 || o["pid"] != 17.0 || o["stream"] != "stderr" {
+			f.t.Fatalf("got %.1000v", o)
+		}
+		if id == "" {
+			whole.Reset()
+		}
+		whole.WriteString(msg)
+		if id, _ = o["partial_id"].(string); id == "" || o["partial_last"] == "true" {
+			id, all = "", append(all, whole.String())
+		}
+	}
+	return all
+}
+
+var (
+	long     = strings.Repeat("0123456789abcde\t", 1<<16) // a megabyte
+	tooLong  = strings.Repeat("long ☃\x00", (maxLine+300_000)/8)
+	anyBytes = func() string {
+		b := make([]byte, 3000)
+		for i := range b {
+			b[i] = byte(i)
+		}
+		return string(b)
+	}()
+)
+
+// streams are what processes write.
+var testStreams = map[string]string{
+	"nothing":             "",
+	"lines":               "one\ntwo\nthree\n",
+	"no newline":          "one\ntwo",
+	"empty lines":         "\n\none\n\n",
+	"only a newline":      "\n",
+	"CRLF":                "one\r\ntwo\r\n\r\nin the \r middle\r\n\r",
+	"NUL":                 "a\x00b\x00\n\x00\n\x00",
+	"UTF-8":               "☃ and 𝄞\nhé\n",
+	"broken UTF-8":        "\xff\xfe \xe2\x82\n\xc3\n\xed\xa0\x80",
+	"any bytes":           anyBytes,
+	"colours":             "\x1b[31mred\x1b[0m\n",
+	"a megabyte":          "before\n" + long + "\nafter\n",
+	"too long":            "before\n" + tooLong + "\nafter\n" + tooLong,
+	"exactly the maximum": strings.Repeat("x", maxLine) + "\n" + strings.Repeat("y", maxLine),
+	"one less":            strings.Repeat("x", maxLine-1) + "\n" + strings.Repeat("y", maxLine-1),
+}
+
+// Lines come as they are, and the last one is ended, however they are read.
+func TestLinesAreUntouched(t *testing.T) {
+	t.Parallel()
+	for name, stream := range testStreams {
+		for _, o := range []Options{
+			{},
+			{Redact: []*regexp.Regexp{regexp.MustCompile("matches nothing")}}, // line by line
+		} {
+			for range 2 {
+				f := newFrames(t, o)
+				f.readInPieces(stream, empty)
+				want := stream
+				if want != "" && !strings.HasSuffix(want, "\n") {
+					want += "\n"
+				}
+				if got := f.written(); got != want {
+					t.Fatalf("%s: of %d bytes %d came: %.200q", name, len(want), len(got), got)
+				}
+				if f.rest != nil {
+					t.Errorf("%s: at the end %d bytes are kept", name, cap(f.rest))
+				}
+			}
+		}
+	}
+}
+
+// readInPieces reads b in pieces of all sizes. between is what each leaves.
+func (f *frames) readInPieces(b string, between state) {
+	most := max(len(b)/(1+rand.IntN(20)), 1)
+	for b != "" {
+		n := min(1+rand.IntN(most), len(b))
+		f.read(b[:n], between)
+		b = b[n:]
+	}
+	f.read("", ended)
+}
+
+// Each line of text becomes the message of an object, in pieces where it is too long for
+// one, however it is read.
+func TestLinesBecomeObjects(t *testing.T) {
+	t.Parallel()
+	for name, stream := range testStreams {
+		var want []string
+		for line := range strings.Lines(stream) {
+			line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
+			want = append(want, escapeBroken(line))
+		}
+		for range 2 {
+			f := newFrames(t, Options{JSON: true, NoMultiline: true})
+			f.readInPieces(stream, empty)
+			if got := f.texts(); !slices.Equal(got, want) {
+				t.Fatalf("%s: %d messages, want %d:\n%.300q\n%.300q", name, len(got), len(want), got, want)
+			}
+			for line := range strings.Lines(f.written()) {
+				if len(line) > maxTextLine {
+					t.Fatalf("%s: a line of %d bytes", name, len(line))
+				}
+			}
+		}
+	}
+}
+
+// escapeBroken is what becomes of bytes that are not UTF-8.
+func escapeBroken(s string) string {
+	var b strings.Builder
+	for i, r := range s {
+		if r == '\ufffd' && !strings.HasPrefix(s[i:], "\ufffd") {
+			b.WriteString(`\x` + string(hexDigits[s[i]>>4]) + string(hexDigits[s[i]&15]))
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// An object passes whole up to maxLine, also between text, and keeps its place.
+func TestObjectsPassWhole(t *testing.T) {
+	t.Parallel()
+	object := func(n int) string { return `{"n":"` + strings.Repeat("x", n-len(`{"n":""}`)) + `"}` }
+	for _, n := range []int{100, 16384, 1 << 20, maxLine - 1} {
+		f := newFrames(t, Options{JSON: true})
+		f.readInPieces("before\n"+object(n)+"\r\n    at the margin\n"+object(n), empty)
+		got := f.objects()
+		if len(got) != 4 || got[0]["msg"] != "before" || len(got[1]["n"].(string)) != n-8 || got[2]["msg"] != "    at the margin" || len(got[3]["n"].(string)) != n-8 {
+			t.Fatalf("of %d bytes: %.1000v", n, got)
+		}
+	}
+	f := newFrames(t, Options{JSON: true})
+	f.readInPieces(object(maxLine+1), empty)
+	if got := f.texts(); len(got) != 1 || got[0] != object(maxLine+1) {
+		t.Errorf("too long an object: %.1000v", got)
+	}
+}
+
+// Once its buffers are as large as they need be, a stream allocates nothing for a line.
+func TestNoAllocations(t *testing.T) {
+	text := strings.Repeat("GET /api/items/17 200 12ms\n    at the margin\n", 2000)
+	prefix := []byte("prefix ")
+	objects := strings.Repeat(`{"level":30,"time":1532081790743,"pid":4321,"msg":"request completed"}`+"\n", 2000)
+	for name, o := range map[string]Options{
+		"lines":    {},
+		"json":     {JSON: true},
+		"redacted": {Redact: []*regexp.Regexp{regexp.MustCompile("matches nothing")}},
+		"prefix":   {Prefix: func(Source) []byte { return prefix }},
+	} {
+		f := newFrames(t, o)
+		read := func() {
+			for _, b := range []string{text, objects, text[:1000], text[1000:], objects[:1000], objects[1000:]} {
+				f.read(b, empty)
+			}
+			_ = unix.Ftruncate(f.out.fd, 0)
+		}
+		read()
+		if n := testing.AllocsPerRun(10, read); n > 0 {
+			t.Errorf("%s: %v allocations for 8,000 lines", name, n)
+		}
+	}
+}
+
+// Prefixes are written once for each line, also a long one.
+func TestPrefix(t *testing.T) {
+	t.Parallel()
+	f := newFrames(t, Options{Prefix: func(s Source) []byte { return []byte("[3] ") }})
+	f.readInPieces("one\r\n\n"+tooLong+"\nlast", empty)
+	if got := f.written(); got != "[3] one\r\n[3] \n[3] "+tooLong+"\n[3] last\n" {
+		t.Errorf("got %.200q", got)
+	}
+}
+
+// What an expression matches does not come, also where it was read in two pieces; a line
+// that is no object any more is text.
+func TestRedact(t *testing.T) {
+	t.Parallel()
+	secret := regexp.MustCompile(`token=\w+|"broken.*|^whole line$`)
+	lines := "a token=abcdef b\r\nwhole line\r\n{\"msg\":\"token=abc\"}\n{\"broken\":1}\n" + strings.Repeat("x", 50_000) + "token=abc\n"
+	for range 10 {
+		f := newFrames(t, Options{Redact: []*regexp.Regexp{secret, regexp.MustCompile("^a ")}})
+		f.readInPieces(lines, empty)
+		want := "[redacted][redacted] b\r\n[redacted]\r\n{\"msg\":\"[redacted]\"}\n{[redacted]\n" + strings.Repeat("x", 50_000) + "[redacted]\n"
+		if got := f.written(); got != want {
+			t.Fatalf("got %.300q", got)
+		}
+		f = newFrames(t, Options{JSON: true, Redact: []*regexp.Regexp{secret}})
+		f.readInPieces(lines, empty)
+		got := f.objects()
+		for i, want := range []string{"a [redacted] b", "[redacted]", "[redacted]", "{[redacted]"} {
+			if got[i]["msg"] != want {
+				t.Errorf("got %v, want %q", got[i], want)
+			}
+		}
+		if text := f.written(); strings.Contains(text, "token") || strings.Contains(text, "whole") {
+			t.Error("a secret came")
+		}
+	}
+}
+
+// What has come is the same however it is read, as long as the pipe is not empty between.
+func FuzzFramer(f *testing.F) {
+	for _, stream := range testStreams {
+		if len(stream) < 5000 {
+			f.Add([]byte(stream), uint8(7))
+		}
+	}
+	f.Add([]byte("Error: x\n    at a\n    at b {\n  code: 1\n}\n{\"a\":1}\n}\nat\n at\n"), uint8(3))
+	f.Fuzz(func(t *testing.T, b []byte, size uint8) {
+		for _, o := range []Options{{}, {JSON: true}, {JSON: true, NoMultiline: true}, {JSON: true, StripColors: true}} {
+			whole, pieces := newFrames(t, o), newFrames(t, o)
+			whole.read(string(b), ended)
+			for piece := range slices.Chunk(b, int(size)+1) {
+				pieces.read(string(piece), more)
+			}
+			pieces.read("", ended)
+			time := regexp.MustCompile(`"time":"[^"]+"|"partial_id":"[^"]+"`)
+			x, y := time.ReplaceAllString(whole.written(), ""), time.ReplaceAllString(pieces.written(), "")
+			if x != y {
+				t.Fatalf("got\n%q\nand\n%q", x, y)
+			}
+			if o.JSON {
+				_ = whole.objects()
+			} else if want := bytes.TrimSuffix(b, []byte("\n")); strings.TrimSuffix(x, "\n") != string(want) {
+				t.Fatalf("got %q of %q", x, b)
+			}
+		}
+	})
+}
