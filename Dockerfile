@@ -10,7 +10,7 @@ COPY . .
 ARG TARGETARCH
 # With the flags of the Makefile.
 RUN CGO_ENABLED=0 GOARCH=$TARGETARCH go build -trimpath -ldflags="-s -w -funcalign=16" \
-    -gcflags=all=-l -gcflags=runtime/...= -gcflags=github.com/nodeinit/nodeinit/cluster= -gcflags=bytes= -o /nodeinit ./cmd/nodeinit
+    -gcflags=all=-l -gcflags=runtime/...= -gcflags=github.com/nodeinit/nodeinit/cluster= -gcflags=github.com/nodeinit/nodeinit/logs= -gcflags=bytes= -o /nodeinit ./cmd/nodeinit
 
 FROM scratch
 COPY --from=build /nodeinit /nodeinit

@@ -10,7 +10,7 @@ func (o object) ownLevel(line []byte, stream level) (_ level, numeric bool) {
 	}
 	colon := skipSpace(line, o.level)
 	start := skipSpace(line, colon+1)
-	switch classes[line[start]] {
+	switch tokens[0][line[start]] {
 	case digit:
 		return numericLevel(line[start:skipNumber(line, start)]), true
 	case quote:
@@ -39,20 +39,17 @@ func numericLevel(number []byte) level {
 	}
 }
 
-// wordLevel returns the level of a word in any case: those of pino, bunyan, winston (its
-// three sets), NestJS and log4js.
-func wordLevel(word []byte) (level, bool) {
-	var buf [len("information")]byte
-	if len(word) > len(buf) {
-		return 0, false
-	}
+// wordLevel returns the level of a word, which is the text of a JSON string, in any case:
+// those of pino, bunyan, winston's three sets and NestJS.
+func wordLevel(text []byte) (level, bool) {
+	var buf [16]byte // no word is longer
+	word := buf[:unescape(buf[:], text)]
 	for i, c := range word {
 		if c >= 'A' && c <= 'Z' {
-			c |= 0x20
+			word[i] = c | 0x20
 		}
-		buf[i] = c
 	}
-	switch string(buf[:len(word)]) {
+	switch string(word) {
 	case "trace", "silly":
 		return trace, true
 	case "debug", "verbose":

@@ -74,7 +74,7 @@ func TestNoMultiline(t *testing.T) {
 	}
 }
 
-func TestStripColors(t *testing.T) {
+func TestColorsAreStripped(t *testing.T) {
 	t.Parallel()
 	f := newFrames(t, Options{JSON: true, StripColors: true})
 	f.read("\x1b[31mError\x1b[0m\n\x1b[90m    at f\x1b[39m\n{\"msg\":\"\\u001b[31mred\"}\n", ended)

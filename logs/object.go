@@ -62,64 +62,60 @@ type scanner struct {
 // scan goes from token to token. A function that does not find its token returns none,
 // which is no offset of a byte, so that the next one does not find its token either.
 func (s *scanner) scan(line []byte) bool {
-	var rest uint64
-	start := 0 // of the text of a key; 0: the string is a value
 	i := expect(line, 0, '{')
-value:
-	switch c := at(line, i); classes[c] {
-	case quote:
-		start = 0
-		goto text
-	case digit:
-		start = i
-		i = afterDigits(line, i+1)
-		if c <= '0' || classes[at(line, i)] < comma { // not just an integer
-			i = skipNumber(line, start)
+	key := uint64(0) // 1 where a key is expected, 0 where a value is
+	for {
+		switch c := at(line, i); tokens[key&1][c] {
+		case quote:
+			start := i + 1
+			for i++; ; {
+				if i>>6 != s.block && !s.load(line, i) {
+					return false
+				}
+				stops := s.stops >> (i & 63)
+				if stops == 0 {
+					i = i | 63 + 1
+					continue
+				}
+				if i += bits.TrailingZeros64(stops); at(line, i) == '"' {
+					break
+				}
+				i = s.escape(line, i)
+			}
+			if key != 0 {
+				s.onKey(line, start, i)
+				i = expect(line, i+1, ':') + 1
+				key = 0
+				continue
+			}
+			i++
+		case digit:
+			start := i
+			i = afterDigits(line, i+1)
+			if c <= '0' || tokens[0][at(line, i)] < comma { // not just an integer
+				i = skipNumber(line, start)
+			}
+		case letter:
+			i = skipLiteral(line, i)
+		case opening:
+			if i = s.open(line, i); tokens[0][at(line, i)] != closing {
+				key = s.nest & 1
+				continue
+			}
+		case space:
+			i++
+			continue
+		default:
+			return false
 		}
-	case opening:
-		if i = s.open(line, i); classes[at(line, i)] != closing {
-			goto member
+		if at(line, i) != ',' {
+			if i = s.close(line, i); s.depth == 0 {
+				return i == len(line)
+			}
 		}
-	case space:
 		i++
-		goto value
-	default:
-		i = skipLiteral(line, i)
+		key = s.nest & 1
 	}
-next: // a value has ended, or an object or array without any has been opened
-	if at(line, i) != ',' {
-		if i = s.close(line, i); s.depth == 0 {
-			return i == len(line)
-		}
-	}
-	i++
-member:
-	if s.nest&1 == 0 {
-		goto value
-	}
-	i = expect(line, i, '"')
-	start = i + 1
-text:
-	i++
-stop:
-	if i>>6 != s.block && !s.load(line, i) {
-		return false
-	}
-	if rest = s.stops >> (i & 63); rest == 0 {
-		i = i | 63 + 1
-		goto stop
-	}
-	if i += bits.TrailingZeros64(rest); at(line, i) != '"' {
-		i = s.escape(line, i)
-		goto stop
-	}
-	if start == 0 {
-		i++
-		goto next
-	}
-	s.onKey(line, start, i)
-	i = expect(line, i+1, ':') + 1
-	goto value
 }
 
 // load sets stops to those of the bytes around offset i. It returns false if there is no
@@ -159,9 +155,9 @@ func (s *scanner) open(line []byte, i int) int {
 func (s *scanner) close(line []byte, i int) int {
 	for ; ; i++ {
 		switch c := at(line, i); {
-		case classes[c] == comma:
+		case tokens[0][c] == comma:
 			return i
-		case classes[c] == closing && isObject(c) == s.nest&1:
+		case tokens[0][c] == closing && isObject(c) == s.nest&1:
 			s.end = i
 			s.depth--
 			s.nest >>= 1
@@ -171,7 +167,7 @@ func (s *scanner) close(line []byte, i int) int {
 			if s.depth&63 == 0 {
 				s.nest = s.spill[s.depth>>6]
 			}
-		case classes[c] != space:
+		case tokens[0][c] != space:
 			return none
 		}
 	}

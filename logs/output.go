@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -25,7 +26,7 @@ type Output struct {
 	left    []byte     // what is being written
 	err     error      // why that failed
 	waiter  waiter     // until there is room
-	torn    bool       // a write has failed within a line
+	torn    bool       // what was written last does not end a line
 	dropped uint64     // lines of processes since the last write that did not fail
 	buffers *buffers   // nil until a process has written
 }
@@ -76,12 +77,20 @@ func NewOutput(fd int) *Output {
 	return o
 }
 
+// enlarge gives a pipe room for what a turn writes. A reader then wakes this process less
+// often, which saves a third of its CPU time in a flood.
+func (o *Output) enlarge() {
+	const size = unsafe.Sizeof(buffers{}.in)
+	if now, err := unix.FcntlInt(uintptr(o.fd), unix.F_GETPIPE_SZ, 0); err == nil && now < int(size) { // no pipe: EBADF
+		_, _ = unix.FcntlInt(uintptr(o.fd), unix.F_SETPIPE_SZ, int(size))
+	}
+}
+
 // reopenTerminal makes o use a non-blocking description of its own, since a terminal
 // supports no RWF_NOWAIT and is writable by poll(2) when it takes a single byte.
 func (o *Output) reopenTerminal() {
 	o.method = careful
-	name := "/proc/self/fd/" + string('0'+rune(o.fd)) // 1 or 2
-	fd, err := unix.Open(name, unix.O_WRONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open("/proc/self/fd/"+strconv.Itoa(o.fd), unix.O_WRONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil { // that of another user, or no /proc
 		return
 	}

@@ -33,21 +33,31 @@ func newPipe(t *testing.T, blocking bool) *pipe {
 
 func newFullPipe(t *testing.T, blocking bool) *pipe {
 	t.Helper()
-	p := newPipe(t, false)
+	p := newPipe(t, blocking)
 	if _, err := unix.FcntlInt(uintptr(p.w), unix.F_SETPIPE_SZ, 4096); err != nil {
 		t.Fatal(err)
 	}
-	var err error
+	p.fill()
+	return p
+}
+
+// fill fills the pipe. Streams enlarge it first, when they open one for a process.
+func (p *pipe) fill() {
+	p.t.Helper()
+	flags, err := unix.FcntlInt(uintptr(p.w), unix.F_GETFL, 0)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.setBlocking(false)
 	for err == nil {
 		var n int
 		n, err = unix.Write(p.w, bytes.Repeat([]byte("."), 512))
 		p.full += max(n, 0)
 	}
 	if !errors.Is(err, unix.EAGAIN) {
-		t.Fatal(err)
+		p.t.Fatal(err)
 	}
-	p.setBlocking(blocking)
-	return p
+	p.setBlocking(flags&unix.O_NONBLOCK == 0)
 }
 
 func (p *pipe) setBlocking(blocking bool) {

@@ -13,7 +13,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testproc.Main(map[string]func([]string){"unheard": unheard})
+	testproc.Main(map[string]func([]string){
+		"unheard": unheard, "through": through, "same": same, "small": small, "half": half, "stalled": stalled, "flood": flood,
+	})
 	os.Exit(m.Run())
 }
 

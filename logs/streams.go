@@ -62,9 +62,11 @@ func (s *Streams) Open(stdout, stderr bool) (*Pipes, error) {
 	p := &Pipes{streams: s}
 	var err error
 	if stdout {
+		s.out.enlarge()
 		p.stdout, p.Stdout, err = newPipe()
 	}
 	if stderr && err == nil {
+		s.err.enlarge()
 		p.stderr, p.Stderr, err = newPipe()
 	}
 	if err != nil {
@@ -126,9 +128,9 @@ func (s *Streams) read(pipe *os.File, out *Output, source Source) {
 	}()
 }
 
-// Drain reads and writes what processes have written before the call, and what they have
-// left of a line. It does not wait for those that still run. It gives up when no output
-// has made progress for stall.
+// Drain reads and writes what processes have written before the call, and ends the lines
+// that they have not ended: call it when nothing that matters runs any more. It waits for
+// no process. It gives up when no output has made progress for stall.
 func (s *Streams) Drain(stall time.Duration) {
 	done := make(chan struct{})
 	go func() {

@@ -1,7 +1,6 @@
 package logs
 
 import (
-	"encoding/binary"
 	"math/bits"
 	"unicode/utf8"
 )
@@ -46,7 +45,7 @@ func appendEscaped(dst, text []byte, end int) (_ []byte, n int) {
 func plainRun(text []byte, stops uint64) int {
 	i := 0
 	for ; i+8 <= len(text); i += 8 {
-		x := binary.LittleEndian.Uint64(text[i:])
+		x := load(&text[i])
 		if found := ^plain(x)&highs | x&stops; found != 0 {
 			return i + bits.TrailingZeros64(found)>>3
 		}
@@ -113,36 +112,33 @@ func stripColors(text []byte) []byte {
 // controlSequence returns the length of the sequence that text begins with, 0 if there
 // is none.
 func controlSequence(text []byte) int {
-	if len(text) < 2 || text[0] != '\x1b' {
+	if at(text, 0) != '\x1b' {
 		return 0
 	}
-	switch c := text[1]; {
-	case c == '[': // CSI: parameters and intermediate bytes, and a final byte
-		for i, c := range text[2:] {
-			switch {
-			case c >= '@' && c <= '~':
-				return i + 3
-			case c < ' ' || c > '?':
-				return 0
+	switch c := at(text, 1); {
+	case c == '[': // CSI: parameters, intermediate bytes and a final byte
+		return finalByte(text, '@')
+	case c >= ' ' && c < '0': // intermediate bytes: ESC ( B is in what tput sgr0 prints
+		return finalByte(text, '0')
+	case c == ']': // OSC: up to BEL or ESC \
+		for i := 2; i < len(text); i++ {
+			if text[i] == '\a' || text[i] == '\\' && text[i-1] == '\x1b' {
+				return i + 1
 			}
 		}
-	case c == ']': // OSC: up to BEL or ST
-		for i, c := range text[2:] {
-			switch {
-			case c == '\a':
-				return i + 3
-			case c == '\\' && text[i+1] == '\x1b':
-				return i + 3
-			}
-		}
-	case c >= ' ' && c <= '/': // such as ESC ( B in what tput sgr0 prints
-		for i, c := range text[2:] {
-			switch {
-			case c >= '0' && c <= '~':
-				return i + 3
-			case c < ' ' || c > '/':
-				return 0
-			}
+	}
+	return 0
+}
+
+// finalByte returns the length of a sequence that ends with the first byte behind its two
+// that is final or above, 0 if a control character or one that is not ASCII is before it.
+func finalByte(text []byte, final byte) int {
+	for i := 2; i < len(text); i++ {
+		switch c := text[i]; {
+		case c < ' ' || c > '~':
+			return 0
+		case c >= final:
+			return i + 1
 		}
 	}
 	return 0

@@ -2,6 +2,8 @@ package logs
 
 import (
 	"math"
+	"math/bits"
+	"runtime"
 	"unsafe"
 )
 
@@ -13,16 +15,22 @@ const (
 	space
 	quote
 	digit   // or the minus of a number
+	letter  // of a literal
 	opening // { or [
 	comma
 	closing // } or ]
 )
 
-var classes = [256]class{
-	' ': space, '\t': space, '\n': space, '\r': space,
-	'"': quote, '-': digit,
-	'0': digit, '1': digit, '2': digit, '3': digit, '4': digit, '5': digit, '6': digit, '7': digit, '8': digit, '9': digit,
-	'{': opening, '[': opening, ',': comma, '}': closing, ']': closing,
+// tokens has the classes where a value or its end is expected, and where a key is.
+var tokens = [2][256]class{
+	{
+		' ': space, '\t': space, '\n': space, '\r': space,
+		'"': quote, '-': digit,
+		'0': digit, '1': digit, '2': digit, '3': digit, '4': digit, '5': digit, '6': digit, '7': digit, '8': digit, '9': digit,
+		't': letter, 'f': letter, 'n': letter,
+		'{': opening, '[': opening, ',': comma, '}': closing, ']': closing,
+	},
+	{' ': space, '\t': space, '\n': space, '\r': space, '"': quote},
 }
 
 // none is what functions return that do not find a token.
@@ -36,7 +44,7 @@ func at(line []byte, i int) byte {
 	return 0
 }
 
-func isSpace(c byte) bool { return classes[c] == space }
+func isSpace(c byte) bool { return tokens[0][c] == space }
 
 // skipSpace returns the offset of the first byte at or behind i that is no white space.
 func skipSpace(line []byte, i int) int {
@@ -111,7 +119,7 @@ func skipDigits(line []byte, i int) int {
 
 // afterDigits returns the offset of the first byte at or behind i that is no digit.
 func afterDigits(line []byte, i int) int {
-	for at(line, i)-'0' <= 9 {
+	for uint(i) < uint(len(line)) && line[i]-'0' <= 9 {
 		i++
 	}
 	return i
@@ -183,14 +191,24 @@ func stopsIn(b *[64]byte) uint64 {
 
 // plain64 returns the bits of the 8 bytes at i that are no stops.
 func plain64(b *[64]byte, i int) uint64 {
-	x := *(*uint64)(unsafe.Pointer(&b[i])) // the first byte lowest
-	return plain(x) & highs * 0x0002040810204081 >> 56 << i
+	return plain(load(&b[i])) & highs * 0x0002040810204081 >> 56 << i
 }
 
 const (
 	ones  = 0x0101010101010101
 	highs = 0x80 * ones
 )
+
+// load returns the 8 bytes from b on, the first one lowest.
+func load(b *byte) uint64 {
+	x := *(*uint64)(unsafe.Pointer(b))
+	if bigEndian {
+		x = bits.ReverseBytes64(x)
+	}
+	return x
+}
+
+const bigEndian = runtime.GOARCH == "s390x" || runtime.GOARCH == "ppc64" || runtime.GOARCH == "mips" || runtime.GOARCH == "mips64"
 
 // plain returns a word with the highest bit of each byte of x set that is neither a quote
 // nor a backslash nor a control character. c ^ 2 is less than 0x21 for quotes and control

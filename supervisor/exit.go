@@ -19,8 +19,9 @@ type Exit struct {
 	Killed    KillReason // whether, and why, nodeinit killed it
 	Cause     Cause
 	Uptime    time.Duration
-	MaxRSS    int64 // bytes, of the largest process
-	Crashes   int   // ends that were not requested, with a bad status or answered as such
+	MaxRSS    int64     // bytes, of the largest process
+	KillAt    time.Time // end of the grace of the stop; zero: none, or there was no stop
+	Crashes   int       // ends that were not requested, with a bad status or answered as such
 
 	PerCore bool // what follows is worth reporting
 	Worker  int  // the slot whose worker this is about

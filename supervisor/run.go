@@ -197,5 +197,6 @@ func (r *run) setResult() {
 	}
 	r.exit.Worker, r.exit.Cause = counts.Worker, counts.Cause
 	r.exit.Status, r.exit.Survived, r.exit.Killed = counts.Status, counts.Survived, counts.Killed
-	r.exit.Requested, r.exit.Starts, r.exit.Uptime = r.shutdown.requested, r.fleet.starts, time.Since(r.started)
+	r.exit.Requested, r.exit.KillAt = r.shutdown.requested, r.shutdown.killAt
+	r.exit.Starts, r.exit.Uptime = r.fleet.starts, time.Since(r.started)
 }

@@ -20,6 +20,12 @@ import (
 // last line and once after it.
 const flushTimeout = 500 * time.Millisecond
 
+// drainTimeout is how long an output may take nothing while what children have written
+// is passed on: there is no second chance. A reader on a busy machine was seen to take
+// more than flushTimeout. After a stop signal it ends with the grace, as the orchestrator
+// is about to kill.
+const drainTimeout = 5 * time.Second
+
 // terminationLog is where Kubernetes reads why a container ended
 // (terminationMessagePath).
 const terminationLog = "/dev/termination-log"
@@ -42,10 +48,9 @@ func (a *app) usageError(err error) int {
 // printError writes err to stderr as one line, but does not wait for ever for
 // somebody to read it.
 func (a *app) printError(err error) {
-	text := a.config.Redacted(err.Error())
 	written := make(chan struct{})
 	go func() {
-		fmt.Fprintf(a.stderr, "nodeinit: %s\n", text)
+		fmt.Fprintf(a.stderr, "nodeinit: %v\n", err)
 		close(written)
 	}()
 	select {
@@ -58,6 +63,11 @@ func (a *app) printError(err error) {
 // command that ended the run, if it was one that runs before the program.
 func (r *run) report(end supervisor.Exit, pre string) int {
 	after := r.group.Stats()
+	stall := drainTimeout
+	if !end.KillAt.IsZero() {
+		stall = max(min(stall, time.Until(end.KillAt)), flushTimeout)
+	}
+	r.streams.Drain(stall)
 	return r.lastLine(end.Code(), end.Crashed(), func(line *zerolog.Event) {
 		end.Report(line, r.before, after)
 		if pre != "" {
@@ -69,7 +79,8 @@ func (r *run) report(end supervisor.Exit, pre string) int {
 // notStarted reports err on stderr and as the last line of the log, and returns
 // the status to exit with.
 func (r *run) notStarted(err error) int {
-	r.printError(err)
+	r.printError(errors.New(r.config.Redacted(err.Error())))
+	r.streams.Drain(drainTimeout) // of other workers, or what ran before
 	code := exec.ExitCode(err)
 	return r.lastLine(code, true, func(line *zerolog.Event) {
 		line.Str("cause", "not_started").Int("status", code).Str("error", logs.Truncate(err.Error()))
@@ -79,7 +90,6 @@ func (r *run) notStarted(err error) int {
 // lastLine writes the last line, with what facts adds to it, to the log and to
 // where Kubernetes looks for it. It returns what --remap-exit makes of code.
 func (r *run) lastLine(code int, crashed bool, facts func(*zerolog.Event)) int {
-	r.streams.Drain(flushTimeout)
 	r.log.Flush(flushTimeout) // a flood before the end must leave room for the last line
 	remapped := r.config.Remapped(code)
 	var message bytes.Buffer
