@@ -87,12 +87,8 @@ func (f *framer) part(b []byte) int {
 
 // finish ends the line that has no end.
 func (f *framer) finish() {
-	switch {
-	case len(f.rest) == 0 && !f.within:
-	case f.format == nil:
-		f.outlet.writeLast(f.rest)
-	default:
+	if len(f.rest) > 0 || f.within {
 		f.lines(append(f.rest, '\n'))
 	}
-	f.rest, f.within = nil, false
+	f.rest = nil
 }
