@@ -10,7 +10,7 @@ export PORT
 
 SOURCES = go.mod go.sum $(shell find cmd config plan supervisor cluster node exec files signals reaper threads gomaxprocs cgroup logs -name '*.go' ! -name '*_test.go' -o -name '*.txt')
 
-.PHONY: run build test test-fast bench bench-cluster bench-operate clean
+.PHONY: run build test test-fast bench bench-cluster bench-operate bench-logs clean
 
 run: build
 	@echo "open http://localhost:$(PORT)/   (^C stops it)"
@@ -44,6 +44,10 @@ bin/bare: bench/bare/main.go Makefile
 # Requests that fail while workers are replaced.
 bench-operate: build
 	@bash bench/bench.sh operate $(FLAGS)
+
+# What passes on log lines: speed, CPU, memory, and whether lines are torn or lost.
+bench-logs: build
+	@bash bench/bench.sh logs $(FLAGS)
 
 clean:
 	rm -rf bin

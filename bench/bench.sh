@@ -1,12 +1,13 @@
 #!/bin/bash
 # Prints the figures of docs/benchmarks.md as Markdown. Needs root, because the programs run in PID
 # or network namespaces of their own.
-# Usage: bench/bench.sh [init|cluster|rr|operate|heap] [FLAG...]
+# Usage: bench/bench.sh [init|cluster|rr|operate|heap|logs] [FLAG...]
 #   init     start, memory and signals, against plain Node, tini, dumb-init and catatonit (Debian's)
 #   cluster  per-core mode against node:cluster and PM2 (npm's): all figures, a quarter of an hour
 #   rr       the hand-over of connections only, under a minute
 #   operate  requests that fail while workers are replaced, with Docker: "operate -help" tells more
 #   heap     whether V8 or the kernel ends a leak: "heap -help" tells more
+#   logs     what passes on log lines, against PM2, pino-pretty, s6-log, multilog and svlogd: "logs -help"
 # Flags of init, cluster and rr: -rounds N; -only REGEXP, the rows to measure; -measure REGEXP, the
 # measures: start to end, first output, signal, resident, first answer, orphans (init, ten minutes in
 # all), load, first answer, spread, blocked (cluster); -before OTHER, an earlier nodeinit in the same rounds.
@@ -18,19 +19,33 @@ nodeinit=${NODEINIT:-bin/nodeinit}
 node_version=${NODE_VERSION:-24.21.0}
 export NODE_VERSION=$node_version # Node's images set it, and nodeinit need not look for it elsewhere
 pm2_version=7.0.4
+pretty_version=13.2.0
 cache=${NODEINIT_CACHE:-$HOME/.cache/nodeinit}
 what=${1:-init}
 [ $# = 0 ] || shift
 
-# install_pm2: into $pm2, whole or not at all.
-install_pm2() {
-	[ ! -e "$pm2/node_modules/pm2/bin/pm2-runtime" ] || return 0
-	echo "bench: npm install pm2@$pm2_version" >&2
+# install PACKAGE VERSION: into $cache/PACKAGE-VERSION, whole or not at all.
+install() {
+	[ ! -d "$cache/$1-$2" ] || return 0
+	echo "bench: npm install $1@$2" >&2
 	mkdir -p "$cache"
 	local tmp
-	tmp=$(mktemp -d "$cache/.pm2.XXXXXX")
-	npm install --prefix "$tmp" --no-audit --no-fund --loglevel error "pm2@$pm2_version" >&2
-	mv -T "$tmp" "$pm2"
+	tmp=$(mktemp -d "$cache/.$1.XXXXXX")
+	npm install --prefix "$tmp" --ignore-scripts --no-audit --no-fund --loglevel error "$1@$2" >&2
+	mv -T "$tmp" "$cache/$1-$2"
+}
+install_pm2() { install pm2 "$pm2_version"; }
+
+# install_loggers: Debian's s6-log, multilog and svlogd.
+install_loggers() {
+	local missing=()
+	command -v s6-log >/dev/null || missing+=(s6)
+	command -v multilog >/dev/null || missing+=(daemontools)
+	command -v svlogd >/dev/null || missing+=(runit)
+	[ ${#missing[@]} = 0 ] || {
+		apt-get -o DPkg::Lock::Timeout=300 -q update
+		DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -qy install --no-install-recommends "${missing[@]}"
+	} >&2
 }
 
 # install_for_operate: the tools, a Docker engine, its images, the Nodes and the applications.
@@ -79,6 +94,19 @@ heap)
 	bash test/nodes.sh >&2
 	echo "Linux $(uname -r), $(date -u +%F); nodeinit built $(date -u -r "$nodeinit" '+%F %T') UTC"
 	./bin/bench heap -nodeinit "$nodeinit" -nodes "$cache/nodes" "$@"
+	;;
+logs)
+	case " $* " in *" -h "* | *" -help "* | *" --help "*) ./bin/bench logs "$@" && exit ;; esac
+	bash test/nodes.sh "$node_version" >&2
+	install_loggers
+	install_pm2
+	install pino-pretty "$pretty_version"
+	echo "Node $node_version, pm2 $pm2_version, pino-pretty $pretty_version," \
+		"$(dpkg-query -W -f '${Package} ${Version}, ' s6 daemontools runit)" \
+		"$(nproc) CPUs, Linux $(uname -r), $(date -u +%F); nodeinit built $(date -u -r "$nodeinit" '+%F %T') UTC"
+	./bin/bench logs -nodeinit "$nodeinit" -node "$cache/nodes/$node_version/bin/node" \
+		-pm2-runtime "$pm2/node_modules/pm2/bin/pm2-runtime" \
+		-pino-pretty "$cache/pino-pretty-$pretty_version/node_modules/pino-pretty/bin.js" "$@"
 	;;
 init)
 	versions=20.20.2,24.21.0,26.10.0

@@ -94,6 +94,15 @@ func TestTargetsAreMeasured(t *testing.T) {
 			}
 		}
 	}
+	logs := logSuite{kinds: []string{"text", "pino"}, workers: []int{2}, logPrograms: logPrograms{programs: programs{pm2Runtime: "pm2"}}}
+	for _, tool := range logs.logTools("text") {
+		measured[tool.name] = true
+	}
+	for _, target := range logs.targets() {
+		if !measured[target.ours] || !measured[target.theirs] {
+			t.Errorf("%q or %q of %+v is not measured", target.ours, target.theirs, target)
+		}
+	}
 }
 
 func TestVerdict(t *testing.T) {

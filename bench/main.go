@@ -3,10 +3,10 @@
 // runs every one of them, in an order that turns, so that what the machine does
 // besides falls on all alike; the medians of the rounds are compared.
 //
-// Its suite "operate" counts requests that fail while workers are replaced, and
-// "heap" lets programs leak in little memory.
+// Its suite "operate" counts requests that fail while workers are replaced, "heap"
+// lets programs leak in little memory, and "logs" is about what passes on logs.
 //
-// Usage, in the root of the repository: bash bench/bench.sh [init|cluster|rr|operate|heap]
+// Usage, in the root of the repository: bash bench/bench.sh [init|cluster|rr|operate|heap|logs]
 package main
 
 import (
@@ -55,6 +55,8 @@ func run(args []string, stderr io.Writer) (err error) {
 		return operate.Run(args[1:], stderr)
 	case len(args) > 0 && args[0] == "heap":
 		return measureHeaps(args[1:], stderr)
+	case len(args) > 0 && args[0] == "logs":
+		return measureLogs(args[1:], stderr)
 	case len(args) == 3 && args[0] == operate.FloodRole:
 		return operate.RunFlood(args[1], args[2])
 	}
@@ -92,7 +94,7 @@ func run(args []string, stderr io.Writer) (err error) {
 	case "rr":
 		return o.compareHandover()
 	default:
-		return fmt.Errorf("%q is nothing to measure (try init, cluster, rr, operate or heap)", what)
+		return fmt.Errorf("%q is nothing to measure (try init, cluster, rr, operate, heap or logs)", what)
 	}
 }
 

@@ -112,6 +112,18 @@ if wanted nginx:bookworm; then
 	build nginx:bookworm
 fi
 
+# What reads logs. Debian lets only one of the two syslog daemons be installed.
+for daemon in rsyslog syslog-ng; do
+	wanted nodeinit-test/$daemon || continue
+	mkdir -p "$tmp/nodeinit-test/$daemon"
+	[ $daemon = rsyslog ] && packages="rsyslog systemd" || packages=syslog-ng-core # systemd has the journal
+	cat >"$tmp/nodeinit-test/$daemon/Dockerfile" <<-END
+		FROM debian:bookworm-slim
+		RUN apt-get update && apt-get install -y --no-install-recommends $packages && rm -rf /var/lib/apt/lists/*
+	END
+	build nodeinit-test/$daemon
+done
+
 # No libc, no loader, no Node: what a static nodeinit has to work in as well.
 if wanted nodeinit-test/busybox; then
 	echo "images: nodeinit-test/busybox"
