@@ -14,7 +14,7 @@ const pinoLine = `{"level":30,"time":1764331200000,"pid":4711,"hostname":"web-x2
 // the same on all machines.
 func BenchmarkObject(b *testing.B) {
 	line := []byte(pinoLine)
-	keys := FieldsOf("default").keys
+	keys := FieldsOf("default").forObjects().keys
 	each := func(name string, do func() bool) {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(line)))

@@ -39,7 +39,7 @@ type encoder struct {
 
 // newEncoder returns an encoder for the lines of s. A nil f is the default.
 func newEncoder(f *Fields, s Source) *encoder {
-	f = f.orDefault()
+	f = f.forObjects()
 	e := &encoder{
 		fields: f, source: s, level: info, wanted: hasTime | hasLevel | hasPID | hasStream,
 		timeHead: `,"` + f.timeKey + `":`, pid: `,"pid":` + strconv.Itoa(s.PID), stream: pair("stream", "stdout"),
@@ -104,7 +104,7 @@ func (e *encoder) appendLevel(dst, line []byte, o object) []byte {
 		l, _ := o.ownLevel(line, e.level)
 		return append(dst, e.fields.pairs[l]...)
 	}
-	if o.keys&(ownLevel|hasSeverity) == ownLevel && e.fields.severities[info] != "" {
+	if o.keys&(ownLevel|hasSeverity) == ownLevel && e.fields.severity {
 		if l, numeric := o.ownLevel(line, e.level); numeric {
 			return append(dst, e.fields.severities[l]...)
 		}

@@ -2,6 +2,7 @@ package logs
 
 import (
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -12,12 +13,15 @@ import (
 type Fields struct {
 	timeKey, levelKey, msgKey string
 
-	levels     [fatal + 1]string // spelling
-	pairs      [fatal + 1]string // `,"level":"info"`
-	severities [fatal + 1]string // the same beside a numeric level; empty: none
-	version    string            // value of ecs.version; empty: none
+	levels   [fatal + 1]string // spelling
+	severity bool              // stands beside a numeric level
+	version  string            // value of ecs.version; empty: none
 
-	keys *keySet // of an object that are looked for
+	// Only objects of processes need these, so that the start need not wait for them.
+	prepare    sync.Once
+	pairs      [fatal + 1]string // `,"level":"info"`
+	severities [fatal + 1]string // the same beside a numeric level
+	keys       *keySet           // of an object that are looked for
 }
 
 // A level is that of a line, in the order of pino's numbers.
@@ -43,9 +47,7 @@ func FieldsOf(name string) *Fields {
 	f := &Fields{timeKey: "time", levelKey: "level", msgKey: "msg", levels: words}
 	switch name {
 	case "default":
-		for l, word := range words { // Loki, for one, reads only words
-			f.severities[l] = pair("severity", strings.ToUpper(word))
-		}
+		f.severity = true // Loki, for one, reads only words
 	case "gcp": // https://cloud.google.com/logging/docs/structured-logging
 		f.levelKey, f.msgKey = "severity", "message"
 		f.levels = [...]string{"DEBUG", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}
@@ -58,10 +60,19 @@ func FieldsOf(name string) *Fields {
 	default:
 		return nil
 	}
-	for l, word := range f.levels {
-		f.pairs[l] = pair(f.levelKey, word)
-	}
-	f.keys = f.wanted()
+	return f
+}
+
+// forObjects returns f with all that objects of processes need, and the default for nil.
+func (f *Fields) forObjects() *Fields {
+	f = f.orDefault()
+	f.prepare.Do(func() {
+		for l, word := range f.levels {
+			f.pairs[l] = pair(f.levelKey, word)
+			f.severities[l] = pair("severity", strings.ToUpper(word))
+		}
+		f.keys = f.wanted()
+	})
 	return f
 }
 
@@ -73,7 +84,7 @@ func (f *Fields) wanted() *keySet {
 	keys := map[string]keyBits{"level": ownLevel, "worker": hasWorker, "pid": hasPID, "stream": hasStream}
 	keys[f.timeKey] |= hasTime
 	keys[f.levelKey] |= hasLevel
-	if f.severities[info] != "" {
+	if f.severity {
 		keys["severity"] |= hasSeverity
 	}
 	if f.version != "" { // either may be written nested: {"log":{"level":"info"}}

@@ -47,7 +47,7 @@ func FuzzObject(f *testing.F) {
 
 func checkObject(t *testing.T, name string, line []byte) {
 	t.Helper()
-	f := FieldsOf(name)
+	f := FieldsOf(name).forObjects()
 	want := json.Valid(line) && bytes.HasPrefix(bytes.TrimLeft(line, " \t\r\n"), []byte("{"))
 	o, ok := scan(line, f.keys)
 	if ok != want || validObject(line) != want {
