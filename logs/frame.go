@@ -87,8 +87,12 @@ func (f *framer) part(b []byte) int {
 
 // finish ends the line that has no end.
 func (f *framer) finish() {
-	if len(f.rest) > 0 || f.within {
+	switch {
+	case len(f.rest) == 0 && !f.within:
+	case f.format == nil:
+		f.outlet.writeLast(f.rest)
+	default:
 		f.lines(append(f.rest, '\n'))
 	}
-	f.rest = nil
+	f.rest, f.within = nil, false
 }

@@ -44,6 +44,14 @@ func (o *outlet) write(b []byte) {
 	}
 }
 
+// writeLast writes the last bytes of a stream, which do not end a line. The line is ended
+// by what is written next, if anything is: a stream that nothing follows may be a file
+// (docker run app node export.js >file).
+func (o *outlet) writeLast(b []byte) {
+	o.write(b)
+	o.out.torn = true
+}
+
 // reportDropped tells of what was dropped.
 func (o *outlet) reportDropped() {
 	if o.out.dropped > 0 && o.onDrop != nil {

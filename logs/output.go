@@ -26,7 +26,7 @@ type Output struct {
 	left    []byte     // what is being written
 	err     error      // why that failed
 	waiter  waiter     // until there is room
-	torn    bool       // a write has failed within a line
+	torn    bool       // what was written last does not end a line
 	dropped uint64     // lines of processes since the last write that did not fail
 	buffers *buffers   // nil until a process has written
 }
