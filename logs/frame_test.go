@@ -127,7 +127,8 @@ var testStreams = map[string]string{
 	"one less":            strings.Repeat("x", maxLine-1) + "\n" + strings.Repeat("y", maxLine-1),
 }
 
-// Lines come as they are, and the last one is ended, however they are read.
+// Lines come as they are, however they are read. The last one stays without an end if
+// nothing follows, unless each line is looked at.
 func TestLinesAreUntouched(t *testing.T) {
 	t.Parallel()
 	for name, stream := range testStreams {
@@ -139,7 +140,7 @@ func TestLinesAreUntouched(t *testing.T) {
 				f := newFrames(t, o)
 				f.readInPieces(stream, empty)
 				want := stream
-				if want != "" && !strings.HasSuffix(want, "\n") {
+				if len(o.Redact) > 0 && want != "" && !strings.HasSuffix(want, "\n") {
 					want += "\n"
 				}
 				if got := f.written(); got != want {

@@ -160,11 +160,15 @@ func TestDrainDoesNotWaitForProcesses(t *testing.T) {
 	for range 1000 {
 		expect("line")
 	}
-	expect("rest")
+	if got, err := lines.Peek(len("rest")); string(got) != "rest" {
+		t.Fatalf("got %q, %v", got, err)
+	}
 	fmt.Fprint(c.stdout, "later\nand")
-	expect("later")
+	expect("rest", "later") // ended when something followed
 	c.close()
-	expect("and")
+	if got, err := lines.Peek(len("and")); string(got) != "and" {
+		t.Fatalf("got %q, %v", got, err)
+	}
 	s.Drain(testproc.HangLimit)
 }
 
