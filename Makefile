@@ -10,7 +10,7 @@ export PORT
 
 SOURCES = go.mod go.sum $(shell find cmd config plan supervisor cluster node exec files signals reaper threads gomaxprocs cgroup logs -name '*.go' ! -name '*_test.go' -o -name '*.txt')
 
-.PHONY: run build test test-fast bench bench-cluster bench-operate bench-logs clean
+.PHONY: run build test test-fast test-otel bench bench-cluster bench-operate bench-logs clean
 
 run: build
 	@echo "open http://localhost:$(PORT)/   (^C stops it)"
@@ -28,6 +28,10 @@ test:
 # What needs neither Docker nor QEMU.
 test-fast:
 	@bash test/test.sh fast
+
+# The OpenTelemetry collector's file receiver: 190 MB of modules, three minutes to build.
+test-otel:
+	cd test/otel && go test -timeout 1h .
 
 # The figures of docs/benchmarks.md. FLAGS='-before OLD' measures an earlier nodeinit beside this one;
 # FLAGS=-help tells what else there is.

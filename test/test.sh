@@ -61,9 +61,6 @@ run_alone() {
 		"../../bin/$1.test" -bin ../../bin/nodeinit -test.timeout 1h "${@:2}")
 }
 
-# receiver: OpenTelemetry's, a module of its own because of its size.
-receiver() { (cd test/otel && gotest .); }
-
 # machines: what waits for QEMU, and the other inits.
 machines() {
 	run peers
@@ -122,10 +119,8 @@ run_alone apps -test.parallel 6
 step "containers, virtual machines, other inits"
 beside "checks" checked
 beside "machines" machines
-beside "receiver" receiver
 run docker
 rejoin "machines"
-rejoin "receiver"
 (cd test && gotest ./deploy)
 
 step "vet, staticcheck, other architectures, known vulnerabilities"

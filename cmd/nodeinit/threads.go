@@ -60,9 +60,15 @@ func (a *app) processesAreScarce() bool {
 	return limited && room < fewForContainer
 }
 
-// makeAllThreads makes what is missing of threadCount.
+// makeAllThreads makes what is missing of threadCount, and one more where the output of
+// processes is passed on: the runtime switches threads often then, and may switch to one
+// before another one has counted as idle.
 func (r *run) makeAllThreads() {
-	if err := r.threads.Make(threadCount, threads.SignalThreads, r.reaper.Do); err != nil {
+	count := threadCount
+	if stdout, stderr := r.plan.Logs.Piped(); stdout || stderr {
+		count++
+	}
+	if err := r.threads.Make(count, threads.SignalThreads, r.reaper.Do); err != nil {
 		r.log.Warn("threads are missing").Err(err).Send()
 	}
 }
