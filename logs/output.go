@@ -60,7 +60,8 @@ func sameFile(a, b int) bool {
 // NewOutput returns an Output for fd, which must stay open. There must be no other for
 // the same file.
 func NewOutput(fd int) *Output {
-	o := &Output{fd: fd, waiter: waiter{fd: fd}}
+	o := &Output{fd: fd}
+	o.waiter = waiter{fd: fd, try: o.advance}
 	var stat unix.Stat_t
 	_ = unix.Fstat(fd, &stat) // a closed one fails when it is written to
 	switch stat.Mode & unix.S_IFMT {
@@ -113,7 +114,7 @@ func (o *Output) write(b []byte) (n int, err error) {
 func (o *Output) writeAll(b []byte) (written int, err error) {
 	o.left, o.err = b, nil
 	if !o.advance() {
-		o.waiter.until(o.advance)
+		o.waiter.wait()
 	}
 	written = len(b) - len(o.left)
 	o.left = nil

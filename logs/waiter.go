@@ -16,37 +16,41 @@ const pollEvery = 10 * time.Millisecond
 // have the descriptor itself: for that it has to be non-blocking, and would be for the
 // processes that share it too.
 type waiter struct {
-	fd int
+	fd  int
+	try func() bool // writes, and reports whether there is nothing left to wait for
 
-	file *os.File // the epoll; nil until it is needed
-	epfd int
-	conn syscall.RawConn
+	file  *os.File // the epoll; nil until it is needed
+	epfd  int
+	conn  syscall.RawConn
+	event unix.EpollEvent    // a field, as again is: a flood waits often, and would make garbage
+	again func(uintptr) bool // try, for conn
 }
 
-// until calls try until it returns true: again each time that room has been made in fd,
+// wait calls try until it returns true: again each time that room has been made in fd,
 // which must have been full when try returned false.
-func (w *waiter) until(try func() bool) {
-	if w.wait(try) == nil {
+func (w *waiter) wait() {
+	if w.waitForRoom() == nil {
 		return
 	}
-	for !try() {
+	for !w.try() {
 		<-time.After(pollEvery)
 	}
 }
 
-func (w *waiter) wait(try func() bool) error {
+func (w *waiter) waitForRoom() error {
 	if err := w.open(); err != nil {
 		return err
 	}
-	event := unix.EpollEvent{Events: unix.EPOLLOUT}
-	if err := unix.EpollCtl(w.epfd, unix.EPOLL_CTL_ADD, w.fd, &event); err != nil {
+	w.event = unix.EpollEvent{Events: unix.EPOLLOUT}
+	if err := unix.EpollCtl(w.epfd, unix.EPOLL_CTL_ADD, w.fd, &w.event); err != nil {
 		return os.NewSyscallError("epoll_ctl", err)
 	}
 	// Go waits for edges, and those of fd come through to it although nobody takes them
 	// from the epoll between. It would be woken by others who write to fd, so fd is taken
 	// out again.
-	defer func() { _ = unix.EpollCtl(w.epfd, unix.EPOLL_CTL_DEL, w.fd, nil) }()
-	return w.conn.Read(func(uintptr) bool { return try() })
+	err := w.conn.Read(w.again)
+	_ = unix.EpollCtl(w.epfd, unix.EPOLL_CTL_DEL, w.fd, nil)
+	return err
 }
 
 func (w *waiter) open() (err error) {
@@ -58,6 +62,7 @@ func (w *waiter) open() (err error) {
 	}
 	_ = unix.SetNonblock(w.epfd, true) // so that NewFile adds it to Go's poller
 	w.file = os.NewFile(uintptr(w.epfd), "epoll")
+	w.again = func(uintptr) bool { return w.try() }
 	w.conn, err = w.file.SyscallConn()
 	return err
 }
