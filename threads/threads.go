@@ -54,15 +54,20 @@ func (s *Set) Make(total, waiting int, alone func(func())) error {
 	if s == nil {
 		return nil
 	}
+	if count() < total {
+		if err := s.create(total, waiting, alone); err != nil {
+			return err
+		}
+	}
+	// Others may have needed a thread while those were held.
+	s.end(count() - total)
+	return nil
+}
+
+// create holds threads until there are total.
+func (s *Set) create(total, waiting int, alone func(func())) error {
 	m := maker{policy: s.policy, release: make(chan struct{})}
 	defer m.releaseAll()
-	if excess := count() - total; excess >= 0 {
-		for range excess {
-			for !m.end() { // it was the main thread, once
-			}
-		}
-		return nil
-	}
 	for m.held < total-others-waiting || count() < total {
 		allowed := true
 		if count() < total {
@@ -74,6 +79,16 @@ func (s *Set) Make(total, waiting int, alone func(func())) error {
 		m.hold()
 	}
 	return nil
+}
+
+// end ends as many threads as excess, if that is more than 0.
+func (s *Set) end(excess int) {
+	m := maker{policy: s.policy, release: make(chan struct{})}
+	defer m.releaseAll()
+	for ; excess > 0; excess-- {
+		for !m.end() { // it was the main thread, once
+		}
+	}
 }
 
 // count returns how many threads the runtime has, sysmon included.
