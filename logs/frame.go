@@ -17,8 +17,9 @@ type framer struct {
 	outlet *outlet
 	format *formatter // nil: lines are written as they are
 
-	rest   []byte // the beginning of a line
-	within bool   // what was before rest was written: the line is too long
+	rest   []byte      // the beginning of a line
+	within bool        // what was before rest was written
+	alone  func() bool // no other process writes lines; nil: it does not matter
 }
 
 // reclaim moves the beginning of a line to the beginning of b, and returns its length,
@@ -54,7 +55,7 @@ func (f *framer) take(b []byte, left state) {
 	switch {
 	case left == ended:
 		f.finish()
-	case len(f.rest) >= maxLine:
+	case len(f.rest) >= maxLine, left == empty && f.passesOn():
 		n := f.part(f.rest)
 		f.rest = append(f.rest[:0], f.rest[n:]...)
 		f.within = true
@@ -85,13 +86,19 @@ func (f *framer) part(b []byte) int {
 	return f.format.part(b)
 }
 
-// finish ends the line that has no end.
+// passesOn reports whether the beginning of a line is passed on: a prompt or progress
+// bar, which no other process can tear.
+func (f *framer) passesOn() bool {
+	return len(f.rest) > 0 && f.format == nil && f.alone != nil && f.alone()
+}
+
+// finish writes the line that has no end. As it is, it is ended when something follows
+// it: it may be data (docker run app node export.js >file).
 func (f *framer) finish() {
 	switch {
-	case len(f.rest) == 0 && !f.within:
 	case f.format == nil:
-		f.outlet.writeLast(f.rest)
-	default:
+		f.outlet.write(f.rest)
+	case len(f.rest) > 0 || f.within:
 		f.lines(append(f.rest, '\n'))
 	}
 	f.rest, f.within = nil, false

@@ -29,7 +29,7 @@ func newFrames(t testing.TB, o Options) *frames {
 	}
 	f := &frames{t: t, out: NewOutput(fd), file: os.NewFile(uintptr(fd), "output")}
 	t.Cleanup(func() { f.file.Close() })
-	f.framer = newStream(nil, f.out, Source{Worker: 3, PID: 17, Stderr: true}, &o).framer
+	f.framer = newStream(nil, f.out, Source{Worker: 3, PID: 17, Stderr: true}, &o, nil).framer
 	return f
 }
 

@@ -33,7 +33,7 @@ func (o *outlet) write(b []byte) {
 	if len(b) == 0 || o.closed {
 		return
 	}
-	n, err := o.out.write(b)
+	n, err := o.out.write(b, o)
 	switch {
 	case err == nil:
 		o.reportDropped()
@@ -42,14 +42,6 @@ func (o *outlet) write(b []byte) {
 	default:
 		o.out.dropped += uint64(bytes.Count(b[n:], []byte("\n")))
 	}
-}
-
-// writeLast writes the last bytes of a stream, which do not end a line. The line is ended
-// by what is written next, if anything is: a stream that nothing follows may be a file
-// (docker run app node export.js >file).
-func (o *outlet) writeLast(b []byte) {
-	o.write(b)
-	o.out.torn = true
 }
 
 // reportDropped tells of what was dropped.

@@ -26,7 +26,8 @@ type Output struct {
 	left    []byte     // what is being written
 	err     error      // why that failed
 	waiter  waiter     // until there is room
-	torn    bool       // what was written last does not end a line
+	within  bool       // what was written last does not end a line
+	last    *outlet    // of what was written last; nil: nothing may continue that line
 	dropped uint64     // lines of processes since the last write that did not fail
 	buffers *buffers   // nil until a process has written
 }
@@ -98,16 +99,22 @@ func (o *Output) reopenTerminal() {
 	o.fd, o.waiter.fd, o.method = fd, fd, nonBlocking
 }
 
-// write writes b, and returns how much of it was written if that fails. mu must be held.
-func (o *Output) write(b []byte) (n int, err error) {
-	if o.torn {
+// write writes b of a stream, or an own line for nil, and returns how much of it was
+// written if that fails. A line that others have begun is ended first. mu must be held.
+func (o *Output) write(b []byte, of *outlet) (n int, err error) {
+	if o.within && (of == nil || o.last != of) {
 		if _, err := o.writeAll([]byte("\n")); err != nil {
 			return 0, err
 		}
-		o.torn = false
+		o.within = false
 	}
 	n, err = o.writeAll(b)
-	o.torn = err != nil && n > 0 && b[n-1] != '\n'
+	if n > 0 {
+		o.within, o.last = b[n-1] != '\n', of
+	}
+	if err != nil {
+		o.last = nil
+	}
 	return n, err
 }
 

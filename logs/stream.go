@@ -29,11 +29,11 @@ const (
 	ended              // there will be no more
 )
 
-func newStream(pipe *os.File, out *Output, source Source, o *Options) *stream {
+func newStream(pipe *os.File, out *Output, source Source, o *Options, alone func() bool) *stream {
 	outlet := &outlet{out: out, onDrop: o.OnDrop}
 	return &stream{
 		pipe: pipe, outlet: outlet,
-		framer: &framer{outlet: outlet, format: newFormatter(outlet, source, o)},
+		framer: &framer{outlet: outlet, format: newFormatter(outlet, source, o), alone: alone},
 	}
 }
 

@@ -39,12 +39,12 @@ type Streams struct {
 	options  Options
 
 	mu   sync.Mutex
-	open map[*stream]struct{} // being read
+	open map[*stream]int // those being read, with the process ID
 }
 
 // NewStreams returns Streams to out and err, which may be the same.
 func NewStreams(out, err *Output, o Options) *Streams {
-	return &Streams{out: out, err: err, options: o, open: make(map[*stream]struct{})}
+	return &Streams{out: out, err: err, options: o, open: make(map[*stream]int)}
 }
 
 // Pipes are those of one process. Stdout and Stderr are the ends to give to it, 0 if it
@@ -116,9 +116,9 @@ func (s *Streams) read(pipe *os.File, out *Output, source Source) {
 	if pipe == nil {
 		return
 	}
-	st := newStream(pipe, out, source, &s.options)
+	st := newStream(pipe, out, source, &s.options, s.alone)
 	s.mu.Lock()
-	s.open[st] = struct{}{}
+	s.open[st] = source.PID
 	s.mu.Unlock()
 	go func() {
 		st.run()
@@ -126,6 +126,22 @@ func (s *Streams) read(pipe *os.File, out *Output, source Source) {
 		delete(s.open, st)
 		s.mu.Unlock()
 	}()
+}
+
+// alone reports whether a single process has pipes.
+func (s *Streams) alone() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var first int
+	for _, pid := range s.open {
+		if first == 0 {
+			first = pid
+		}
+		if pid != first {
+			return false
+		}
+	}
+	return true
 }
 
 // Drain reads and writes what processes have written before the call, and ends the lines

@@ -164,7 +164,7 @@ func TestDrainDoesNotWaitForProcesses(t *testing.T) {
 		t.Fatalf("got %q, %v", got, err)
 	}
 	fmt.Fprint(c.stdout, "later\nand")
-	expect("rest", "later") // ended when something followed
+	expect("restlater") // the same stream goes on
 	c.close()
 	if got, err := lines.Peek(len("and")); string(got) != "and" {
 		t.Fatalf("got %q, %v", got, err)

@@ -127,6 +127,6 @@ func (w *Writer) reportDropped() {
 func (w *Writer) write(line []byte) error {
 	w.out.mu.Lock()
 	defer w.out.mu.Unlock()
-	_, err := w.out.write(line)
+	_, err := w.out.write(line, nil)
 	return err
 }
