@@ -93,6 +93,12 @@ func (c *Config) Remapped(code int) int {
 	return code
 }
 
+// OwnText reports whether nodeinit's own lines are text, on a terminal or not. JSON is
+// asked for as a whole.
+func (c *Config) OwnText(terminal bool) bool {
+	return c.LogFormat == "text" || c.LogFormat == "auto" && c.Logs != "json" && terminal
+}
+
 // Redactions returns what is replaced in lines.
 func (c *Config) Redactions() (list []*regexp.Regexp) {
 	for _, r := range c.Redact {

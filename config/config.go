@@ -81,7 +81,7 @@ type LogConfig struct {
 
 	LogTo     Choice `env:"LOG_TO" arg:"stdout|stderr" help:"where nodeinit's own lines go"`
 	LogLevel  Choice `env:"LOG_LEVEL" arg:"LEVEL" choices:"info|trace|debug|warn|error|off" help:"trace, debug, info, warn, error or off"`
-	LogFormat Choice `env:"LOG_FORMAT" arg:"auto|json|text" help:"auto: text on a terminal, else JSON"`
+	LogFormat Choice `env:"LOG_FORMAT" arg:"auto|json|text" help:"auto: text on a terminal without --logs json"`
 	Verbose   Count  `env:"VERBOSE" short:"v" help:"log each signal and orphan; -vv also what was started"`
 }
 

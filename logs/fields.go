@@ -87,6 +87,15 @@ func (f *Fields) wanted() *keySet {
 	if f.severity {
 		keys["severity"] |= hasSeverity
 	}
+	// What reads these keys reads others for the level too, and would believe the one
+	// that is added.
+	switch f.levelKey {
+	case "level":
+		keys["severity"] |= hasLevel
+		keys["log.level"] |= hasLevel
+	case "status":
+		keys["severity"] |= hasLevel
+	}
 	if f.version != "" { // either may be written nested: {"log":{"level":"info"}}
 		keys["log"] |= hasLevel
 		keys["ecs.version"] |= hasVersion

@@ -77,7 +77,7 @@ func (f *formatter) lines(b []byte) {
 // line formats a line without its newline.
 func (f *formatter) line(b []byte) {
 	b, returns := bytes.CutSuffix(b, []byte("\r"))
-	b = redact(b, f.options.Redact)
+	b = Redact(b, f.options.Redact)
 	switch {
 	case f.encoder == nil:
 		f.prefix()
@@ -99,7 +99,7 @@ func (f *formatter) line(b []byte) {
 // characters.
 func (f *formatter) part(b []byte) int {
 	n := wholeText(b)
-	b = redact(b[:n], f.options.Redact)
+	b = Redact(b[:n], f.options.Redact)
 	if f.encoder == nil {
 		f.prefix()
 		f.dst = append(f.dst, b...)

@@ -19,7 +19,7 @@ const stamp = "2026-11-28T12:04:05.006Z"
 var objects = []string{
 	pinoLine, `{}`, `{ }`, " \t\r\n{ \t\r\n} \t\r\n", `{"a":1}`, `{"a" : 1 , "b" : [ 1 , 2 ] }`, `{"a":[]}`, `{"a":{}}`, `{"a":[{}]}`, `{"":0}`, `{"\\":"\""}`,
 	`{"a":-0}`, `{"a":0.5}`, `{"a":1e5}`, `{"a":-1.25E-10,"b":1E+2}`, `{"a":[0,-0,10,-10,0e0]}`, `{"a":true,"b":false,"c":null}`,
-	`{"time":1,"level":30,"worker":1,"pid":1,"stream":"x","severity":"x"}`, `{"level":"WARN"}`, `{"level" : 50 }`, `{"level":10,"level":60}`, `{"level":60,"level":null}`,
+	`{"time":1,"level":30,"worker":1,"pid":1,"stream":"x","severity":"x"}`, `{"level":"WARN"}`, `{"level" : 50 }`, `{"level":10,"level":60}`, `{"severity":"ERROR"}`, `{"log.level":"error"}`, `{"level":60,"level":null}`,
 	`{"\u0074ime":1,"l\u0065vel":20,"pi\u0064":1}`, `{"\u006c\u0065\u0076\u0065\u006c":"\u0064ebug"}`, `{"tim\u00e9":1,"ti\me":1}`, `{"\ttime":1}`, `{"time\/":1,"str\"eam":2}`,
 	`{"severity":"x","level":1e2}`, `{"level":35.9}`, `{"level":3e1}`, `{"level":-30}`, `{"level":1e999}`, `{"level":true}`, `{"level":"audit"}`, `{"level":"a word that is too long"}`,
 	`{"timestamp":1,"status":200,"message":"x"}`, `{"@timestamp":1,"log.level":"info","ecs.version":"1"}`, `{"log":{"level":"x"},"ecs":{}}`,
@@ -112,6 +112,9 @@ func lacking(has map[string]json.RawMessage, name string, s Source) map[string]s
 	add[keys[1]] = strconv.Quote(spellings[name][l])
 	if name == "default" && numeric {
 		add["severity"] = strconv.Quote(strings.ToUpper(spellings[name][l]))
+	}
+	if has["severity"] != nil && name != "ecs" || has["log.level"] != nil && name == "default" {
+		delete(add, keys[1])
 	}
 	if name == "ecs" {
 		add["ecs.version"] = `"8.11.0"`

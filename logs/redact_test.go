@@ -41,3 +41,26 @@ func TestOwnLinesAreRedacted(t *testing.T) {
 		}
 	}
 }
+
+// A JSON object stays one, unless a match spans several of its values.
+func TestObjectsAreRedacted(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ re, line, want string }{
+		{`password=[^ ]+`, `{"level":30,"query":"a password=hunter2","pid":1}`, `{"level":30,"query":"a [redacted]","pid":1}`},
+		{`\d{13,16}`, `{"card":4111111111111111,"n":-12,"x":[true,{"y":"4111111111111111 "}]}`, `{"card":"[redacted]","n":-12,"x":[true,{"y":"[redacted] "}]}`},
+		{`"password":"[^"]*"`, `{"level":30,"password":"hunter2","pid":1}`, `{"level":30,[redacted],"pid":1}`}, // text
+		{`secret`, `{"secret":1}`, `{"[redacted]":1}`},
+		{`a[^,]*z`, `{"x":"a\"z","y":"\u0061z"}`, `{"x":"[redacted]","y":"\u0061z"}`},
+		{`u0061`, `{"y":"\u0061"}`, `{"y":"\[redacted]"}`}, // text
+		{`x=\S+`, `text "x=1" {"a":2}`, `text "[redacted] {"a":2}`},
+		{`nothing`, `{"a" : "b" }`, `{"a" : "b" }`},
+	} {
+		before := strings.Clone(c.line)
+		if got := string(logs.Redact([]byte(c.line), []*regexp.Regexp{regexp.MustCompile(c.re)})); got != c.want {
+			t.Errorf("%s in %s: got %s", c.re, c.line, got)
+		}
+		if c.line != before {
+			t.Errorf("%s was changed", before)
+		}
+	}
+}

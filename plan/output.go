@@ -59,7 +59,7 @@ func (p *Plan) chooseLogs(o Outputs) {
 	if p.Logs.Stdout == Lines && o == (Outputs{Terminal, Terminal}) {
 		p.Logs.colors = logs.ForceColor(p.Program.Getenv)
 	}
-	p.Logs.ownText = p.config.LogFormat == "text" || p.config.LogFormat == "auto" && o.own(string(p.config.LogTo)) == Terminal
+	p.Logs.ownText = p.config.OwnText(o.own(string(p.config.LogTo)) == Terminal)
 }
 
 // own returns the output for nodeinit's own lines.

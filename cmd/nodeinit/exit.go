@@ -105,7 +105,7 @@ func (r *run) lastLine(code int, crashed bool, facts func(*zerolog.Event)) int {
 		}
 		line.Send()
 	}
-	writeTerminationLog([]byte(r.config.Redacted(message.String())))
+	writeTerminationLog(logs.Redact(message.Bytes(), r.config.Redactions()))
 	return remapped
 }
 

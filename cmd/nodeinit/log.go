@@ -25,7 +25,7 @@ func (a *app) openLog() *logs.Logger {
 		fd, out = unix.Stderr, a.outputs[1]
 	}
 	format := logs.JSON
-	if a.config.LogFormat == "text" || a.config.LogFormat == "auto" && isTerminal(fd) {
+	if a.config.OwnText(isTerminal(fd)) {
 		format = logs.Text
 	}
 	return logs.Open(out, format, level(a.config.LogConfig), logs.FieldsOf(string(a.config.LogFields)), a.config.Redactions())

@@ -106,6 +106,7 @@ func (r *run) pre(command []string) (code int, ok bool) {
 	case end.Code() != 0 || end.Requested:
 		return r.report(end, text), false
 	}
+	r.streams.Drain(flushTimeout) // what it has written comes before what the program writes
 	return 0, true
 }
 

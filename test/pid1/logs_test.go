@@ -118,10 +118,10 @@ func TestLinesAreUntouched(t *testing.T) {
 	}{
 		{nil, "", ""},
 		{[]string{"one\ntwo\n"}, "one\ntwo\n", ""},
-		{[]string{"o", "ne\nt", "wo"}, "one\ntwo\n", ""},
+		{[]string{"o", "ne\nt", "wo"}, "one\ntwo", ""},
 		{[]string{"out\n", "2>err", "or\n", "2>or\n"}, "out\nor\n", "error\n"},
 		{[]string{"\r\n\x1b[31mred\xff\t\r\n\n"}, "\r\n\x1b[31mred\xff\t\r\n\n", ""},
-		{[]string{long, long, "end"}, long + long + "end\n", ""},
+		{[]string{long, long, "end"}, long + long + "end", ""},
 	} {
 		p := speaks("--logs lines --log-level off", c.texts...).Start(t)
 		p.WaitCode(0)
@@ -525,6 +525,31 @@ func TestTerminalIsTheProgramsByDefault(t *testing.T) {
 	x := harness.OnTerminal(t, harness.UnderInit("", "sh", "-c", "test -t 1 && test -t 2 && printf 'prompt> '"), true)
 	x.WaitCode(0)
 	x.WaitFor("\nprompt> ")
+}
+
+// All lines are JSON where that is asked for, on a terminal too.
+func TestJSONOnATerminal(t *testing.T) {
+	t.Parallel()
+	x := harness.OnTerminal(t, harness.UnderInit("--logs json", "echo", "text"), true)
+	x.WaitCode(0)
+	x.WaitFor(`"msg":"exit"`)
+	for line := range strings.Lines(strings.ReplaceAll(x.Text(), "\r", "")) {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("%q", line)
+		}
+	}
+}
+
+// What ran before the program has been passed on before anything that the program writes.
+func TestOutputOfPreComesFirst(t *testing.T) {
+	t.Parallel()
+	c := speaks("--logs lines", "program\n")
+	c.Argv = slices.Insert(c.Argv, 1, "--pre", strings.Join(testproc.Argv("speaker", strings.Repeat("x", 100_000), "two"), " "))
+	p := c.Start(t)
+	p.WaitCode(0)
+	if got, want := p.Output(), strings.Repeat("x", 100_000)+"two\nprogram\n"; got != want {
+		t.Errorf("got %d bytes that end in %q", len(got), got[max(len(got)-30, 0):])
+	}
 }
 
 // However many processes write, nodeinit has no more threads.
