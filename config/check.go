@@ -14,7 +14,7 @@ import (
 // Check finds values that are good by themselves but not together.
 func (c *Config) Check() error {
 	if c.Logs == "raw" && len(c.Redact) > 0 {
-		return fmt.Errorf("%s: %q: nothing can be replaced with %s raw (try --logs lines)", c.names(&c.Redact), c.Redact[0], c.Source(&c.Logs))
+		return fmt.Errorf("%s: %q needs --logs lines or json, and %s is raw (try --logs lines)", c.names(&c.Redact), c.Redact[0], c.Source(&c.Logs))
 	}
 	return c.checkSignals()
 }

@@ -71,13 +71,13 @@ type LimitConfig struct {
 	Memory Size `env:"MEMORY" arg:"SIZE" default:"the memory limit" help:"memory there is, whatever the cgroup says"`
 }
 
-// LogConfig is what becomes of the program's output, and how nodeinit logs.
+// LogConfig is what happens to the program's output, and how nodeinit logs.
 type LogConfig struct {
 	Logs        Choice   `env:"LOGS" pm2:"log-type|merge-logs|combine-logs" arg:"auto|raw|lines|json" help:"the program's output: untouched, whole lines, JSON"`
-	LogFields   Choice   `env:"LOG_FIELDS" arg:"default|gcp|datadog|ecs" needs:"fields" help:"names of keys and levels in JSON lines, as a backend reads them"`
-	Redact      []Regexp `env:"REDACT" envSeparator:"\x00" arg:"REGEXP" help:"log [redacted] in place of what matches; repeatable"`
-	NoMultiline Toggle   `env:"NO_MULTILINE" needs:"json" help:"an object for each line of a stack trace"`
-	StripColors Toggle   `env:"STRIP_COLORS" needs:"json" help:"take colours (ANSI) out of text"`
+	LogFields   Choice   `env:"LOG_FIELDS" arg:"default|gcp|datadog|ecs" needs:"fields" help:"key and level names in JSON lines: those that a backend expects"`
+	Redact      []Regexp `env:"REDACT" envSeparator:"\x00" arg:"REGEXP" help:"replace each match in a line with [redacted]; repeatable"`
+	NoMultiline Toggle   `env:"NO_MULTILINE" needs:"json" help:"an object for each line of a stack trace (with --logs json)"`
+	StripColors Toggle   `env:"STRIP_COLORS" needs:"json" help:"remove colours (ANSI) from lines of text (with --logs json)"`
 
 	LogTo     Choice `env:"LOG_TO" arg:"stdout|stderr" help:"where nodeinit's own lines go"`
 	LogLevel  Choice `env:"LOG_LEVEL" arg:"LEVEL" choices:"info|trace|debug|warn|error|off" help:"trace, debug, info, warn, error or off"`

@@ -152,7 +152,7 @@ type Regexp struct{ *regexp.Regexp }
 // UnmarshalText takes no expression that matches nothing at all: it would match
 // between any two characters.
 func (r *Regexp) UnmarshalText(b []byte) (err error) {
-	const try = `(try "password=[^ ]+")`
+	const try = `(try 'password=[^ "&]+')`
 	if r.Regexp, err = regexp.Compile(string(b)); err != nil {
 		why := err.Error()
 		if e, ok := err.(*syntax.Error); ok { // without the expression, which may have line breaks
