@@ -16,6 +16,7 @@ const node = {}; // Node's methods, once it has the channel
 let fd, inode; // of the channel
 let direct = false; // nodeinit has started this process
 let forked = false; // it was started with a channel to a wrapper or the application
+let announced = false; // nodeinit knows that there will be an agent
 let attached; // false if it cannot be
 let runAgent;
 let files; // functions that the application may replace
@@ -32,8 +33,8 @@ const guard = (f) => (...args) => {
 
 // Is called by start.js before it loads the script.
 function joinInForkMode(run) {
-  const { closeSync, fstatSync, readSync } = require('fs');
-  files = { closeSync, fstatSync, readSync };
+  const { closeSync, fstatSync, readSync, writeSync } = require('fs');
+  files = { closeSync, fstatSync, readSync, writeSync };
   let id; // not there for the program that nodeinit starts
   [fd, inode, id] = env.NODEINIT_CHANNEL.split(':').map(Number);
   runAgent = run;
@@ -69,6 +70,16 @@ function hasChannel() {
     return false;
   }
 }
+
+// Tells nodeinit, before the program listens, that there will be an agent and what signals
+// have handlers: an order of the stop then waits in the channel. A signal that comes while
+// the agent is attached, when there may be connections already, would end the program.
+const announce = guard(() => {
+  if (announced || attached !== undefined || !hasChannel()) return;
+  announced = true;
+  const handles = process.eventNames().filter((name) => typeof name === 'string' && name.startsWith('SIG'));
+  files.writeSync(fd, `${JSON.stringify({ cmd: 'NODE_NODEINIT', act: 'handles', handles })}\n`);
+});
 
 // Opens the channel and runs the agent, which is to know server. Reports whether there
 // is a channel.
@@ -193,8 +204,10 @@ function onListen(listened) {
   });
   const { subscribe } = require('diagnostics_channel');
   const [major, minor] = version.slice(1).split('.').map(Number);
-  if (major > 22 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19)) subscribe('tracing:net.server.listen:asyncEnd', ({ server }) => listened(server));
-  else {
+  if (major > 22 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19)) {
+    if (direct) subscribe('tracing:net.server.listen:asyncStart', announce);
+    subscribe('tracing:net.server.listen:asyncEnd', ({ server }) => listened(server));
+  } else {
     // A poll does not see the server before the event loop runs.
     if (direct) attach();
     subscribe('net.server.socket', guard(({ socket }) => see(socket.server)));

@@ -44,7 +44,16 @@ const Module = require('module');
 const otherLoader = /^-([eipc]|pe)$|^--(eval|print|interactive|check|test$|watch|run$|run=|prof-process|import|(experimental-)?loader|experimental-(default-)?(type|config-file)|(experimental|es-module)-specifier-resolution|entry-url|vfs|build-snapshot|snapshot-blob)/m;
 if (argv[1] && argv[1] !== '-' && !otherLoader.test(options.join('\n').replaceAll('_', '-')) && isCommonJS(argv[1])) return load();
 
+// Where that cannot be found out (--permission hides files), it is left to Node.
 function isCommonJS(script) {
+  try {
+    return isLoadedAsCommonJS(script);
+  } catch {
+    return false;
+  }
+}
+
+function isLoadedAsCommonJS(script) {
   const { isAbsolute, resolve } = require('path');
   let file = Module._findPath(resolve(script), null, true);
   if (!file) return isAbsolute(script); // its loader reports the error; [worker eval] is no file
