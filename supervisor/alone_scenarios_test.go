@@ -1,6 +1,10 @@
 package supervisor_test
 
-import "github.com/nodeinit/nodeinit/supervisor"
+import (
+	"time"
+
+	"github.com/nodeinit/nodeinit/supervisor"
+)
 
 // alone has one worker start first.
 func alone(w *world) {
@@ -25,6 +29,12 @@ func onTerminal(w *world) {
 		}
 		return worker, err
 	}
+}
+
+// lingersOnTerminal has stops wait, for ever if they are requested.
+func lingersOnTerminal(w *world) {
+	onTerminal(w)
+	w.Stop.Delay, w.Stop.Grace = time.Minute, 0
 }
 
 const then = "40s 0 TERM, 40s 1 TERM, 41s 0 released, 42s 1 released, 42s ends 0 requested, of 1 exit, starts 2 crashes 0"
@@ -75,5 +85,21 @@ var aloneScenarios = []fleetScenario{
 		want: "0s 0 starts, 1s 1 starts, 9s 0 released, 9s 1 INT, 10s 1 released, 10s ends 130 requested, of 0 signal, starts 2 crashes 0"},
 	{name: "^C, and it ends well", set: onTerminal,
 		play: "0 serves@1s exit:0@9s | 1 serves@100ms INT+1s:0",
-		want: "0s 0 starts, 1s 1 starts, 9s 0 released, 9s 1 INT, 10s 1 released, 10s ends 0 requested, of 1 exit, starts 2 crashes 0"},
+		want: "0s 0 starts, 1s 1 starts, 9s 0 released, 9s 1 INT, 10s 1 released, 10s ends 0 requested, of 0 exit, starts 2 crashes 0"},
+	{name: "the one that has the terminal ends by itself, and the others of the signal", set: onTerminal, crashes: 5,
+		play: "0 serves@1s exit:0@9s | 1 serves@100ms INT+1s",
+		want: "0s 0 starts, 1s 1 starts, 9s 0 released, 9s 1 INT, 10s 1 released, 10s ends 0 requested, of 0 exit, starts 2 crashes 0",
+		logs: `"msg":"stopping","reason":"exit","worker":0,"signal":"SIGINT","grace_ms":9000}`},
+	{name: "or with a status of their own", set: onTerminal,
+		play: "0 serves@1s closes@8s exit:0@9s | 1 serves@100ms INT+1s:3",
+		want: "0s 0 starts, 1s 1 starts, 9s 0 released, 9s 1 INT, 10s 1 released, 10s ends 0 requested, of 0 exit, starts 2 crashes 0"},
+	{name: "or not before they are killed", set: lingersOnTerminal,
+		play: "0 serves@1s exit:0@9s | 1 serves@100ms KILL+0s",
+		want: "0s 0 starts, 1s 1 starts, 9s 0 released, 9s 1 INT, 18s 1 KILL, 18s 1 released, 18s ends 0 requested, of 0 exit, starts 2 crashes 0"},
+	{name: "^C while another one waits for its next start", set: onTerminal, crashes: 5,
+		play: "0 serves@1s INT@9s | 1 serves@100ms exit:3@7950ms",
+		want: "0s 0 starts, 1s 1 starts, 8.95s 1 released kept, 9s 0 released, 9s ends 3 requested, of 1 exit, starts 2 crashes 1"},
+	{name: "the one that has the terminal ends by itself, while another one waits for its next start", set: onTerminal, crashes: 5,
+		play: "0 serves@1s exit:0@9s | 1 serves@100ms exit:3@7950ms",
+		want: "0s 0 starts, 1s 1 starts, 8.95s 1 released kept, 9s 0 released, 9s ends 0 requested, of 0 exit, starts 2 crashes 1"},
 }

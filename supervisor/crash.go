@@ -109,7 +109,8 @@ func (r *run) workerExited(w *worker, survived bool) {
 	e.Cause = r.oom.explain(e, r.env.counters(), w.OldSpace)
 	r.fleet.exits++
 	r.exit.MaxRSS = max(r.exit.MaxRSS, e.MaxRSS)
-	interrupted := running && w.interrupted(e) && len(r.fleet.workers()) > 1
+	others := len(r.fleet.workers()) > 1 || r.fleet.left(slot) > 0
+	interrupted := running && w.interrupted(e) && others
 	// A worker that hangs and handles SIGABRT has crashed all the same.
 	crash := running && !w.leaving && (e.Code() != 0 || w.killed == Hang) && !interrupted
 	quit := running && !crash && !interrupted && w.quits(e) && r.fleet.left(slot) > 0
@@ -133,8 +134,19 @@ func (r *run) workerExited(w *worker, survived bool) {
 	}
 	w.release(kept && slot.continues())
 	if interrupted {
-		r.shutdown.interrupt()
+		r.interrupted(slot, e)
 	}
+}
+
+// interrupted begins the stop after the worker with the terminal has ended. If it
+// exited with 0, that is the status of the container, as without the other workers.
+func (r *run) interrupted(slot *slot, e Exit) {
+	if e.Code() != 0 {
+		r.shutdown.interrupt()
+		return
+	}
+	r.decisive = &e
+	r.shutdown.endWith(slot)
 }
 
 // currentExited decides about a slot whose current worker has ended. A replacement
@@ -150,7 +162,7 @@ func (r *run) currentExited(w *worker, e Exit, crash, quit bool) {
 	switch {
 	case crash && !r.startedUp && !w.wasReady(): // the program does not come up: say so to what starts containers
 		r.exit.Crashes++
-		r.fatalExit = &e
+		r.decisive = &e
 		r.shutdown.abort(slot, "crash")
 	case crash, quit && r.env.Crashes.Max > 0:
 		r.crashed(slot, e, w.useful(time.Now()), nil)
@@ -178,7 +190,7 @@ func (r *run) crashed(slot *slot, e Exit, useful bool, startErr error) {
 				Int64("not_ready_ms", now.Sub(slot.loop.since).Milliseconds()).
 				Int64("crash_window_ms", policy.Window.Milliseconds()).Send()
 		}
-		r.err, r.fatalExit = startErr, &e
+		r.err, r.decisive = startErr, &e
 		r.shutdown.abort(slot, e.reason())
 		return
 	}

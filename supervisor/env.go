@@ -43,6 +43,15 @@ func (e *env) ownStop() stopSignal {
 	return stopSignal{unix.SIGTERM, send}
 }
 
+// interrupt is the signal of a stop by ^C.
+func (e *env) interrupt() stopSignal {
+	send, _ := e.Rules.Apply(unix.SIGINT)
+	if send == 0 { // as in ownStop
+		send = unix.SIGINT
+	}
+	return stopSignal{unix.SIGINT, send}
+}
+
 // in returns the moment that is limit away; zero, which is none, where limit is 0.
 func in(limit time.Duration) time.Time {
 	if limit <= 0 {

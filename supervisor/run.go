@@ -25,7 +25,7 @@ type run struct {
 
 	exit      Exit  // that Run returns
 	err       error // why a worker could not be started, if the container ends of that
-	fatalExit *Exit // the crash of which it ends; nil: none
+	decisive  *Exit // the end of a worker that decides the status; nil: the last ones of all do
 	started   time.Time
 	startedUp bool // each of the first workers has been ready, or has done its work
 
@@ -191,7 +191,7 @@ func (r *run) reconcile() {
 
 // setResult completes the Exit that Run returns: all workers have ended.
 func (r *run) setResult() {
-	counts := r.fatalExit
+	counts := r.decisive
 	if counts == nil {
 		counts = r.fleet.result()
 	}

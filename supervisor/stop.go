@@ -104,12 +104,18 @@ func (d *shutdown) stop(sig stopSignal) {
 // interrupt begins the stop as if SIGINT had come: ^C has ended the worker that has
 // the terminal.
 func (d *shutdown) interrupt() {
-	send, _ := d.env.Rules.Apply(unix.SIGINT)
-	if send == 0 {
-		send = unix.SIGINT
-	}
 	d.count()
-	d.begin(stopSignal{unix.SIGINT, send})
+	d.begin(d.env.interrupt())
+}
+
+// endWith stops all other workers because the one of slot, which had the terminal, has
+// exited with 0: of ^C, or by itself. So they get SIGINT, and it counts as the first
+// stop signal. But a program that ends by itself is not to wait for others that would
+// not be there under plain Node: there is no drain delay, and an end of the grace.
+func (d *shutdown) endWith(slot *slot) {
+	d.count()
+	d.requested = true
+	d.stopOthers(slot, "exit", d.env.interrupt())
 }
 
 func (d *shutdown) begin(sig stopSignal) {
@@ -158,12 +164,15 @@ func (d *shutdown) endDrainDelay() {
 
 // abort stops all workers, though no stop was requested, because of what became of
 // the one of a slot.
-func (d *shutdown) abort(slot *slot, reason string) {
+func (d *shutdown) abort(slot *slot, reason string) { d.stopOthers(slot, reason, d.env.ownStop()) }
+
+// stopOthers stops, with sig, all workers there are after what became of the one of slot.
+func (d *shutdown) stopOthers(slot *slot, reason string, sig stopSignal) {
 	d.cancelStarts()
 	if len(d.fleet.workers()) == 0 { // leftovers get a grace of their own
 		return
 	}
-	d.signal = d.env.ownStop()
+	d.signal = sig
 	grace := d.env.ownGrace()
 	d.env.Log.Info("stopping").Str("reason", reason).Int("worker", slot.number).
 		Str("signal", signals.Name(d.signal.send)).Int64("grace_ms", grace.Milliseconds()).Send()

@@ -71,8 +71,9 @@ func (w *worker) quits(e Exit) bool {
 	return w.env.PerCore && !w.leaving && e.Code() == 0 && served && w == w.slot.current && w.slot.replacement == nil
 }
 
-// interrupted reports whether its end is that of ^C, which reaches only the worker
-// that has the terminal.
+// interrupted reports whether its end may be that of ^C, which reaches only the worker
+// that has the terminal. Nothing tells whether it was: the kernel signals that group
+// and no other, and of one that exits with 0 not even the status shows it.
 func (w *worker) interrupted(e Exit) bool {
 	interrupt := slices.Contains([]int{0, 128 + int(unix.SIGINT), 128 + int(unix.SIGQUIT)}, e.Code())
 	return interrupt && !w.leaving && w.killed == "" && w.HasTerminal != nil && w.HasTerminal()

@@ -79,6 +79,28 @@ func TestTerminal(t *testing.T) {
 	x.WaitFor("stopping")
 }
 
+// A program that ends with 0 on a terminal, by itself or after ^C, does so as under plain
+// node, whatever becomes of the other workers: these die of the signal, as one that is
+// still starting does.
+func TestEndsWellOnATerminal(t *testing.T) {
+	t.Parallel()
+	for _, version := range harness.NodeLines {
+		for name, typed := range map[string]string{"by itself": "end\n", "after ^C": "\x03"} {
+			t.Run(version+" "+name, func(t *testing.T) {
+				t.Parallel()
+				x := harness.OnTerminal(t, oneFirst(t, version, "ends.js"), true)
+				x.WaitForTimes(2, "serving")
+				x.Type(typed)
+				x.WaitCode(0)
+				x.WaitFor("exit cause=exit")
+				if !strings.Contains(x.Text(), "cause=signal") {
+					t.Error("the other worker was not ended by SIGINT")
+				}
+			})
+		}
+	}
+}
+
 // A first worker that gets the terminal later (fg) takes ^C from all others too.
 func TestTerminalGivenLater(t *testing.T) {
 	t.Parallel()
