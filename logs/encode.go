@@ -3,6 +3,7 @@ package logs
 import (
 	"strconv"
 	"time"
+	"unicode/utf8"
 )
 
 // maxTextLine is the size of a line of text with its newline: Docker splits what is longer
@@ -59,12 +60,12 @@ func newEncoder(f *Fields, s Source) *encoder {
 	return e
 }
 
-// appendObject appends line, if it is one JSON object, with the members that it lacks at
-// its end, and a newline. Its bytes stay as they are, but for white space behind it.
+// appendObject appends line, if it is one JSON object in UTF-8, with the members that it
+// lacks at its end, and a newline. Its bytes stay as they are, but for white space behind it.
 // Otherwise ok is false and dst is unchanged. line has no newline.
 func (e *encoder) appendObject(dst, line []byte, now time.Time) (_ []byte, ok bool) {
 	o, ok := scan(line, e.fields.keys)
-	if !ok {
+	if !ok || !utf8.Valid(line) { // strict parsers refuse other bytes (RFC 8259, 8.1)
 		return dst, false
 	}
 	dst = append(dst, line[:o.end]...)

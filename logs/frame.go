@@ -20,6 +20,7 @@ type framer struct {
 	rest   []byte      // the beginning of a line
 	within bool        // what was before rest was written
 	alone  func() bool // no other process writes lines; nil: it does not matter
+	paused bool        // the process has written nothing more for now
 }
 
 // reclaim moves the beginning of a line to the beginning of b, and returns its length,
@@ -55,7 +56,7 @@ func (f *framer) take(b []byte, left state) {
 	switch {
 	case left == ended:
 		f.finish()
-	case len(f.rest) >= maxLine, left == empty && f.passesOn():
+	case len(f.rest) >= maxLine, f.passesOn():
 		n := f.part(f.rest)
 		f.rest = append(f.rest[:0], f.rest[n:]...)
 		f.within = true
@@ -89,7 +90,7 @@ func (f *framer) part(b []byte) int {
 // passesOn reports whether the beginning of a line is passed on: a prompt or progress
 // bar, which no other process can tear.
 func (f *framer) passesOn() bool {
-	return len(f.rest) > 0 && f.format == nil && f.alone != nil && f.alone()
+	return f.paused && len(f.rest) > 0 && f.format == nil && f.alone != nil && f.alone()
 }
 
 // finish writes the line that has no end. As it is, it is ended when something follows

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 // now is given to encoders, and stamp is what they make of it.
@@ -53,6 +54,7 @@ func checkObject(t *testing.T, name string, line []byte) {
 	if ok != want || validObject(line) != want {
 		t.Fatalf("the verdict on %q is %v, want %v", line, ok, want)
 	}
+	want = want && utf8.Valid(line)
 	for worker, stderr := range map[int]bool{-1: true, 3: false} {
 		e := newEncoder(f, Source{Worker: worker, PID: 17, Stderr: stderr})
 		out, ok := e.appendObject([]byte("before"), line, now)

@@ -18,9 +18,11 @@ const pipeBuf = 4096
 // its pipes, also for the processes that share them. Writing waits for a reader, but
 // occupies no thread for it: their number is limited (see package threads).
 type Output struct {
-	fd      int
-	method  method
-	written atomic.Uint64 // bytes, so that others see progress
+	fd          int
+	method      method
+	ownTerminal bool          // fd is a description of the terminal that no other process has
+	written     atomic.Uint64 // bytes, so that others see progress
+	refused     atomic.Bool   // it had no room the last time
 
 	mu      sync.Mutex // held while lines are written, which may take until there is a reader
 	left    []byte     // what is being written
@@ -96,7 +98,7 @@ func (o *Output) reopenTerminal() {
 	if err != nil { // that of another user, or no /proc
 		return
 	}
-	o.fd, o.waiter.fd, o.method = fd, fd, nonBlocking
+	o.fd, o.waiter.fd, o.method, o.ownTerminal = fd, fd, nonBlocking, true
 }
 
 // write writes b of a stream, or an own line for nil, and returns how much of it was
@@ -133,6 +135,7 @@ func (o *Output) writeAll(b []byte) (written int, err error) {
 func (o *Output) advance() bool {
 	for len(o.left) > 0 {
 		n, err := o.writeSome(o.left)
+		o.refused.Store(err == unix.EAGAIN)
 		if n > 0 {
 			o.left = o.left[n:]
 			o.written.Add(uint64(n))
@@ -180,6 +183,12 @@ func (o *Output) writeSome(b []byte) (int, error) {
 		return 0, errno
 	}
 	return int(n), nil
+}
+
+// isStalled reports whether the output takes nothing. A terminal that has room for one
+// byte is writable by poll(2), and refuses a newline, which takes two (ONLCR).
+func (o *Output) isStalled() bool {
+	return o.poll() != unix.POLLOUT || o.ownTerminal && o.refused.Load()
 }
 
 // poll returns the state of the output (poll(2)), 0 if it is full.

@@ -11,6 +11,11 @@ import (
 // maxReads ends a turn in which a process writes little as fast as it is read.
 const maxReads = 64
 
+// flood is less than a full pipe has. A pipe that is empty before so much was read is so
+// between two calls of write(2): within one, the kernel lets nobody read unless the pipe
+// is full (fs/pipe.c, pipe_write).
+const flood = 32 << 10
+
 // A stream is read from a pipe, by the goroutine in run or the one in drain: by whichever
 // has the lock of the output, which also guards all that is in a stream.
 type stream struct {
@@ -18,6 +23,7 @@ type stream struct {
 	outlet *outlet
 	framer *framer
 	ended  bool // at its end, or nobody reads the output
+	read   int  // bytes since the pipe was last empty
 }
 
 // A state is what a turn leaves.
@@ -86,7 +92,12 @@ func (s *stream) turn(fd uintptr) (n int, left state) {
 	in := s.outlet.buffers().in[:]
 	rest := s.framer.reclaim(in)
 	n, left = fill(fd, in[rest:])
+	s.read += n
+	s.framer.paused = left == empty && s.read < flood
 	s.framer.take(in[:rest+n], left)
+	if left == empty {
+		s.read = 0
+	}
 	if left == ended || s.outlet.closed {
 		s.ended = true
 		return n, ended

@@ -3,8 +3,6 @@ package logs
 import (
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -66,7 +64,7 @@ func (w *Writer) CountDropped(n uint64) {
 }
 
 // Flush waits until the lines before it are written. It gives up when the output has made
-// no progress for timeout, unless it is writable: then not the output stalls but this
+// no progress for timeout and takes nothing. Otherwise not the output stalls but this
 // process, slowed down by its CPU quota or a busy machine, and the lines need not be lost.
 func (w *Writer) Flush(timeout time.Duration) {
 	limit := time.After(max(timeout, maxFlush))
@@ -86,10 +84,10 @@ func (w *Writer) Flush(timeout time.Duration) {
 			case now != written:
 				written, limit = now, time.After(max(timeout, maxFlush))
 				next = time.After(max(timeout, pollEvery))
-			case w.out.poll() == unix.POLLOUT:
-				next = time.After(pollEvery)
-			default:
+			case w.out.isStalled():
 				return
+			default:
+				next = time.After(pollEvery)
 			}
 		case <-limit:
 			return

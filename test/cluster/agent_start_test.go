@@ -206,6 +206,20 @@ func TestDrainIsPossibleAtTheListen(t *testing.T) {
 	}
 }
 
+// A signal that comes while the agent is attached, when the kernel accepts connections
+// already, does not end the program before its requests.
+func TestDrainWaitsForTheAgent(t *testing.T) {
+	t.Parallel()
+	onEach(t, starts(lateLines(), "fork"), func(t *testing.T, s start) {
+		p := s.node(t, harness.LongGrace, "slow.js").Start(t)
+		harness.WaitUntil(t, "the agent", func() bool { return strings.Contains(p.Output(), "attaching\n") })
+		p.Signal(unix.SIGTERM)
+		harness.UntilLogged(t, p, "draining the program")
+		p.CloseStdin()
+		p.WaitCode(143)
+	})
+}
+
 // A Unix socket that was passed in has no address that Node knows.
 func TestListensOnAPassedUnixSocket(t *testing.T) {
 	t.Parallel()
