@@ -132,16 +132,11 @@ func (s *Streams) read(pipe *os.File, out *Output, source Source) {
 func (s *Streams) alone() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var first int
+	pids := make(map[int]bool, 1)
 	for _, pid := range s.open {
-		if first == 0 {
-			first = pid
-		}
-		if pid != first {
-			return false
-		}
+		pids[pid] = true
 	}
-	return true
+	return len(pids) == 1
 }
 
 // Drain reads and writes what processes have written before the call, and ends the lines

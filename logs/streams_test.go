@@ -106,9 +106,13 @@ func TestLinesOfManyStreams(t *testing.T) {
 		p := newPipe(t, blocking)
 		out := logs.NewOutput(p.w)
 		s := logs.NewStreams(out, out, logs.Options{})
+		// A process alone, whose writes may end within a line, is another matter.
+		idle, started := newChild(t, s)
+		started(9, 9)
 		var writing sync.WaitGroup
 		for i := range 4 {
-			c := startChild(t, s)
+			c, started := newChild(t, s)
+			started(i, 1+i)
 			for j, w := range []*os.File{c.stdout, c.stderr} {
 				writing.Go(func() {
 					defer w.Close()
@@ -127,6 +131,7 @@ func TestLinesOfManyStreams(t *testing.T) {
 		go func() {
 			writing.Wait()
 			s.Drain(testproc.HangLimit)
+			idle.close()
 			unix.Close(p.w)
 		}()
 		for stream, got := range checkNumbered(t, p.r) {
