@@ -61,7 +61,7 @@ func TestTokensAreNeverGivenAgain(t *testing.T) {
 }
 
 // Of several descriptors that are ready at once, a handler may remove others: their events are
-// lost, and do not reach whoever has their numbers by then.
+// lost, and do not reach a handler that has their numbers by then.
 func TestEventOfARemovedDescriptorReachesNobody(t *testing.T) {
 	t.Parallel()
 	p := newPoller(t)

@@ -107,14 +107,6 @@ func (c *Config) Redactions() (list []*regexp.Regexp) {
 	return list
 }
 
-// Redacted returns text without what is to be replaced.
-func (c *Config) Redacted(text string) string {
-	for _, r := range c.Redact {
-		text = r.ReplaceAllLiteralString(text, "[redacted]")
-	}
-	return text
-}
-
 // Rules returns what becomes of a signal that nodeinit gets.
 func (c *Config) Rules() signals.Rules {
 	return signals.Rules{Rewrites: c.Rewrite, Stop: c.StopSignal.Sig()}

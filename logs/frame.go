@@ -34,8 +34,8 @@ func (f *framer) reclaim(b []byte) int {
 	return n
 }
 
-// take takes what was read, behind what reclaim has returned, and writes the lines that are complete with it. left tells
-// whether more of the stream follows.
+// take takes what was read, behind what reclaim has returned, and writes the lines that
+// are complete with it. left tells whether more of the stream follows.
 func (f *framer) take(b []byte, left state) {
 	if f.format != nil {
 		f.format.begin()

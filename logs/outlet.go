@@ -12,7 +12,7 @@ import (
 type outlet struct {
 	out    *Output
 	onDrop func(lines uint64) // may be nil
-	closed bool               // nobody reads the output any more
+	closed bool               // the output has no reader any more
 }
 
 // buffers are what a turn needs; the streams of an output share them.

@@ -70,7 +70,7 @@ func TestDrainGivesUp(t *testing.T) {
 	})
 }
 
-// While nobody reads, processes cannot write on, but who logs a line goes on, and so does
+// While nobody reads, processes cannot write on, but a goroutine that logs goes on, and so does
 // the rest of the process. Later everything comes, but the own lines for which there was
 // no room.
 func TestStalledReader(t *testing.T) {

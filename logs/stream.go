@@ -22,7 +22,7 @@ type stream struct {
 	pipe   *os.File
 	outlet *outlet
 	framer *framer
-	ended  bool // at its end, or nobody reads the output
+	ended  bool // at its end, or the output has no reader
 	read   int  // bytes since the pipe was last empty
 }
 

@@ -46,7 +46,7 @@ func (w *waiter) waitForRoom() error {
 		return os.NewSyscallError("epoll_ctl", err)
 	}
 	// Go waits for edges, and those of fd come through to it although nobody takes them
-	// from the epoll between. It would be woken by others who write to fd, so fd is taken
+	// from the epoll between. It would be woken by others that write to fd, so fd is taken
 	// out again.
 	err := w.conn.Read(w.again)
 	_ = unix.EpollCtl(w.epfd, unix.EPOLL_CTL_DEL, w.fd, nil)

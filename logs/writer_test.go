@@ -226,10 +226,10 @@ func TestLinesAreNotTorn(t *testing.T) {
 		w.OnDrop = func(uint64) []byte { return bytes.Repeat([]byte("d"), 10) }
 		closed := p.lines()
 		var all sync.WaitGroup
-		for _, who := range []string{"a", "b"} {
+		for _, letter := range []string{"a", "b"} {
 			all.Go(func() {
 				for range n {
-					fmt.Fprintln(w, strings.Repeat(who, 4095))
+					fmt.Fprintln(w, strings.Repeat(letter, 4095))
 					w.Flush(testproc.HangLimit)
 				}
 			})

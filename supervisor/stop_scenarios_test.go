@@ -8,13 +8,15 @@ import (
 	"github.com/nodeinit/nodeinit/supervisor"
 )
 
-// Settings of a scenario. Their times are of the fake clock of testing/synctest: they are
-// what the policy is asked to do, and no limit to a test.
+// inTime is when a worker has to be ready in a scenario. This and the other times are of
+// the fake clock of testing/synctest: what the policy is asked to do, and no limit to a test.
+const inTime = 2 * time.Second
+
 func delayed(w *world)    { w.Stop.Delay = 3 * time.Second }
 func auto(w *world)       { w.Ready.When = supervisor.ReadyAuto }
-func strict(w *world)     { w.Ready.When, w.Ready.Timeout = supervisor.ReadyListen, 2*time.Second }
-func lenient(w *world)    { w.Ready.Timeout = 2 * time.Second; auto(w) }
-func byMessage(w *world)  { w.Ready.When, w.Ready.Timeout = supervisor.ReadyMessage, 2*time.Second }
+func strict(w *world)     { w.Ready.When, w.Ready.Timeout = supervisor.ReadyListen, inTime }
+func lenient(w *world)    { w.Ready.Timeout = inTime; auto(w) }
+func byMessage(w *world)  { w.Ready.When, w.Ready.Timeout = supervisor.ReadyMessage, inTime }
 func drainFirst(w *world) { w.Stop.Order = supervisor.DrainFirst }
 func forked(w *world)     { w.PerCore, w.Ready.When = false, supervisor.ReadyAuto }
 

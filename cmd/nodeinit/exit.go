@@ -79,7 +79,7 @@ func (r *run) report(end supervisor.Exit, pre string) int {
 // notStarted reports err on stderr and as the last line of the log, and returns
 // the status to exit with.
 func (r *run) notStarted(err error) int {
-	r.printError(errors.New(r.config.Redacted(err.Error())))
+	r.printError(errors.New(string(logs.Redact([]byte(err.Error()), r.config.Redactions()))))
 	r.streams.Drain(drainTimeout) // of other workers, or what ran before
 	code := exec.ExitCode(err)
 	return r.lastLine(code, true, func(line *zerolog.Event) {

@@ -68,8 +68,8 @@ function prepareAgent() {
   return attach;
 }
 
-// Reports the signals that have handlers, whoever has added them: handlers.js finds that
-// out from stacks.
+// Reports the signals that have handlers, a library's too: handlers.js finds out from
+// stacks which they are.
 function trackSignals(report, stacks) {
   const isSignal = (name) => typeof name === 'string' && name.startsWith('SIG');
   const handled = () => process.eventNames().filter(isSignal);

@@ -122,7 +122,7 @@ func linkUp(args []string) {
 }
 
 // An application that removes the socket of its last run removes none that is
-// in use: whoever connects is served, by the first workers and after a reload.
+// in use: each client is served, by the first workers and after a reload.
 func TestCase08SocketUnlink(t *testing.T) {
 	for name, c := range map[string]struct {
 		flags   string

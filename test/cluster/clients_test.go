@@ -103,7 +103,7 @@ func web(url string, transport *http.Transport) client {
 }
 
 // asks is how often a client asks at once so that each worker gets something,
-// whoever balances: the kernel does so by chance.
+// whatever balances: the kernel does so by chance.
 const asks = 32
 
 // eachAnswers checks that each of the workers answers while the others are

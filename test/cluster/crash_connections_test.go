@@ -31,8 +31,8 @@ func dialAll(t *testing.T, network, address string) []net.Conn {
 	return conns
 }
 
-// A connection made between a crash and its replacement is served, whoever is
-// left meanwhile.
+// A connection made between a crash and its replacement is served, whichever
+// workers are left meanwhile.
 func TestServesWhatArrivesAfterACrash(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -229,12 +229,12 @@ func TestReloadKeepsLogs(t *testing.T) {
 		p.WaitCode(0)
 		heard := map[string][]string{}
 		for _, line := range texts(t, p.Output(), flags) {
-			what, who, _ := strings.Cut(line, " ")
-			heard[who] = append(heard[who], what)
+			what, generation, _ := strings.Cut(line, " ")
+			heard[generation] = append(heard[generation], what)
 		}
-		for who, words := range heard {
+		for generation, words := range heard {
 			if !slices.Equal(words, []string{"hello", "serving", "bye"}) {
-				t.Errorf("%s said %q", who, words)
+				t.Errorf("%s said %q", generation, words)
 			}
 		}
 		if len(heard) != 4 {
