@@ -91,7 +91,6 @@ func TestBindsLowPortsThatNodeMay(t *testing.T) {
 	t.Run("neither", func(t *testing.T) {
 		p := start(t, "--mode per-core --workers 2", "plain")
 		said(t, p, "bind EACCES 127.0.0.1:80")
-		p.Signal(unix.SIGTERM)
-		p.Wait()
+		p.WaitCode(0) // with nothing to do both exit by themselves
 	})
 }
