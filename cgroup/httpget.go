@@ -7,12 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/textproto"
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // Limits on what is read of an answer.
@@ -36,13 +34,14 @@ func get(ctx context.Context, address string) (body []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "80")))
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	conn, stop, err := dial(ctx, u.Hostname(), cmp.Or(u.Port(), "80"))
 	if err != nil {
-		return nil, err
+		return nil, cmp.Or(ctx.Err(), err) // not that of a deadline long ago
 	}
 	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	_, err = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: nodeinit\r\n"+
 		"Accept-Encoding: identity\r\nConnection: close\r\n\r\n", u.RequestURI(), u.Host)
@@ -50,7 +49,7 @@ func get(ctx context.Context, address string) (body []byte, err error) {
 		body, err = readAnswer(conn)
 	}
 	if err != nil && ctx.Err() != nil {
-		err = ctx.Err() // not that of a deadline long ago
+		err = ctx.Err()
 	}
 	return body, err
 }

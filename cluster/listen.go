@@ -3,7 +3,6 @@ package cluster
 import (
 	"errors"
 	"math"
-	"net"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
@@ -144,13 +143,28 @@ func (q query) sockaddr(otherwise netip.Addr) (unix.Sockaddr, error) {
 	}
 	sa := &unix.SockaddrInet6{Port: int(q.port), Addr: addr.As16()}
 	if zone := addr.Zone(); zone != "" {
-		link, err := net.InterfaceByName(zone)
-		if err != nil {
+		var err error
+		if sa.ZoneId, err = interfaceIndex(zone); err != nil {
 			return nil, unix.EINVAL
 		}
-		sa.ZoneId = uint32(link.Index)
 	}
 	return sa, nil
+}
+
+// interfaceIndex returns the index of a network interface (netdevice(7)). A socket of any
+// family can be asked for it.
+func interfaceIndex(name string) (uint32, error) {
+	request, err := unix.NewIfreq(name)
+	if err != nil {
+		return 0, err
+	}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(fd)
+	err = unix.IoctlIfreq(fd, unix.SIOCGIFINDEX, request)
+	return request.Uint32(), err
 }
 
 // dupInherited returns a copy of a socket that was passed to nodeinit; it listens, or is

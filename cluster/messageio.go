@@ -40,6 +40,17 @@ func (m *messageIO) receive(fd int) (n, oobn int, errno unix.Errno) {
 	return int(length), int(m.header.Controllen), errno
 }
 
+// Receive reads once from a Unix socket that has O_NONBLOCK: data, and the descriptors
+// that were passed with it. The end of the stream is no data.
+func Receive(fd int) (data []byte, passed []int, err error) {
+	m := newMessageIO()
+	n, oobn, errno := m.receive(fd)
+	if errno != 0 {
+		return nil, nil, errno
+	}
+	return m.data[:n], passedFDs(m.oob[:oobn]), nil
+}
+
 // send writes the beginning of data, with passed along unless that is -1. Unlike
 // unix.SendmsgN it does not ask for SO_TYPE first.
 func (m *messageIO) send(fd int, data []byte, passed int) (int, error) {

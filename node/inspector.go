@@ -1,7 +1,6 @@
 package node
 
 import (
-	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,7 +31,7 @@ func withInspectPort(slot int, argv, env []string) ([]string, []string) {
 	}
 	address := strconv.Itoa(port)
 	if host != "" {
-		address = net.JoinHostPort(host, address)
+		address = joinHostPort(host, address)
 	}
 	option := "--inspect-port=" + address
 	if !inArgv {
@@ -61,7 +60,7 @@ func parseInspector(words []string, host *string, port *int) (found bool) {
 		}
 		if n, err := strconv.Atoi(value); err == nil {
 			*port = n
-		} else if h, p, err := net.SplitHostPort(value); err == nil {
+		} else if h, p, ok := splitHostPort(value); ok {
 			*host = h
 			*port, _ = strconv.Atoi(p)
 		} else {
@@ -69,4 +68,27 @@ func parseInspector(words []string, host *string, port *int) (found bool) {
 		}
 	}
 	return found
+}
+
+// joinHostPort is net.JoinHostPort, without package net in the binary.
+func joinHostPort(host, port string) string {
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	return host + ":" + port
+}
+
+// splitHostPort is net.SplitHostPort.
+func splitHostPort(address string) (host, port string, ok bool) {
+	i := strings.LastIndexByte(address, ':')
+	if i < 0 {
+		return "", "", false
+	}
+	host, port = address[:i], address[i+1:]
+	if inner, bracketed := strings.CutPrefix(host, "["); bracketed {
+		host, ok = strings.CutSuffix(inner, "]")
+	} else {
+		ok = !strings.Contains(host, ":")
+	}
+	return host, port, ok && !strings.ContainsAny(host+port, "[]")
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"net"
 	"os"
 	"slices"
 	"strconv"
@@ -74,36 +73,42 @@ func (s *starter) startBinder(port cluster.PrivilegedPort, end int) (*reaper.Chi
 	return s.startChild(command)
 }
 
-// channelPair returns nodeinit's end of a channel, and the other.
-func channelPair() (*net.UnixConn, int, error) {
+// channelPair returns nodeinit's end of a channel, which waits in Go's poller, and the
+// other.
+func channelPair() (*os.File, int, error) {
 	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, -1, os.NewSyscallError("socketpair", err)
 	}
-	file := os.NewFile(uintptr(ends[0]), "channel")
-	defer file.Close()
-	conn, err := net.FileConn(file)
-	if err != nil {
-		return nil, -1, errors.Join(err, unix.Close(ends[1]))
+	if err := unix.SetNonblock(ends[0], true); err != nil {
+		return nil, -1, errors.Join(err, unix.Close(ends[0]), unix.Close(ends[1]))
 	}
-	return conn.(*net.UnixConn), ends[1], nil
+	return os.NewFile(uintptr(ends[0]), "channel"), ends[1], nil
 }
 
 // receiveSocket reads what bindScript sends: a socket, or the number of an error.
 // EACCES stands for all else: it did not come to that.
-func receiveSocket(conn *net.UnixConn) (int, error) {
-	text, oob := make([]byte, 256), make([]byte, unix.CmsgSpace(4))
-	n, oobn, _, _, err := conn.ReadMsgUnix(text, oob)
+func receiveSocket(conn *os.File) (int, error) {
+	raw, err := conn.SyscallConn()
 	if err != nil {
 		return -1, unix.EACCES
 	}
-	messages, _ := unix.ParseSocketControlMessage(oob[:oobn])
-	for i := range messages {
-		if fds, err := unix.ParseUnixRights(&messages[i]); err == nil && len(fds) == 1 {
-			return fds[0], nil
-		}
+	var text []byte
+	var passed []int
+	waited := raw.Read(func(fd uintptr) bool {
+		text, passed, err = cluster.Receive(int(fd))
+		return err != unix.EAGAIN
+	})
+	if waited != nil || err != nil {
+		return -1, unix.EACCES
 	}
-	if code, err := strconv.Atoi(string(bytes.TrimSpace(text[:n]))); err == nil && code < 0 {
+	if len(passed) == 1 {
+		return passed[0], nil
+	}
+	for _, fd := range passed {
+		_ = unix.Close(fd)
+	}
+	if code, err := strconv.Atoi(string(bytes.TrimSpace(text))); err == nil && code < 0 {
 		return -1, unix.Errno(-code)
 	}
 	return -1, unix.EACCES
