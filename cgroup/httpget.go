@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/textproto"
 	"net/url"
 	"strconv"
 	"strings"
@@ -59,7 +58,7 @@ func get(ctx context.Context, address string) (body []byte, err error) {
 func readAnswer(from io.Reader) ([]byte, error) {
 	limited := &io.LimitedReader{R: from, N: maxHeader}
 	r := bufio.NewReader(limited)
-	header, err := readHeader(textproto.NewReader(r))
+	h, err := readHeader(r)
 	if err != nil && limited.N == 0 {
 		err = fmt.Errorf("headers are longer than %d KiB", maxHeader>>10)
 	}
@@ -67,7 +66,7 @@ func readAnswer(from io.Reader) ([]byte, error) {
 		return nil, unexpectedEOF(err)
 	}
 	limited.N = maxBody + 1
-	body, err := readBody(r, header)
+	body, err := readBody(r, h)
 	if len(body) > maxBody || err != nil && limited.N == 0 {
 		return nil, errTooLong
 	}
@@ -85,49 +84,50 @@ func unexpectedEOF(err error) error {
 	return err
 }
 
-// readHeader returns the headers of the final answer. Those with a status of 1xx come
+// readHeader returns the header of the final answer. Those with a status of 1xx come
 // before it, even without a request for them (RFC 9110, 15.2); 101 would be the end of
 // HTTP.
-func readHeader(r *textproto.Reader) (textproto.MIMEHeader, error) {
+func readHeader(r *bufio.Reader) (header, error) {
 	for {
-		line, err := r.ReadLine()
+		line, err := readLine(r)
 		if err != nil {
-			return nil, err
+			return header{}, err
 		}
 		version, status, _ := strings.Cut(line, " ")
 		code, _, _ := strings.Cut(status, " ")
 		if version != "HTTP/1.1" && version != "HTTP/1.0" || len(code) != 3 {
-			return nil, fmt.Errorf("malformed status line %.60q", line)
+			return header{}, fmt.Errorf("malformed status line %.60q", line)
 		}
 		interim := code[0] == '1' && code != "101"
 		if !interim && code != "200" {
-			return nil, fmt.Errorf("status %.60q", status)
+			return header{}, fmt.Errorf("status %.60q", status)
 		}
-		header, err := r.ReadMIMEHeader()
+		fields, err := readFields(r)
 		if err != nil || !interim {
-			return header, err
+			return fields, err
 		}
 	}
 }
 
-// readBody reads the body that follows header (RFC 9112, 6.3), which may be longer than
+// readBody reads the body that follows h (RFC 9112, 6.3), which may be longer than
 // maxBody by what r limits it to.
-func readBody(r *bufio.Reader, header textproto.MIMEHeader) ([]byte, error) {
-	if coding := header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
-		return nil, fmt.Errorf("content coding %.60q", coding)
+func readBody(r *bufio.Reader, h header) ([]byte, error) {
+	for _, coding := range h.contentCodings {
+		if coding != "" && !strings.EqualFold(coding, "identity") {
+			return nil, fmt.Errorf("content coding %.60q", coding)
+		}
 	}
-	codings, lengths := header["Transfer-Encoding"], header["Content-Length"]
 	switch {
-	case len(codings) > 0 && len(lengths) > 0:
+	case len(h.transferCodings) > 0 && len(h.lengths) > 0:
 		return nil, errors.New("it has both a transfer coding and a length")
-	case len(codings) == 1 && strings.EqualFold(codings[0], "chunked"):
+	case len(h.transferCodings) == 1 && strings.EqualFold(h.transferCodings[0], "chunked"):
 		return readChunks(r)
-	case len(codings) > 0:
-		return nil, fmt.Errorf("transfer codings %.60q", codings)
-	case len(lengths) == 1:
-		return readLength(r, lengths[0])
-	case len(lengths) > 1:
-		return nil, fmt.Errorf("several lengths %.60q", lengths)
+	case len(h.transferCodings) > 0:
+		return nil, fmt.Errorf("transfer codings %.60q", h.transferCodings)
+	case len(h.lengths) == 1:
+		return readLength(r, h.lengths[0])
+	case len(h.lengths) > 1:
+		return nil, fmt.Errorf("several lengths %.60q", h.lengths)
 	default:
 		return io.ReadAll(r) // up to the end of the connection
 	}

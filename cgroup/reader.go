@@ -55,7 +55,7 @@ func (r *reader) check(file string, err error) {
 // warn adds a warning, once: on v2 both controllers have the same location.
 func (r *reader) warn(err error) {
 	// A mount point may have line ends in its name, and a warning is one line.
-	line := strings.NewReplacer("\n", `\n`, "\r", `\r`).Replace(err.Error())
+	line := strings.ReplaceAll(strings.ReplaceAll(err.Error(), "\n", `\n`), "\r", `\r`)
 	if !slices.Contains(r.warnings, line) {
 		r.warnings = append(r.warnings, line)
 	}
@@ -84,7 +84,7 @@ func (r *reader) readAll(file string, limit int64) (string, error) {
 
 // withoutPath returns the cause alone: callers add the path.
 func withoutPath(err error) error {
-	if pathError := (*fs.PathError)(nil); errors.As(err, &pathError) {
+	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
 		return pathError.Err
 	}
 	return err

@@ -49,15 +49,14 @@ func (e *Error) Unwrap() error { return e.Err }
 // the command was not found, 126 if it cannot be executed (POSIX, 2.8.2), 125, as of
 // docker run, if the failure is not the command's.
 func ExitCode(err error) int {
-	var errno unix.Errno
-	errors.As(err, &errno)
+	errno, _ := errors.AsType[unix.Errno](err)
 	switch errno {
 	case unix.ENOENT, unix.ENOTDIR:
 		return 127
 	case unix.EAGAIN, unix.ENOMEM, unix.EMFILE, unix.ENFILE:
 		return 125
 	}
-	if e := (*Error)(nil); errors.As(err, &e) {
+	if _, ok := errors.AsType[*Error](err); ok {
 		return 126
 	}
 	return 125

@@ -141,12 +141,36 @@ func resetsOptions(text string) bool {
 
 // startsSeveral reports whether shell code runs several programs at the same time.
 func startsSeveral(text string) bool {
-	text = strings.NewReplacer("&&", ";", "2>&1", "", ">&2", "", "1>&2", "", "&>", "").Replace(text)
+	text = withoutRedirections(text)
 	if before, after, background := strings.Cut(text, "&"); background && mentionsNode(before) && mentionsNode(after) {
 		return true
 	}
 	words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\n;|(", r) })
 	return slices.ContainsFunc(words, func(word string) bool { return slices.Contains(parallelNames, filepath.Base(word)) })
+}
+
+// withoutRedirections returns shell code in which & means that a command runs in the
+// background: && becomes a semicolon.
+func withoutRedirections(text string) string {
+	var b strings.Builder
+	for len(text) > 0 {
+		n := 1
+		switch {
+		case strings.HasPrefix(text, "&&"):
+			n = len("&&")
+			b.WriteByte(';')
+		case strings.HasPrefix(text, "2>&1"), strings.HasPrefix(text, "1>&2"):
+			n = len("2>&1")
+		case strings.HasPrefix(text, ">&2"):
+			n = len(">&2")
+		case strings.HasPrefix(text, "&>"):
+			n = len("&>")
+		default:
+			b.WriteByte(text[0])
+		}
+		text = text[n:]
+	}
+	return b.String()
 }
 
 // endsWord reports whether r ends a word of shell code, roughly: well enough to

@@ -15,7 +15,7 @@ import (
 
 // withHint returns err, which kept argv from starting, with what was likely meant.
 func withHint(err error, argv []string) error {
-	if e := (*exec.Error)(nil); errors.As(err, &e) {
+	if e, ok := errors.AsType[*exec.Error](err); ok {
 		e.Hint = likelyMeant(argv)
 	}
 	return err
