@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"net/netip"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -207,20 +208,31 @@ func (q query) checkType(fd int) error {
 	return unix.EINVAL
 }
 
-// nameOf returns the address of a TCP or UDP socket, nil for others.
+// nameOf returns the address of a TCP or UDP socket, nil for others. unix.Getsockname would
+// link the decoding of all kinds of addresses that Linux has.
 func nameOf(fd int) *sockname {
-	addr, err := unix.Getsockname(fd)
-	if err != nil {
+	var raw unix.RawSockaddrAny
+	size := uint32(unsafe.Sizeof(raw))
+	_, _, errno := unix.RawSyscall(unix.SYS_GETSOCKNAME, uintptr(fd), uintptr(unsafe.Pointer(&raw)), uintptr(unsafe.Pointer(&size)))
+	if errno != 0 {
 		return nil
 	}
-	switch a := addr.(type) {
-	case *unix.SockaddrInet4:
-		return &sockname{netip.AddrFrom4(a.Addr).String(), "IPv4", a.Port}
-	case *unix.SockaddrInet6:
-		return &sockname{netip.AddrFrom16(a.Addr).String(), "IPv6", a.Port}
+	switch raw.Addr.Family {
+	case unix.AF_INET:
+		a := (*unix.RawSockaddrInet4)(unsafe.Pointer(&raw))
+		return &sockname{netip.AddrFrom4(a.Addr).String(), "IPv4", portOf(a.Port)}
+	case unix.AF_INET6:
+		a := (*unix.RawSockaddrInet6)(unsafe.Pointer(&raw))
+		return &sockname{netip.AddrFrom16(a.Addr).String(), "IPv6", portOf(a.Port)}
 	default:
 		return nil
 	}
+}
+
+// portOf returns a port that is in network byte order.
+func portOf(raw uint16) int {
+	bytes := (*[2]byte)(unsafe.Pointer(&raw))
+	return int(bytes[0])<<8 | int(bytes[1])
 }
 
 // accept accepts a connection. Unlike unix.Accept4 it does not get the peer's address, and
