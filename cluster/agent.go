@@ -38,8 +38,9 @@ type agentReport struct {
 
 // onAgentReport handles a message of the agent.
 func (w *Worker) onAgentReport(frame []byte) {
-	var r agentReport
-	if json.Unmarshal(frame, &r) != nil {
+	r := &w.primary.report
+	*r = agentReport{}
+	if json.Unmarshal(frame, r) != nil {
 		return
 	}
 	w.state.Agent = true
@@ -47,7 +48,7 @@ func (w *Worker) onAgentReport(frame []byte) {
 		w.onDrained()
 		return
 	}
-	w.state.apply(&r)
+	w.state.apply(r)
 	w.publish()
 }
 

@@ -79,7 +79,8 @@ type Primary struct {
 	poller     poller
 	closer     *closer
 	io         *messageIO
-	frame      []byte // buffer for the frame of a hand-over
+	frame      []byte      // buffer for the frame of a hand-over
+	report     agentReport // the last one of the agent: they come all the time
 	workers    map[*Worker]struct{}
 	servers    map[string]*server // by query.id
 	privileged privilegedBinds
@@ -226,5 +227,5 @@ func (p *Primary) removeWorker(w *Worker, kept bool) {
 func (p *Primary) Reported() <-chan struct{} { return p.reports.signal }
 
 // Reports returns the workers whose State has changed since the last call, each
-// once, in the order in which they changed first.
+// once, in the order in which they changed first. They are valid until the next call.
 func (p *Primary) Reports() []Report { return p.reports.take() }

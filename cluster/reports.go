@@ -16,8 +16,9 @@ type Report struct {
 type reports struct {
 	signal chan struct{} // gets a value when there is something to take
 
-	mu   sync.Mutex
-	list []Report
+	mu    sync.Mutex
+	list  []Report
+	taken []Report // what take returned last
 }
 
 // publish replaces the report of a worker, or adds it.
@@ -36,11 +37,11 @@ func (r *reports) publish(id int64, s State) {
 	}
 }
 
-// take returns the reports, in the order in which their workers changed first.
+// take returns the reports, in the order in which their workers changed first, until it is
+// called again: the two lists are used by turns, since heartbeats come all the time.
 func (r *reports) take() []Report {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	list := r.list
-	r.list = nil
-	return list
+	r.list, r.taken = r.taken[:0], r.list
+	return r.taken
 }

@@ -34,9 +34,11 @@ func (f *fleet) workers() []*worker {
 
 // find returns the worker whose reports have that ID; nil: there is none.
 func (f *fleet) find(id int64) *worker {
-	for _, w := range f.workers() {
-		if w.ID == id && id != 0 {
-			return w
+	for _, slot := range f.slots {
+		for _, w := range slot.places() {
+			if w != nil && w.ID == id && id != 0 {
+				return w
+			}
 		}
 	}
 	return nil

@@ -21,6 +21,7 @@ type run struct {
 	oom      oomAccount
 	memory   memoryRelief
 	schedule schedule
+	timer    *time.Timer // of alarm; nil: not used yet
 	reports  reportLog
 
 	exit      Exit  // that Run returns
@@ -140,14 +141,21 @@ func (r *run) alarm() <-chan time.Time {
 	next = earlier(next, earlier(r.schedule.sampleAt, r.schedule.heartbeatAt))
 	for _, slot := range r.fleet.slots {
 		next = earlier(next, slot.retryAt)
-		for _, w := range slot.workers() {
-			next = earlier(next, earlier(w.deadline, w.recycleAt))
+		for _, w := range slot.places() {
+			if w != nil {
+				next = earlier(next, earlier(w.deadline, w.recycleAt))
+			}
 		}
 	}
 	if next.IsZero() {
 		return nil
 	}
-	return time.After(time.Until(next))
+	if r.timer == nil { // one for all: each event sets it, and would leave 200 bytes of garbage
+		r.timer = time.NewTimer(time.Until(next))
+	} else {
+		r.timer.Reset(time.Until(next))
+	}
+	return r.timer.C
 }
 
 // poll checks what changes without an event, where it is time for it.

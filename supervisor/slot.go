@@ -26,8 +26,13 @@ type slot struct {
 
 // workers returns those in the slot, in the order of their start.
 func (s *slot) workers() []*worker {
-	return slices.DeleteFunc([]*worker{s.outgoing, s.current, s.replacement}, func(w *worker) bool { return w == nil })
+	places := s.places()
+	return slices.DeleteFunc(places[:], func(w *worker) bool { return w == nil })
 }
+
+// places returns the same, with nil where there is none. It makes no garbage, for what is
+// done at each event.
+func (s *slot) places() [3]*worker { return [3]*worker{s.outgoing, s.current, s.replacement} }
 
 // continues reports whether the slot has, or is to get, a worker that is not on
 // its way out.
