@@ -70,7 +70,12 @@ func (a *app) supervise(argv []string) int {
 		a.orphanReaped(log, pid).Int("status", supervisor.Code(status)).Send()
 	}
 	r.reap = sync.OnceFunc(func() { go r.reaper.Run(ctx) })
-	r.makeThreads = sync.OnceFunc(func() { time.AfterFunc(threadsDelay, r.makeAllThreads) })
+	r.makeThreads = sync.OnceFunc(func() {
+		time.AfterFunc(threadsDelay, func() {
+			r.makeAllThreads()
+			limitGarbage()
+		})
+	})
 	for _, command := range p.Pre {
 		if code, ok := r.pre(command); !ok {
 			return code
