@@ -181,6 +181,26 @@ func TestTracesAreOneObject(t *testing.T) {
 	}
 }
 
+// What Node prints for an uncaught exception is one object. Node prints its version by a
+// write of its own, which may come later.
+func TestUncaughtExceptionIsOneObject(t *testing.T) {
+	t.Parallel()
+	form := regexp.MustCompile(`^/\S+/thrower\.js:3\nsetTimeout\(.*\n +\^\n\nError: no\nsuch thing\n    at Timeout\.later (?s:.*) \{\n  code: 'X'\n\}(\n\nNode\.js v\d+\.\d+\.\d+)?$`)
+	for _, version := range harness.NodeLines {
+		p := logging(t, version, "--mode fork --logs json", "thrower.js").Start(t)
+		p.WaitCode(1)
+		var all []string
+		for line := range strings.Lines(p.Errors()) {
+			if !strings.Contains(line, `"logger":"nodeinit"`) {
+				all = append(all, ofRecord(t, line, "stderr", "error"))
+			}
+		}
+		if later := []string{"\nNode.js v" + version}; len(all) == 0 || !form.MatchString(all[0]) || len(all) > 1 && !slices.Equal(all[1:], later) {
+			t.Errorf("%s: heard %q", version, all)
+		}
+	}
+}
+
 // Behind a wrapper, the outputs of the process that joins are the pipes of its worker, and
 // the other workers are started without the wrapper. One whose output goes elsewhere is
 // not learned.
