@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,6 +24,7 @@ type contender struct {
 	env    []string
 	sticky bool // gives all connections from an address to one worker
 	single bool // has one worker, whatever is asked for
+	piped  bool // writes to a pipe that is read all the time, as a container does, else to a file
 }
 
 const (
@@ -124,6 +126,18 @@ func (c contender) start(workers int, env ...string) (*group, error) {
 	argv := c.argv(workers)
 	g.cmd = exec.Command(argv[0], argv[1:]...)
 	g.cmd.Stdout, g.cmd.Stderr = log, log
+	if c.piped {
+		r, w, err := os.Pipe()
+		if err != nil {
+			return nil, err
+		}
+		defer w.Close()
+		g.cmd.Stdout = w
+		go func() { // until all that has w has ended
+			_, _ = io.Copy(io.Discard, r)
+			r.Close()
+		}()
+	}
 	g.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	g.cmd.Env = slices.Concat(os.Environ(), c.env, env, []string{
 		"PORT=" + strconv.Itoa(server.Port), "BENCH_DIR=" + g.dir,

@@ -20,7 +20,8 @@ Has workers write log lines as fast as they are taken, and measures what passes 
 second, and the CPU time of everything but the writers, for each GB that they wrote. The writers are Node
 processes that write batches of 64 KiB made before (bench/testdata/logs.js); the row "` + noTool + `" is their
 rate without anything between them and the reader, which counts at the other end of a pipe of 64 KiB, as
-Docker's. Then it counts lines that are torn, lost or there twice, and looks at the memory of nodeinit under load.
+Docker's. Then it counts lines that are torn, lost or there twice, looks at the memory of nodeinit under load, and
+measures the requests per second of a server that writes a line for each. All takes about 12 minutes.
 
 `
 
@@ -39,6 +40,7 @@ type logSuite struct {
 	bytes   int // that are written in a run of a fast tool
 	lines   int // that are numbered, 0 for none
 	soak    time.Duration
+	load    time.Duration // of requests
 	only    *regexp.Regexp
 }
 
@@ -54,13 +56,14 @@ func measureLogs(args []string, stderr io.Writer) error {
 	set.StringVar(&s.pm2Runtime, "pm2-runtime", "", "the script of pm2-runtime")
 	set.StringVar(&s.pretty, "pino-pretty", "", "the script of pino-pretty")
 	set.IntVar(&s.rounds, "rounds", 5, "how often each is measured")
-	megabytes := set.Int("mb", 512, "what is written in a run, in MB; slow tools get a part of it")
+	megabytes := set.Int("mb", 256, "what is written in a run, in MB; slow tools get a part of it")
 	set.IntVar(&s.lines, "lines", 10_000_000, "how many numbered lines are checked; 0: none")
 	set.DurationVar(&s.soak, "soak", time.Minute, "how long 8 workers write 50 MB/s each; 0: not at all")
+	set.DurationVar(&s.load, "load", 3*time.Second, "how long a server is loaded that logs requests, in whole seconds; 0: not at all")
 	workers := set.String("workers", "2,8", "numbers of workers, separated by commas")
 	kinds := set.String("kinds", "text,pino", "what they write: text (120 bytes), pino (JSON, 311 bytes)")
 	only := set.String("only", "", "only tools that match this regular expression")
-	short := set.Bool("short", false, "about a minute for all: 2 workers, 1 round, 32 MB, 200,000 lines, 5 s")
+	short := set.Bool("short", false, "under two minutes for all: 1 round, 16 MB, 200,000 lines, 5 s, 1 s")
 	if err := set.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil
@@ -68,7 +71,7 @@ func measureLogs(args []string, stderr io.Writer) error {
 		return err
 	}
 	if *short {
-		*workers, s.rounds, *megabytes, s.lines, s.soak = "2", 1, 32, 200_000, 5*time.Second
+		s.rounds, *megabytes, s.lines, s.soak, s.load = 1, 16, 200_000, 5*time.Second, time.Second
 	}
 	s.bytes, s.kinds = *megabytes*1_000_000, strings.Split(*kinds, ",")
 	for _, n := range strings.Split(*workers, ",") {
@@ -104,7 +107,7 @@ func (s *logSuite) run() error {
 			s.print(kind, n, f)
 		}
 	}
-	return errors.Join(s.checkNumbered(), s.checkMemory())
+	return errors.Join(s.checkNumbered(), s.checkMemory(), s.measureRequests())
 }
 
 // workload names the figures of lines of a kind from so many workers.

@@ -23,11 +23,13 @@ func (s *logSuite) checkMemory() error {
 	fmt.Printf("\n| resident (MB), %d workers that write up to %d MB/s each for %v | before | at a tenth | half | end | MB/s in all |\n|---|---:|---:|---:|---:|---:|\n",
 		soakWorkers, soakRate/1_000_000, s.soak)
 	for _, name := range []string{linesLogs, jsonLogs} {
-		for _, kind := range s.kinds {
-			if tool := s.tool(kind, name); tool != nil {
-				if err := s.soakOne(*tool, kind); err != nil {
-					return err
-				}
+		for i, kind := range s.kinds {
+			tool := s.tool(kind, name)
+			if tool == nil || name == linesLogs && i > 0 { // which does not look at them
+				continue
+			}
+			if err := s.soakOne(*tool, kind); err != nil {
+				return err
 			}
 		}
 	}

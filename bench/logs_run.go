@@ -225,6 +225,7 @@ func (r *logRun) measure(o order) (h haul, err error) {
 	if !r.tool.files {
 		count.until(int64(first.Lines))
 	}
+	r.others = slices.DeleteFunc(r.others, func(pid int) bool { return !server.Alive(pid) }) // pm2 has some for a moment
 	before, err := cpuTimes(r.others)
 	if err != nil {
 		return h, err

@@ -22,6 +22,7 @@ type formatter struct {
 	encoder *encoder // nil: lines of text
 
 	now    time.Time // of this turn
+	next   []byte    // the lines behind the one that is formatted
 	dst    []byte    // what is to be written
 	within bool      // in a line of which a part is in dst or was written
 	joiner joiner
@@ -49,6 +50,7 @@ func (f *formatter) begin() {
 func (f *formatter) end(left state) {
 	if left != more {
 		f.dst = f.joiner.close(f.dst)
+		f.joiner.forget()
 	}
 	f.flush()
 	f.joiner.suspend(f.dst)
@@ -69,8 +71,10 @@ func (f *formatter) flush() {
 func (f *formatter) lines(b []byte) {
 	for len(b) > 0 {
 		end := bytes.IndexByte(b, '\n')
-		f.line(b[:end])
+		line := b[:end]
 		b = b[end+1:]
+		f.next = b
+		f.line(line)
 	}
 }
 
@@ -120,6 +124,9 @@ func (f *formatter) prefix() {
 func (f *formatter) object(b []byte) bool {
 	end := len(f.dst)
 	dst, ok := f.encoder.appendObject(f.dst, b, f.now)
+	if ok {
+		f.joiner.forget()
+	}
 	if ok && f.joiner.isOpen() { // the text before the object comes first
 		dst, _ = f.encoder.appendObject(f.joiner.close(dst[:end]), b, f.now)
 	}
@@ -134,7 +141,7 @@ func (f *formatter) text(b []byte, more bool) {
 	}
 	if !f.options.NoMultiline && !more && !f.within {
 		var ok bool
-		if f.dst, ok = f.joiner.append(f.dst, b, f.encoder, f.now); ok {
+		if f.dst, ok = f.joiner.append(f.dst, b, f.next, f.encoder, f.now); ok {
 			return
 		}
 	}

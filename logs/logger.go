@@ -35,10 +35,12 @@ type Logger struct {
 // A Format is the form of lines.
 type Format int
 
-// The formats: JSON, and text for a terminal.
+// The formats: JSON, text, and text for a terminal, which has the local time of day as what
+// [Tags] returns.
 const (
 	JSON Format = iota
 	Text
+	Terminal
 )
 
 // Open returns a Logger that writes lines of at least that level to out, through a
@@ -64,8 +66,8 @@ func Open(out *Output, format Format, level zerolog.Level, fields *Fields, redac
 // New returns a Logger that writes lines of at least that level to out, each by one
 // Write. JSON lines have the keys and levels of fields; text is the same for all.
 func New(out io.Writer, format Format, level zerolog.Level, fields *Fields) *Logger {
-	if format == Text {
-		out, fields = textWriter(out), nil
+	if format != JSON {
+		out, fields = textWriter(out, format), nil
 	}
 	return &Logger{out: zerolog.New(out), min: level, fields: fields.orDefault()}
 }
@@ -127,14 +129,18 @@ func Truncate(s string) string {
 
 // textWriter returns a Writer that turns JSON lines into text: time, level, logger,
 // message, key=value.
-func textWriter(out io.Writer) io.Writer {
+func textWriter(out io.Writer, format Format) io.Writer {
 	asIs := func(v any) string { return fmt.Sprint(v) }
+	stamp := asIs
+	if format == Terminal {
+		stamp = func(any) string { return time.Now().Format(timeOfDay) }
+	}
 	return zerolog.ConsoleWriter{
 		Out:                   out,
 		NoColor:               true,
 		PartsOrder:            []string{"time", "level", "logger", "msg"},
 		FieldsExclude:         []string{"time", "level", "logger", "msg"},
-		FormatTimestamp:       asIs,
+		FormatTimestamp:       stamp,
 		FormatPartValueByName: func(v any, _ string) string { return asIs(v) },
 	}
 }

@@ -60,20 +60,25 @@ func TestJSONLinesStayValid(t *testing.T) {
 
 func TestText(t *testing.T) {
 	t.Parallel()
-	var out bytes.Buffer
-	log := logs.New(&out, logs.Text, zerolog.DebugLevel, nil)
-	log.Info("worker ready").Int("worker", 1).Send()
-	log.Error("exit").Str("cause", "oom_kill").Float64("throttled_share", 0.25).Bool("requested", true).Send()
-	log.Warn("hostile").Str("value", "a b\n\"c\x00").Str("empty", "").Send()
-	log.Debug("no facts").Send()
-	got := regexp.MustCompile(`(?m)^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z `).ReplaceAllString(out.String(), "TIME ")
-	want := `TIME INF nodeinit worker ready worker=1
+	for format, stamp := range map[logs.Format]string{
+		logs.Text:     `\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z`,
+		logs.Terminal: `\d\d:\d\d:\d\d\.\d{3}`,
+	} {
+		var out bytes.Buffer
+		log := logs.New(&out, format, zerolog.DebugLevel, nil)
+		log.Info("worker ready").Int("worker", 1).Send()
+		log.Error("exit").Str("cause", "oom_kill").Float64("throttled_share", 0.25).Bool("requested", true).Send()
+		log.Warn("hostile").Str("value", "a b\n\"c\x00").Str("empty", "").Send()
+		log.Debug("no facts").Send()
+		got := regexp.MustCompile(`(?m)^`+stamp+` `).ReplaceAllString(out.String(), "TIME ")
+		want := `TIME INF nodeinit worker ready worker=1
 TIME ERR nodeinit exit cause=oom_kill requested=true throttled_share=0.25
 TIME WRN nodeinit hostile empty= value="a b\n\"c\x00"
 TIME DBG nodeinit no facts
 `
-	if got != want {
-		t.Errorf("got\n%swant\n%s", got, want)
+		if got != want {
+			t.Errorf("got\n%swant\n%s", got, want)
+		}
 	}
 }
 
@@ -132,7 +137,7 @@ func TestTruncate(t *testing.T) {
 // Five truncated fields fit in a line that a pipe writes in one piece.
 func TestTruncatedLinesFit(t *testing.T) {
 	t.Parallel()
-	for _, format := range []logs.Format{logs.JSON, logs.Text} {
+	for _, format := range []logs.Format{logs.JSON, logs.Text, logs.Terminal} {
 		for _, unit := range append([]string{"a", `"`, `\`, "\n", "\xff", "\xe2\x82", "\U0010ffff", "\u2028"}, hostile[3:]...) {
 			s := logs.Truncate(strings.Repeat(unit, 1000))
 			var out bytes.Buffer

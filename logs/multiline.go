@@ -12,6 +12,7 @@ type joiner struct {
 	open  bool
 	at    int    // where the object begins in dst
 	trace bool   // lines have been joined to it
+	owed  int    // lines that belong to it whatever they are
 	held  []byte // the object, between turns
 }
 
@@ -21,9 +22,16 @@ const textTail = "\"}\n"
 func (j *joiner) isOpen() bool { return j.open }
 
 // append appends text to the object that is open, if text continues it, or begins an
-// object. ok is false if text does not fit in one.
-func (j *joiner) append(dst, text []byte, e *encoder, now time.Time) (_ []byte, ok bool) {
-	if j.open && j.continues(text) {
+// object. ok is false if text does not fit in one. next is what follows text, as far as
+// it has arrived.
+func (j *joiner) append(dst, text, next []byte, e *encoder, now time.Time) (_ []byte, ok bool) {
+	owed := j.owed > 0
+	if owed {
+		j.owed--
+	} else {
+		j.owed = uncaught(text, next)
+	}
+	if j.open && (owed || j.owed > 0 && len(text) == 0 || j.continues(text)) {
 		before := len(dst)
 		dst = append(dst, `\n`...)
 		var n int
@@ -89,6 +97,9 @@ func (j *joiner) moved(dst []byte) []byte {
 	j.at = 0
 	return dst
 }
+
+// forget has the lines that follow judged by themselves.
+func (j *joiner) forget() { j.owed = 0 }
 
 // suspend keeps dst, which is the object that is open, until resume.
 func (j *joiner) suspend(dst []byte) {

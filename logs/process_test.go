@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) {
 	testproc.Main(map[string]func([]string){
-		"unheard": unheard, "through": through, "same": same, "small": small, "half": half, "stalled": stalled, "flood": flood,
+		"unheard": unheard, "through": through, "same": same, "small": small, "half": half, "stalled": stalled, "flood": flood, "restarts": restarts,
 	})
 	os.Exit(m.Run())
 }

@@ -15,7 +15,7 @@ import (
 // Own lines are redacted too: JSON stays JSON, with the keys of a line.
 func TestOwnLinesAreRedacted(t *testing.T) {
 	t.Parallel()
-	for _, format := range []logs.Format{logs.JSON, logs.Text} {
+	for _, format := range []logs.Format{logs.JSON, logs.Terminal} {
 		p := newPipe(t, true)
 		redact := []*regexp.Regexp{regexp.MustCompile(`token=\w+`), regexp.MustCompile(`"broken.*`)}
 		log := logs.Open(logs.NewOutput(p.w), format, zerolog.InfoLevel, logs.FieldsOf("gcp"), redact)
@@ -27,7 +27,7 @@ func TestOwnLinesAreRedacted(t *testing.T) {
 		if len(lines) != 2 || strings.Contains(strings.Join(lines, ""), "abcdef") || !strings.Contains(lines[0], "node a.js [redacted]") {
 			t.Fatalf("got %q", lines)
 		}
-		if format == logs.Text {
+		if format == logs.Terminal {
 			continue
 		}
 		for _, line := range lines {

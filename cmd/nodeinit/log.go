@@ -24,11 +24,19 @@ func (a *app) openLog() *logs.Logger {
 	if a.config.LogTo == "stderr" {
 		fd, out = unix.Stderr, a.outputs[1]
 	}
-	format := logs.JSON
-	if a.config.OwnText(isTerminal(fd)) {
-		format = logs.Text
+	return logs.Open(out, a.ownFormat(isTerminal(fd)), level(a.config.LogConfig), logs.FieldsOf(string(a.config.LogFields)), a.config.Redactions())
+}
+
+// ownFormat is that of nodeinit's own lines.
+func (a *app) ownFormat(terminal bool) logs.Format {
+	switch {
+	case !a.config.OwnText(terminal):
+		return logs.JSON
+	case terminal:
+		return logs.Terminal
+	default:
+		return logs.Text
 	}
-	return logs.Open(out, format, level(a.config.LogConfig), logs.FieldsOf(string(a.config.LogFields)), a.config.Redactions())
 }
 
 // openStreams returns what passes on what children write, as p has decided.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -112,7 +114,7 @@ func (s *starter) command(p plan.Plan, as node.Slot, channel int) (exec.Command,
 func (s *starter) startPiped(command exec.Command, as node.Slot, program *process) (*reaper.Child, error) {
 	pipes, err := s.streams.Open(s.plan.Logs.Piped())
 	if err != nil {
-		return nil, err
+		return nil, withoutPipes(err)
 	}
 	command.Stdout, command.Stderr = pipes.Stdout, pipes.Stderr
 	if program.wrapper {
@@ -129,6 +131,15 @@ func (s *starter) startPiped(command exec.Command, as node.Slot, program *proces
 	}
 	pipes.Started(worker, child.PID)
 	return child, nil
+}
+
+// withoutPipes says what the pipes were for, and where their number comes from.
+func withoutPipes(err error) error {
+	hint := ""
+	if errors.Is(err, unix.EMFILE) {
+		hint = " (raise docker run --ulimit nofile, or ulimit -n)"
+	}
+	return fmt.Errorf("make pipes for the program's output: %w%s", err, hint)
 }
 
 func (s *starter) startChild(command exec.Command) (*reaper.Child, error) {

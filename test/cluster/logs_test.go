@@ -17,6 +17,9 @@ import (
 	"github.com/nodeinit/nodeinit/test/harness"
 )
 
+// patient keeps a busy machine from deciding a test: workers may be slow to get ready.
+const patient = "--ready-timeout 10m "
+
 // logging is a program of testdata/logs as two workers.
 func logging(t *testing.T, version, flags, file string, args ...string) testproc.Command {
 	t.Helper()
@@ -24,7 +27,7 @@ func logging(t *testing.T, version, flags, file string, args ...string) testproc
 	if err != nil {
 		t.Fatal(err)
 	}
-	return harness.UnderInit("--mode per-core --workers 2 --log-to stderr "+flags, append([]string{harness.NodeBinary(t, version), path}, args...)...)
+	return harness.UnderInit("--mode per-core --workers 2 --log-to stderr "+patient+flags, append([]string{harness.NodeBinary(t, version), path}, args...)...)
 }
 
 // onEachForm runs a test on the oldest and the newest Node, in each form of logs that
@@ -181,6 +184,26 @@ func TestTracesAreOneObject(t *testing.T) {
 	}
 }
 
+// What Node prints for an uncaught exception is one object. Node prints its version by a
+// write of its own, which may come later.
+func TestUncaughtExceptionIsOneObject(t *testing.T) {
+	t.Parallel()
+	form := regexp.MustCompile(`^/\S+/thrower\.js:3\nsetTimeout\(.*\n +\^\n\nError: no\nsuch thing\n    at Timeout\.later (?s:.*) \{\n  code: 'X'\n\}(\n\nNode\.js v\d+\.\d+\.\d+)?$`)
+	for _, version := range harness.NodeLines {
+		p := logging(t, version, "--mode fork --logs json", "thrower.js").Start(t)
+		p.WaitCode(1)
+		var all []string
+		for line := range strings.Lines(p.Errors()) {
+			if !strings.Contains(line, `"logger":"nodeinit"`) {
+				all = append(all, ofRecord(t, line, "stderr", "error"))
+			}
+		}
+		if later := []string{"\nNode.js v" + version}; len(all) == 0 || !form.MatchString(all[0]) || len(all) > 1 && !slices.Equal(all[1:], later) {
+			t.Errorf("%s: heard %q", version, all)
+		}
+	}
+}
+
 // Behind a wrapper, the outputs of the process that joins are the pipes of its worker, and
 // the other workers are started without the wrapper. One whose output goes elsewhere is
 // not learned.
@@ -192,7 +215,7 @@ func TestWrapperWithLogs(t *testing.T) {
 			t.Fatal(err)
 		}
 		command := harness.NodeBinary(t, version) + " " + server
-		c := harness.UnderInit("--workers 2 --log-to stderr "+flags, "sh", "-c", command+"; true")
+		c := harness.UnderInit("--workers 2 --log-to stderr "+patient+flags, "sh", "-c", command+"; true")
 		p := c.Start(t)
 		harness.WaitUntil(t, "two servers", func() bool { return strings.Count(p.Output(), "serving") == 2 })
 		if !strings.Contains(p.Errors(), `"msg":"command learned"`) {
@@ -276,52 +299,5 @@ func TestWorkersInheritTheirOutputs(t *testing.T) {
 		}
 		p.Signal(unix.SIGTERM)
 		p.WaitCode(0)
-	}
-}
-
-// A child is told of the colours that Node would have used on the terminal.
-func TestColorsAreNodes(t *testing.T) {
-	t.Parallel()
-	var environments []map[string]string
-	for _, term := range []string{"", "dumb", "xterm", "xterm-256color", "XTERM", "screen-256color", "linux", "rxvt-unicode-24bit", "xterm-kitty", "xterm-direct",
-		"xterm-truecolor", "st", "mosh", "ansi", "unknown", "konsole", "console", "foot"} {
-		environments = append(environments, map[string]string{"TERM": term})
-	}
-	for _, term := range []string{"", "dumb", "xterm", "xterm-256color"} {
-		environments = append(environments, map[string]string{"TERM": term, "COLORTERM": "truecolor"}, map[string]string{"TERM": term, "COLORTERM": "yes"})
-	}
-	for _, name := range []string{"NO_COLOR", "NODE_DISABLE_COLORS", "TMUX"} {
-		environments = append(environments, map[string]string{"TERM": "xterm", name: "1"})
-	}
-	list, err := json.Marshal(environments)
-	if err != nil {
-		t.Fatal(err)
-	}
-	script := `const set = (env) => Object.fromEntries(Object.entries(env).filter(([, value]) => value));
-		const levels = { 1: 0, 4: 1, 8: 2, 24: 3 };
-		console.log(JSON.stringify(JSON.parse(process.argv[1]).map((env) => levels[require('tty').WriteStream.prototype.getColorDepth(set(env))])))`
-	out, err := harness.Run(harness.NodeBinary(t, harness.NewestLine), "-e", script, string(list))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var levels []int
-	if err := json.Unmarshal([]byte(out), &levels); err != nil || len(levels) != len(environments) {
-		t.Fatalf("%v in %s", err, out)
-	}
-	for i, env := range environments {
-		c := testproc.Command{Argv: []string{harness.Nodeinit, "--logs", "lines", "explain", "--", "true"}, Env: []string{"PATH=/bin"}}
-		for key, value := range env {
-			c.Env = append(c.Env, key+"="+value)
-		}
-		x := harness.OnTerminal(t, c, true)
-		x.WaitCode(0)
-		x.WaitFor("grace ")
-		got := 0
-		if m := regexp.MustCompile(`FORCE_COLOR=(\d)`).FindStringSubmatch(x.Text()); m != nil {
-			got, _ = strconv.Atoi(m[1])
-		}
-		if got != levels[i] {
-			t.Errorf("%v: FORCE_COLOR=%d, and Node would take %d", env, got, levels[i])
-		}
 	}
 }

@@ -208,7 +208,7 @@ func TestNoDescriptorsForPipes(t *testing.T) {
 		t.Errorf("status %d", code)
 	}
 	last := exitLine(t, p.Output())
-	if text, _ := last.Facts["error"].(string); last.Cause != "not_started" || !strings.Contains(text, "too many open files") {
+	if text, _ := last.Facts["error"].(string); last.Cause != "not_started" || !strings.Contains(text, "too many open files (raise docker run --ulimit nofile, or ulimit -n)") {
 		t.Errorf("the report is %v", last.Facts)
 	}
 }

@@ -40,12 +40,43 @@ func TestLinesOnATerminal(t *testing.T) {
 	}
 }
 
+// On a terminal all times are of the same zone: the local one, if the image knows TZ.
+func TestTimesOnATerminalAreLocal(t *testing.T) {
+	t.Parallel()
+	own := regexp.MustCompile(`(?m)^(\d\d:\d\d:\d\d\.\d{3}) INF nodeinit (?:starting|exit) `)
+	its := regexp.MustCompile(`text (\d\d:\d\d:\d\d\.\d{3})\r`)
+	for _, form := range []string{"lines", "raw"} {
+		for {
+			c := harness.UnderInit("--logs "+form, "date", "+text %H:%M:%S.%3N")
+			x := harness.OnTerminal(t, harness.WithEnv(c, "TZ=Asia/Kolkata"), true)
+			x.WaitCode(0)
+			x.WaitFor("exit cause=exit")
+			first := own.FindAllStringSubmatch(x.Text(), -1)
+			between := its.FindStringSubmatch(x.Text())
+			if len(first) != 2 || between == nil {
+				t.Fatalf("heard %q", x.Text())
+			}
+			start, program, exit := first[0][1], between[1], first[1][1]
+			if start > exit {
+				continue // midnight
+			}
+			if program < start || program > exit {
+				t.Errorf("--logs %s: the program's %s is not between %s and %s", form, program, start, exit)
+			}
+			break
+		}
+	}
+}
+
 // By default a terminal is the program's own, so that prompts and colours are as before.
 func TestTerminalIsTheProgramsByDefault(t *testing.T) {
 	t.Parallel()
 	x := harness.OnTerminal(t, harness.UnderInit("", "sh", "-c", "test -t 1 && test -t 2 && printf 'prompt> '"), true)
 	x.WaitCode(0)
-	x.WaitFor("\nprompt> ")
+	x.WaitFor("exit cause=exit") // the start line may come after what the program writes
+	if !regexp.MustCompile(`(?m)^prompt> `).MatchString(x.Text()) {
+		t.Error("no prompt at the beginning of a line")
+	}
 }
 
 // All lines are JSON where that is asked for, on a terminal too.

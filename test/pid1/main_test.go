@@ -49,6 +49,7 @@ func roles() map[string]func(args []string) {
 		"burst":         burst,
 		"flooder":       flooder,
 		"nofiles":       nofiles,
+		"pipehog":       pipehog,
 		"jobshell":      harness.JobShell,
 		"tostop":        tostop,
 		"asker":         asker,
