@@ -24,7 +24,7 @@ func logging(t *testing.T, version, flags, file string, args ...string) testproc
 	if err != nil {
 		t.Fatal(err)
 	}
-	return harness.UnderInit("--mode per-core --workers 2 --log-to stderr "+flags, append([]string{harness.NodeBinary(t, version), path}, args...)...)
+	return harness.UnderInit(harness.LongGrace+"--mode per-core --workers 2 --log-to stderr "+flags, append([]string{harness.NodeBinary(t, version), path}, args...)...)
 }
 
 // onEachForm runs a test on the oldest and the newest Node, in each form of logs that
@@ -192,7 +192,7 @@ func TestWrapperWithLogs(t *testing.T) {
 			t.Fatal(err)
 		}
 		command := harness.NodeBinary(t, version) + " " + server
-		c := harness.UnderInit("--workers 2 --log-to stderr "+flags, "sh", "-c", command+"; true")
+		c := harness.UnderInit(harness.LongGrace+"--workers 2 --log-to stderr "+flags, "sh", "-c", command+"; true")
 		p := c.Start(t)
 		harness.WaitUntil(t, "two servers", func() bool { return strings.Count(p.Output(), "serving") == 2 })
 		if !strings.Contains(p.Errors(), `"msg":"command learned"`) {
