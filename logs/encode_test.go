@@ -159,7 +159,7 @@ func TestLongText(t *testing.T) {
 	for n := 16270; n < 16300; n++ { // the longest that is not split is one of them
 		checkText(t, e, bytes.Repeat([]byte("x"), n))
 	}
-	checkText(t, e, bytes.Repeat([]byte("0123456789abcdef"), 4<<20/16))
+	checkText(t, e, bytes.Repeat([]byte("0123456789abcdef"), 2<<20/16))
 }
 
 // The longest head and the longest tail leave room for text.

@@ -248,7 +248,7 @@ func TestDeepNesting(t *testing.T) {
 
 func TestLargeObject(t *testing.T) {
 	t.Parallel()
-	for _, value := range []string{`"` + strings.Repeat("x", 4<<20) + `"`, `[` + strings.Repeat(`{"time":[1,"a"]},`, 1<<18) + `0]`, `"` + strings.Repeat(`\"`, 2<<20) + `"`} {
+	for _, value := range []string{`"` + strings.Repeat("x", 1<<20) + `"`, `[` + strings.Repeat(`{"time":[1,"a"]},`, 1<<16) + `0]`, `"` + strings.Repeat(`\"`, 1<<19) + `"`} {
 		checkObject(t, "default", []byte(`{"msg":`+value+`,"level":40}`))
 	}
 }

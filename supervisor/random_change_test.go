@@ -17,7 +17,7 @@ import (
 // hangs, time-outs, crashes and stops, in this many containers.
 func TestRandomChanges(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(2500) {
+	for seed := range seeds(2500) {
 		var v changedRun
 		synctest.Test(t, func(t *testing.T) { v = runChanged(t, seed) })
 		v.audit(t)

@@ -16,7 +16,7 @@ import (
 // What holds for any workers and any order of events, in this many containers.
 func TestRandomFleets(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(6000) {
+	for seed := range seeds(6000) {
 		var f fleetRun
 		synctest.Test(t, func(t *testing.T) { f = runFleet(t, seed) })
 		f.replay(t)

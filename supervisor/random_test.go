@@ -16,7 +16,7 @@ import (
 // What holds for any program and any order of events, in this many lives.
 func TestRandomLives(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(4000) {
+	for seed := range seeds(4000) {
 		var l forkRun
 		synctest.Test(t, func(t *testing.T) { l = runFork(t, seed) })
 		l.check(t)

@@ -61,6 +61,12 @@ run_alone() {
 		"../../bin/$1.test" -bin ../../bin/nodeinit -test.timeout 1h "${@:2}")
 }
 
+# containers: what waits for Docker.
+containers() {
+	run docker
+	(cd test && gotest ./deploy)
+}
+
 # machines: what waits for QEMU, and the other inits.
 machines() {
 	run peers
@@ -101,6 +107,7 @@ command -v gcc >/dev/null && race=-race
 step "packages"
 gotest $race $(go list ./... | grep -v /bench)
 gotest $race ./bench/... # it needs HTTP/2
+[ -z "$race" ] || gotest ./supervisor # all seeds, of which the race detector sees a fifth
 
 step "processes"
 built
@@ -109,22 +116,26 @@ run pid1
 rejoin "repository"
 [ "$mode" != fast ] || exit 0
 
+# Docker and QEMU are waited for much of the time, and share nothing with workers that have a
+# network of their own. What they and the checks write comes below, when the workers are done.
+beside "containers" containers
+beside "machines" machines
+beside "checks" checked
+
 step "workers: Node lines"
 run_alone cluster -test.parallel 6
 
 step "workers: wrappers, frameworks, reported cases"
 run_alone apps -test.parallel 6
 
-# Containers wait for Docker much of the time.
-step "containers, virtual machines, other inits"
-beside "checks" checked
-beside "machines" machines
-run docker
+step "workers: connections leave nothing behind"
+run_alone cluster -test.run '^TestLeaksNothing$/_rr$' -connections 250000
+
+step "containers"
+rejoin "containers"
+
+step "virtual machines, other inits"
 rejoin "machines"
-(cd test && gotest ./deploy)
 
 step "vet, staticcheck, other architectures, known vulnerabilities"
 rejoin "checks"
-
-step "workers: connections leave nothing behind"
-run_alone cluster -test.run '^TestLeaksNothing$/_rr$' -connections 250000

@@ -223,7 +223,7 @@ func TestDrainWaitsForTheAgent(t *testing.T) {
 // A Unix socket that was passed in has no address that Node knows.
 func TestListensOnAPassedUnixSocket(t *testing.T) {
 	t.Parallel()
-	onEach(t, starts(harness.NodeLines, "fork", "per-core"), func(t *testing.T, s start) {
+	onEach(t, everyLine(), func(t *testing.T, s start) {
 		path := filepath.Join(harness.ShortDir(t), "s")
 		listener, err := net.Listen("unix", path)
 		if err != nil {

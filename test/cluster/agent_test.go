@@ -30,6 +30,13 @@ func starts(lines []string, modes ...string) (list []start) {
 	return list
 }
 
+// everyLine are all lines in fork mode, and the oldest and the newest in per-core mode. The
+// agent is the same in both, and fork mode is where lines differ: on some it is attached
+// before the script, with Node's channel, on the others when the program listens.
+func everyLine() []start {
+	return append(starts(harness.NodeLines, "fork"), starts(harness.EdgeLines(), "per-core")...)
+}
+
 // onEach runs a test for each of list, at the same time.
 func onEach(t *testing.T, list []start, test func(t *testing.T, s start)) {
 	t.Helper()

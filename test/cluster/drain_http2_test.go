@@ -157,7 +157,7 @@ func TestDrainsHTTP2(t *testing.T) {
 	for kind, config := range map[string]*tls.Config{"http2": nil, "http2 over TLS": certificate.client()} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			onEach(t, starts(harness.NodeLines, "fork", "per-core"), func(t *testing.T, s start) {
+			onEach(t, everyLine(), func(t *testing.T, s start) {
 				h := s.opens(t, harness.LongGrace)
 				h.serves(kind, object{"tls": certificate.options})
 				idle, slow := h.connectHTTP2(config), h.connectHTTP2(config)

@@ -18,11 +18,11 @@ func TestDrainsWithoutShutdownCode(t *testing.T) {
 	for kind, config := range map[string]*tls.Config{"http": nil, "https": certificate.client()} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			lines := harness.NodeLines
+			list := everyLine()
 			if kind == "https" {
-				lines = harness.EdgeLines()
+				list = starts(harness.EdgeLines(), "fork", "per-core")
 			}
-			onEach(t, starts(lines, "fork", "per-core"), func(t *testing.T, s start) {
+			onEach(t, list, func(t *testing.T, s start) {
 				h := s.opens(t, harness.LongGrace)
 				h.do("listenForMessages", nil, nil)
 				h.do("replaceSend", nil, nil)
@@ -51,7 +51,7 @@ func TestDrainsWithoutShutdownCode(t *testing.T) {
 // have sent one already.
 func TestDrainEndsConnectionsInUse(t *testing.T) {
 	t.Parallel()
-	onEach(t, starts(harness.NodeLines, "fork", "per-core"), func(t *testing.T, s start) {
+	onEach(t, everyLine(), func(t *testing.T, s start) {
 		h := s.opens(t, harness.LongGrace)
 		h.serves("http", nil)
 		inUse, begun, regular := h.connect(nil), h.connect(nil), h.connect(nil)
@@ -143,7 +143,7 @@ func TestLeavesTheDrainToTheApplication(t *testing.T) {
 	for _, handler := range []string{"exits", "closes"} {
 		t.Run(handler, func(t *testing.T) {
 			t.Parallel()
-			onEach(t, starts(harness.NodeLines, "fork", "per-core"), func(t *testing.T, s start) {
+			onEach(t, everyLine(), func(t *testing.T, s start) {
 				h := s.opens(t, harness.LongGrace)
 				h.do("handle", handler, nil)
 				h.serves("http", nil)
@@ -166,7 +166,7 @@ func TestLeavesTheDrainToTheApplication(t *testing.T) {
 // keep their connections: the next answer on each says that it is the last.
 func TestLetsClientsGo(t *testing.T) {
 	t.Parallel()
-	onEach(t, starts(harness.NodeLines, "fork", "per-core"), func(t *testing.T, s start) {
+	onEach(t, everyLine(), func(t *testing.T, s start) {
 		h := s.opens(t, harness.LongGrace)
 		h.do("handle", "closes", nil)
 		h.serves("http", nil)

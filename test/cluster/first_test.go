@@ -21,7 +21,7 @@ func oneFirst(t *testing.T, version, file string, args ...string) testproc.Comma
 	if err != nil {
 		t.Fatal(err)
 	}
-	return harness.UnderInit("--workers 2", append([]string{harness.NodeBinary(t, version), path}, args...)...)
+	return harness.UnderInit(harness.LongGrace+"--workers 2", append([]string{harness.NodeBinary(t, version), path}, args...)...)
 }
 
 // A job runs once and ends as it does under plain node.
@@ -172,7 +172,7 @@ func TestLearnsTheUser(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c := harness.UnderInit("--workers 2", setpriv, "--reuid=65534", "--regid=65533", "--groups=65532", "--", node, file)
+	c := harness.UnderInit(harness.LongGrace+"--workers 2", setpriv, "--reuid=65534", "--regid=65533", "--groups=65532", "--", node, file)
 	c.Dir = dir
 	p := c.Start(t)
 	harness.WaitUntil(t, "two servers", func() bool { return strings.Count(p.Output(), "serving as") == 2 })

@@ -27,7 +27,7 @@ func logging(t *testing.T, version, flags, file string, args ...string) testproc
 	if err != nil {
 		t.Fatal(err)
 	}
-	return harness.UnderInit("--mode per-core --workers 2 --log-to stderr "+patient+flags, append([]string{harness.NodeBinary(t, version), path}, args...)...)
+	return harness.UnderInit("--mode per-core --workers 2 --log-to stderr "+harness.LongGrace+patient+flags, append([]string{harness.NodeBinary(t, version), path}, args...)...)
 }
 
 // onEachForm runs a test on the oldest and the newest Node, in each form of logs that
@@ -215,7 +215,7 @@ func TestWrapperWithLogs(t *testing.T) {
 			t.Fatal(err)
 		}
 		command := harness.NodeBinary(t, version) + " " + server
-		c := harness.UnderInit("--workers 2 --log-to stderr "+patient+flags, "sh", "-c", command+"; true")
+		c := harness.UnderInit("--workers 2 --log-to stderr "+harness.LongGrace+patient+flags, "sh", "-c", command+"; true")
 		p := c.Start(t)
 		harness.WaitUntil(t, "two servers", func() bool { return strings.Count(p.Output(), "serving") == 2 })
 		if !strings.Contains(p.Errors(), `"msg":"command learned"`) {

@@ -70,7 +70,7 @@ func startNested(t *testing.T, flags string, argv []string) *testproc.Process {
 		t.Fatal(err)
 	}
 	node := filepath.Dir(harness.NodeBinary(t, harness.ReferenceLine))
-	c := harness.WithEnv(harness.UnderInit(flags, argv...), "PATH="+node+":/usr/local/bin:/usr/bin:/bin", "NODEINIT_MEMORY=1G")
+	c := harness.WithEnv(harness.UnderInit(harness.LongGrace+flags, argv...), "PATH="+node+":/usr/local/bin:/usr/bin:/bin", "NODEINIT_MEMORY=1G")
 	c.Dir = dir
 	return c.Start(t)
 }

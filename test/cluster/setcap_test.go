@@ -75,7 +75,7 @@ func TestBindsLowPortsThatNodeMay(t *testing.T) {
 	}
 	start := func(t *testing.T, flags, node string) *testproc.Process {
 		script := fmt.Sprintf(`ip link set lo up && echo 1024 >/proc/sys/net/ipv4/ip_unprivileged_port_start &&
-			exec setpriv --reuid %d --regid %d --clear-groups ./nodeinit --log-level warn %s -- ./%s server.js`, otherUser, otherUser, flags, node)
+			exec setpriv --reuid %d --regid %d --clear-groups ./nodeinit --log-level warn --grace 10m %s -- ./%s server.js`, otherUser, otherUser, flags, node)
 		c := testproc.Command{PID1: true, Dir: dir, Argv: []string{"/bin/sh", "-c", script}}
 		c.Attr.Cloneflags |= unix.CLONE_NEWNET
 		return c.Start(t)
