@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -22,6 +23,55 @@ type Choice string
 
 // UnmarshalText takes any text: what uses it knows which words there are.
 func (c *Choice) UnmarshalText(b []byte) error { *c = Choice(b); return nil }
+
+// A Text is any, but in UTF-8; "" is not set.
+type Text string
+
+// maxText is in bytes.
+const maxText = 1024
+
+// UnmarshalText takes any text that is not too long.
+func (t *Text) UnmarshalText(b []byte) error {
+	if len(b) > maxText || !utf8.Valid(b) {
+		return fmt.Errorf("%.40q is not UTF-8 or longer than %d bytes (try shutdown)", b, maxText)
+	}
+	*t = Text(b)
+	return nil
+}
+
+// An EnvName is the name of an environment variable; "" is none.
+type EnvName string
+
+// UnmarshalText reads a name, or off. The variables of nodeinit and of Node itself have a
+// meaning of their own.
+func (n *EnvName) UnmarshalText(b []byte) error {
+	*n = EnvName(b)
+	if *n == "off" {
+		*n = ""
+		return nil
+	}
+	for i, c := range b {
+		if c != '_' && (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9' || i == 0) {
+			b = nil
+			break
+		}
+	}
+	const try = "(try NODE_APP_INSTANCE, or off)"
+	switch {
+	case len(b) == 0:
+		return fmt.Errorf("%q is no name of an environment variable %s", string(*n), try)
+	case strings.HasPrefix(string(b), envPrefix), *n == "NODE_OPTIONS", *n == "NODE_UNIQUE_ID", strings.HasPrefix(string(b), "NODE_CHANNEL_"):
+		return fmt.Errorf("%q has a meaning of its own %s", b, try)
+	}
+	return nil
+}
+
+func (n EnvName) String() string {
+	if n == "" {
+		return "off"
+	}
+	return string(n)
+}
 
 // A Toggle is on or off.
 type Toggle bool

@@ -166,11 +166,30 @@ func (w *worker) endFinish() {
 }
 
 // drain asks a worker over its channel to finish and leave. It gets sig when it
-// has, or at deadline.
+// has, or at deadline; where it exits by itself, only then.
 func (w *worker) drain(sig stopSignal, deadline time.Time) {
 	w.resume()
 	w.state, w.deadline, w.stopWith, w.drained = workerDraining, deadline, sig, true
-	w.channel().Drain(signals.Name(sig.send))
+	name := signals.Name(sig.send)
+	if w.exitsByItself() {
+		name = ""
+	}
+	w.channel().Drain(name)
+}
+
+// announceStop sends the application the message before its stop, if it is to get one.
+func (w *worker) announceStop() {
+	if text := w.env.Stop.Message; text != "" {
+		w.channel().Message(text)
+	}
+}
+
+// exitsByItself reports whether a worker that drains is to exit because of the message
+// that it has got. The signal, for which it has no handler, would end it while it closes
+// what it has besides servers.
+func (w *worker) exitsByItself() bool {
+	return w.env.Stop.Message != "" && w.reported.Agent && !w.deadline.IsZero() &&
+		!slices.Contains(w.reported.Handles, signals.Name(w.stopWith.send))
 }
 
 // drainLate drains a worker that got the signal and goes on serving: what its
@@ -201,6 +220,7 @@ func (w *worker) retire(reason ChangeReason) {
 	}
 	w.withWorker(w.env.Log.Info("worker leaving")).Str("why", string(reason)).Str("order", string(order)).
 		Int64("grace_ms", grace.Milliseconds()).Send()
+	w.announceStop()
 	w.channel().StopConnections(w.slot.outgoing == w && w.slot.current != nil)
 	if order == DrainFirst {
 		w.drain(sig, drainDeadline(w.killAt, grace))

@@ -17,6 +17,7 @@ type calls []string
 
 func (c *calls) note(format string, args ...any) { *c = append(*c, fmt.Sprintf(format, args...)) }
 
+func (c *calls) Message(text string)        { c.note("Message %s", text) }
 func (c *calls) Drain(signal string)        { c.note("Drain %s", signal) }
 func (c *calls) Finish(limit time.Duration) { c.note("Finish %v", limit) }
 func (c *calls) Watch(signal string, soon, late time.Duration) {

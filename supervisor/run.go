@@ -89,7 +89,7 @@ func (r *run) onReport(report cluster.Report) {
 			w.endFinish()
 		}
 	case workerDraining:
-		if w.reported.Ended {
+		if w.reported.Ended && !w.exitsByItself() {
 			w.stop(w.stopWith)
 		}
 	case workerStopping:

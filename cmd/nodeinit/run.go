@@ -185,7 +185,7 @@ func (r *run) supervisor(p plan.Plan) *supervisor.Supervisor {
 func (r *run) configure(s *supervisor.Supervisor) {
 	c := r.config
 	s.Ready = supervisor.Readiness{When: supervisor.ReadyWhen(c.Ready), Timeout: time.Duration(c.ReadyTimeout)}
-	s.Stop.Delay = time.Duration(c.DrainDelay)
+	s.Stop.Delay, s.Stop.Message = time.Duration(c.DrainDelay), string(c.StopMessage)
 	s.ReloadSignal = c.ReloadSignal.Sig()
 	switch {
 	case c.StopOrder != "auto":
