@@ -77,7 +77,7 @@ func (r *run) appendStatus(b []byte, s *supervisor.Supervisor) []byte {
 }
 
 // clientFlags adds the flags of the subcommands that speak to a running nodeinit.
-func (a *app) clientFlags(set *pflag.FlagSet) { set.IntVar(&a.pid, "pid", 0, "") }
+func clientFlags(a *app, set *pflag.FlagSet) { set.IntVar(&a.pid, "pid", 0, "") }
 
 // dial returns a client of the nodeinit that a is to speak to: that of --pid, that of
 // --control before or after the subcommand, PID 1, or the only one that runs here. Call
@@ -91,7 +91,7 @@ func dial(a *app) (*admin.Client, error) {
 		return admin.Dial(target)
 	}
 	pid := max(a.pid, 1)
-	if r, ok := a.running(files.Dir("/proc"), pid); ok {
+	if r, ok := running(files.Dir("/proc"), pid, a.environ); ok {
 		target = admin.Target{PID: pid, Control: string(r.config.Control)}
 	}
 	return admin.Dial(target)

@@ -69,7 +69,7 @@ func (a *app) explain(args []string) int {
 // PID 1 runs, and a note on where that comes from, "" if PID 1 is no nodeinit that
 // runs one. proc is /proc.
 func (a *app) likePID1(proc fs.FS) (argv []string, note string) {
-	r, ok := a.running(proc, 1)
+	r, ok := running(proc, 1, a.environ)
 	if !ok {
 		return nil, ""
 	}

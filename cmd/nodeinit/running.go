@@ -8,27 +8,27 @@ import (
 	"github.com/nodeinit/nodeinit/config"
 )
 
-// A running is a nodeinit that runs a program, as far as /proc tells.
-type running struct {
+// A runningInit is a nodeinit that runs a program, as far as /proc tells.
+type runningInit struct {
 	config      config.Config
 	args, argv  []string // its command line, and that of the program in it
 	environ     []string
-	environRead bool // else environ is that of this process
+	environRead bool // else environ is a guess
 }
 
 // running returns the nodeinit that process pid is; ok is false if it is none, or runs
-// no program. proc is /proc.
-func (a *app) running(proc fs.FS, pid int) (r running, ok bool) {
+// no program. proc is /proc, and guess its environment if that cannot be read.
+func running(proc fs.FS, pid int, guess []string) (r runningInit, ok bool) {
 	r.args, _ = readProcess(proc, pid, "cmdline")
 	if len(r.args) == 0 || !isNodeinit(r.args[0]) {
-		return running{}, false
+		return runningInit{}, false
 	}
 	environ, err := readProcess(proc, pid, "environ")
 	if r.environ, r.environRead = environ, err == nil; err != nil {
-		r.environ = a.environ
+		r.environ = guess
 	}
 	if r.config, err = config.FromEnviron(r.environ); err != nil {
-		return running{}, false
+		return runningInit{}, false
 	}
 	var dash bool
 	r.argv, dash, err = r.config.Parse(r.args[1:], nil)
