@@ -198,6 +198,7 @@ func discoveryRole([]string) {
 	testproc.Say("%v", err)
 	s := newTestServer(Auto)
 	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
 	ended := make(chan struct{})
 	go func() { defer close(ended); s.Run(ctx) }()
 	for {
