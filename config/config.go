@@ -47,6 +47,7 @@ type Config struct {
 	LimitConfig  `group:"limits"`
 	LogConfig    `group:"log"`
 	TiniConfig   `group:"as tini"`
+	OtherConfig  `group:"other"`
 
 	given map[string]source // by flag: how it was set; not there: it has the default
 }
@@ -57,11 +58,9 @@ type WorkerConfig struct {
 	Ready        Choice   `env:"READY" pm2:"wait-ready" arg:"listen|message|none" default:"listen" needs:"channel" without:"none" help:"when a worker counts as ready"`
 	ReadyTimeout Duration `env:"READY_TIMEOUT" pm2:"listen-timeout" arg:"D" needs:"channel" help:"how long that may take; 0: no limit"`
 	StopOrder    Choice   `env:"STOP_ORDER" arg:"auto|signal|drain" needs:"channel" without:"signal" help:"what comes first when a worker is to stop"`
-	StopMessage  Text     `env:"STOP_MESSAGE" pm2:"shutdown-with-message" arg:"TEXT" default:"none" needs:"channel" help:"what process.on('message') gets before the stop signal"`
 	CrashWindow  Duration `env:"CRASH_WINDOW" arg:"D" needs:"workers" help:"within which time crashes are counted; 0: all are"`
 	MaxAge       Duration `env:"MAX_AGE" pm2:"cron-restart" arg:"D" needs:"workers" help:"replace a worker that is so old; 0: never"`
 	HangTimeout  Duration `env:"HANG_TIMEOUT" arg:"D" must:"hang" needs:"agent" help:"end a worker whose event loop stands still for so long; 0: never"`
-	InstanceVar  EnvName  `env:"INSTANCE_VAR" arg:"NAME|off" needs:"workers" without:"off" help:"the variable that has a worker's number, from 0"`
 	Resize       Toggle   `env:"RESIZE" negated:"true" help:"follow limits that change (on by itself)"`
 	NoAgent      Toggle   `env:"NO_AGENT" help:"put no JavaScript into Node: no drain, no hang timeout"`
 }
@@ -97,17 +96,26 @@ type TiniConfig struct {
 	WarnOnReap Toggle            `env:"WARN_ON_REAP" short:"w" help:"log each orphan reaped at warn"`
 }
 
+// OtherConfig is how status, reload and the like reach nodeinit, and what programs that
+// were written for PM2 may need.
+type OtherConfig struct {
+	Control     Control `env:"CONTROL" arg:"auto|off|PATH" help:"the socket for status, top, reload, scale and health"`
+	StopMessage Text    `env:"STOP_MESSAGE" pm2:"shutdown-with-message" arg:"TEXT" default:"none" needs:"channel" help:"what process.on('message') gets before the stop signal"`
+	InstanceVar EnvName `env:"INSTANCE_VAR" arg:"NAME|off" needs:"workers" without:"off" help:"the variable that has a worker's number, from 0"`
+}
+
 // Default returns what holds where nothing is set.
 func Default() Config {
 	return Config{
 		Mode:  "auto",
 		Grace: Duration(9 * time.Second), // a second less than docker stop waits
 		WorkerConfig: WorkerConfig{
-			ReadyTimeout: Duration(DefaultReadyTimeout), CrashWindow: Duration(time.Minute), StopOrder: "auto", InstanceVar: "NODE_APP_INSTANCE", Resize: true,
+			ReadyTimeout: Duration(DefaultReadyTimeout), CrashWindow: Duration(time.Minute), StopOrder: "auto", Resize: true,
 		},
 		LimitConfig: LimitConfig{Heap: Heap{Auto: true}},
 		LogConfig:   LogConfig{Logs: "auto", LogFields: "default", LogFormat: "auto", LogLevel: "info", LogTo: "stdout"},
 		TiniConfig:  TiniConfig{Subreaper: true},
+		OtherConfig: OtherConfig{Control: "auto", InstanceVar: "NODE_APP_INSTANCE"},
 		given:       make(map[string]source),
 	}
 }

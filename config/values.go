@@ -24,7 +24,7 @@ type Choice string
 // UnmarshalText takes any text: what uses it knows which words there are.
 func (c *Choice) UnmarshalText(b []byte) error { *c = Choice(b); return nil }
 
-// A Text is any, but in UTF-8; "" is not set.
+// A Text is any, in UTF-8; "" is not set.
 type Text string
 
 // maxText is in bytes.
@@ -32,8 +32,8 @@ const maxText = 1024
 
 // UnmarshalText takes any text that is not too long.
 func (t *Text) UnmarshalText(b []byte) error {
-	if len(b) > maxText || !utf8.Valid(b) {
-		return fmt.Errorf("%.40q is not UTF-8 or longer than %d bytes (try shutdown)", b, maxText)
+	if len(b) == 0 || len(b) > maxText || !utf8.Valid(b) {
+		return fmt.Errorf("%q is not from 1 to %d bytes of UTF-8 (try shutdown)", b, maxText)
 	}
 	*t = Text(b)
 	return nil
@@ -213,6 +213,27 @@ func (r *Regexp) UnmarshalText(b []byte) (err error) {
 	if r.MatchString("") {
 		return fmt.Errorf("%q matches the empty string, and so everywhere %s", b, try)
 	}
+	return nil
+}
+
+// A Control is where the control socket is: auto, off or a path.
+type Control string
+
+// maxSocketPath is how long the path of a socket can be (unix(7), sun_path, which a zero
+// byte ends).
+const maxSocketPath = 107
+
+// UnmarshalText reads auto, off or an absolute path: nodeinit changes its directory.
+func (c *Control) UnmarshalText(b []byte) error {
+	text := string(b)
+	switch {
+	case text == "auto", text == "off":
+	case !strings.HasPrefix(text, "/") || strings.HasSuffix(text, "/"):
+		return fmt.Errorf("%q is neither auto nor off nor an absolute path (try /tmp/nodeinit.sock)", b)
+	case len(text) > maxSocketPath:
+		return fmt.Errorf("%q is longer than the %d bytes that the path of a socket can have (try /tmp/nodeinit.sock)", b, maxSocketPath)
+	}
+	*c = Control(text)
 	return nil
 }
 
