@@ -44,8 +44,12 @@ func (w *Worker) DisableKeepAlives() {
 	})
 }
 
-// Message sends the application text: its listeners for "message" get it as a string.
+// Message sends the application text, if that is not empty: its listeners for "message"
+// get it as a string.
 func (w *Worker) Message(text string) {
+	if text == "" {
+		return
+	}
 	w.primary.inbox.post(func() { w.channel.send(appendString(nil, text), -1, maxQueued) })
 }
 

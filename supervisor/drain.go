@@ -172,25 +172,17 @@ func (w *worker) drain(sig stopSignal, deadline time.Time) {
 	w.stopWith, w.drained = sig, true
 	w.enter(workerDraining, deadline)
 	name := signals.Name(sig.send)
-	if w.exitsByItself() {
+	if w.env.Stop.awaitsExit(w.reported, sig.send, deadline) {
 		name = ""
 	}
 	w.channel().Drain(name)
 }
 
-// announceStop sends the application the message before its stop, if it is to get one.
-func (w *worker) announceStop() {
-	if text := w.env.Stop.Message; text != "" {
-		w.channel().Message(text)
-	}
-}
-
-// exitsByItself reports whether a worker that drains is to exit because of the message
-// that it has got. The signal, for which it has no handler, would end it while it closes
-// what it has besides servers.
-func (w *worker) exitsByItself() bool {
-	return w.env.Stop.Message != "" && w.reported.Agent && !w.deadline.IsZero() &&
-		!slices.Contains(w.reported.Handles, signals.Name(w.stopWith.send))
+// awaitsExit reports whether a worker that drains until deadline has until then to exit
+// because of the message that it has got: sig, for which it has no handler, would end it
+// while it closes what it has besides servers.
+func (p StopPolicy) awaitsExit(state cluster.State, sig unix.Signal, deadline time.Time) bool {
+	return p.Message != "" && state.Agent && !deadline.IsZero() && !slices.Contains(state.Handles, signals.Name(sig))
 }
 
 // drainLate drains a worker that got the signal and goes on serving: what its
@@ -221,7 +213,7 @@ func (w *worker) retire(reason ChangeReason) {
 	}
 	w.withWorker(w.env.Log.Info("worker leaving")).Str("why", string(reason)).Str("order", string(order)).
 		Int64("grace_ms", grace.Milliseconds()).Send()
-	w.announceStop()
+	w.channel().Message(w.env.Stop.Message)
 	w.channel().StopConnections(w.slot.outgoing == w && w.slot.current != nil)
 	if order == DrainFirst {
 		w.drain(sig, drainDeadline(w.killAt, grace))

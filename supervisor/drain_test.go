@@ -17,7 +17,12 @@ type calls []string
 
 func (c *calls) note(format string, args ...any) { *c = append(*c, fmt.Sprintf(format, args...)) }
 
-func (c *calls) Message(text string)        { c.note("Message %s", text) }
+func (c *calls) Message(text string) {
+	if text != "" {
+		c.note("Message %s", text)
+	}
+}
+
 func (c *calls) Drain(signal string)        { c.note("Drain %s", signal) }
 func (c *calls) Finish(limit time.Duration) { c.note("Finish %v", limit) }
 func (c *calls) Watch(signal string, soon, late time.Duration) {
@@ -201,7 +206,7 @@ func TestMessageBeforeTheStop(t *testing.T) {
 			if len(*channel) < 2 || (*channel)[0] != "Message bye" {
 				t.Errorf("%s: retired by %q", c.name, *channel)
 			}
-			if waits := w.state == workerDraining && w.exitsByItself(); waits != c.waits {
+			if waits := w.state == workerDraining && c.policy.awaitsExit(w.reported, unix.SIGTERM, w.deadline); waits != c.waits {
 				t.Errorf("%s: waits %v", c.name, waits)
 			}
 		})

@@ -26,7 +26,7 @@ type Process interface {
 
 // A Channel is the primary's end of a worker's channel: *cluster.Worker is one.
 type Channel interface {
-	// Message sends the application a text.
+	// Message sends the application text, if that is not empty.
 	Message(text string)
 	// Drain has the worker finish what it has and end its channel; it gets signal then.
 	Drain(signal string)

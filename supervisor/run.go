@@ -90,7 +90,7 @@ func (r *run) onReport(report cluster.Report) {
 			w.endFinish()
 		}
 	case workerDraining:
-		if w.reported.Ended && !w.exitsByItself() {
+		if w.reported.Ended && !r.env.Stop.awaitsExit(w.reported, w.stopWith.send, w.deadline) {
 			w.stop(w.stopWith)
 		}
 	case workerStopping:

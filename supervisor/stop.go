@@ -193,7 +193,7 @@ func (d *shutdown) stopWorkers(grace time.Duration) {
 	d.enter(stopping, grace)
 	all := slices.DeleteFunc(d.fleet.workers(), func(w *worker) bool { return !w.working() })
 	for _, w := range all { // they are to get it all at once
-		w.announceStop()
+		w.channel().Message(d.env.Stop.Message)
 		if w.order(d.signal) == SignalFirst {
 			w.channel().DisableKeepAlives()
 			w.sendStop(d.signal)

@@ -1,39 +1,30 @@
 package cluster
 
 import (
-	"bufio"
-	"context"
 	"crypto/tls"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"golang.org/x/sys/unix"
-
-	primary "github.com/nodeinit/nodeinit/cluster"
 	"github.com/nodeinit/nodeinit/internal/testproc"
-	"github.com/nodeinit/nodeinit/node"
 	"github.com/nodeinit/nodeinit/test/harness"
 )
 
-// A counted is testdata/agent/counts.js with a channel to a primary of the test's, which
-// has what its agent reports.
+// A counted is testdata/agent/counts.js under nodeinit.
 type counted struct {
-	t       *testing.T
-	primary *primary.Primary
-	state   primary.State
-	ended   chan struct{}
-	ports   map[string]string // by kind of server
-	trust   *tls.Config
+	*testproc.Process
+	t     *testing.T
+	ports map[string]string // by kind of server
+	trust *tls.Config
 }
 
-// startCounted starts it with the agent, and waits until all its servers listen.
+// startCounted starts it, and waits until all its servers listen.
 func (s start) startCounted(t *testing.T) *counted {
 	t.Helper()
 	certificate := newCertificate(t)
@@ -41,99 +32,41 @@ func (s start) startCounted(t *testing.T) *counted {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, in, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer out.Close()
-	k := &counted{t: t, primary: runPrimary(t), ended: make(chan struct{}), ports: make(map[string]string), trust: certificate.client()}
-	c := k.command(s, "TEST_TLS="+string(options))
-	c.Stdout = in
-	err = c.Start()
-	in.Close()
-	c.ExtraFiles[0].Close()
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		defer close(k.ended)
-		_ = c.Wait()
-	}()
-	t.Cleanup(func() {
-		_ = c.Process.Kill()
-		<-k.ended
-	})
-	lines := bufio.NewScanner(out)
-	for len(k.ports) < 5 && lines.Scan() {
-		name, port, _ := strings.Cut(lines.Text(), " ")
+	p := harness.WithEnv(s.node(t, "--log-level off", "counts.js"), "TEST_TLS="+string(options)).Start(t)
+	k := &counted{Process: p, t: t, ports: make(map[string]string), trust: certificate.client()}
+	for range 5 {
+		name, port, _ := strings.Cut(p.Line(), " ")
 		k.ports[name] = port
-	}
-	if len(k.ports) < 5 {
-		t.Fatalf("only %v listen: %v", k.ports, lines.Err())
 	}
 	return k
 }
 
-// runPrimary runs a primary as long as the test.
-func runPrimary(t *testing.T) *primary.Primary {
-	t.Helper()
-	p, err := primary.New(primary.RR)
-	if err != nil {
-		t.Fatal(err)
+// until waits until status shows these counts. A number of requests above that is wrong.
+func (k *counted) until(connections, requests int) {
+	k.t.Helper()
+	enter := []string{"nsenter", "--target", fmt.Sprint(k.PID), "--pid", "--mount"}
+	if os.Getuid() != 0 {
+		enter = append(enter, "--user", "--preserve-credentials")
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- p.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
+	status := testproc.Command{Argv: slices.Concat(enter, []string{harness.Nodeinit, "status", "--json"})}
+	harness.WaitUntil(k.t, fmt.Sprintf("%d connections and %d requests", connections, requests), func() bool {
+		p := status.Start(k.t)
+		p.WaitCode(0)
+		var document struct {
+			Workers []struct{ Connections, Requests *int }
 		}
+		if err := json.Unmarshal([]byte(p.Output()), &document); err != nil || len(document.Workers) != 1 {
+			k.t.Fatalf("%v: %s", err, p.Output())
+		}
+		w := document.Workers[0]
+		if w.Connections == nil || w.Requests == nil {
+			return false
+		}
+		if *w.Requests > requests {
+			k.t.Fatalf("%d requests, want %d", *w.Requests, requests)
+		}
+		return *w.Connections == connections && *w.Requests == requests
 	})
-	return p
-}
-
-// command starts counts.js as nodeinit does, with its channel as the extra file.
-func (k *counted) command(s start, variable string) *exec.Cmd {
-	k.t.Helper()
-	open, slot := k.primary.OpenFork, node.Slot{Agent: true}
-	if s.mode == "per-core" {
-		open = func() (*primary.Worker, int, error) { return k.primary.Open(0) }
-		slot.ID, slot.Workers = 1, 1
-	}
-	_, fd, err := open()
-	if err != nil {
-		k.t.Fatal(err)
-	}
-	var stat unix.Stat_t
-	if err := unix.Fstat(fd, &stat); err != nil {
-		k.t.Fatal(err)
-	}
-	c := exec.Command(harness.NodeBinary(k.t, s.line), inAgentData(k.t, "counts.js"))
-	c.Env = node.WorkerEnv(c.Args, append(withoutVariables("NODE_OPTIONS"), variable), slot, node.JoinDirect, 3, stat.Ino)
-	c.ExtraFiles, c.Stderr = []*os.File{os.NewFile(uintptr(fd), "channel")}, os.Stderr
-	return c
-}
-
-// until waits for a heartbeat with these counts. A number of requests above that is wrong.
-func (k *counted) until(connections, requests int64) {
-	k.t.Helper()
-	timeout := time.After(testproc.HangLimit)
-	for !k.state.Counted || k.state.Connections != connections || k.state.Requests != requests {
-		if k.state.Requests > requests {
-			k.t.Fatalf("%d requests, want %d", k.state.Requests, requests)
-		}
-		select {
-		case <-k.primary.Reported():
-			for _, report := range k.primary.Reports() {
-				k.state = report.State
-			}
-		case <-k.ended:
-			k.t.Fatal("it has ended")
-		case <-timeout:
-			k.t.Fatalf("%d connections and %d requests, want %d and %d", k.state.Connections, k.state.Requests, connections, requests)
-		}
-	}
 }
 
 // transport speaks one version of HTTP, on one connection if requests do not overlap.

@@ -1,6 +1,7 @@
-// Servers of several kinds, for a test that counts what they are asked. It prints the port
-// of each.
+// Servers of several kinds, for a test that counts what they are asked. It says the port
+// of each over descriptor 3.
 'use strict';
+const fs = require('fs');
 const http = require('http');
 const http2 = require('http2');
 const https = require('https');
@@ -23,7 +24,7 @@ servers.http.on('upgrade', (request, socket) => {
   socket.on('error', () => {}).on('end', () => socket.end());
 });
 for (const [name, server] of Object.entries(servers)) {
-  server.listen(0, '127.0.0.1', () => console.log(name, server.address().port));
+  server.listen(0, '127.0.0.1', () => fs.writeSync(3, `${name} ${server.address().port}\n`));
 }
 
 function listenAgain(server, response) {
