@@ -1,17 +1,18 @@
 #!/bin/bash
 # Prints the figures of docs/benchmarks.md as Markdown. Needs root, because the programs run in PID
 # or network namespaces of their own.
-# Usage: bench/bench.sh [init|cluster|rr|operate|heap|logs] [FLAG...]
+# Usage: bench/bench.sh [init|cluster|rr|agent|operate|heap|logs] [FLAG...]
 #   init     start, memory and signals, against plain Node, tini, dumb-init and catatonit (Debian's)
 #   cluster  per-core mode against node:cluster and PM2 (npm's): all figures, a quarter of an hour
 #   rr       the hand-over of connections only, under a minute
+#   agent    requests/s and CPU time of a request with the agent and without, five minutes
 #   operate  requests that fail while workers are replaced, with Docker: "operate -help" tells more
 #   heap     whether V8 or the kernel ends a leak: "heap -help" tells more
 #   logs     what passes on log lines, against PM2, pino-pretty, s6-log, multilog and svlogd: "logs -help"
-# Flags of init, cluster and rr: -rounds N; -only REGEXP, the rows to measure; -measure REGEXP, the
+# Flags of init, cluster, rr and agent: -rounds N; -only REGEXP, the rows to measure; -measure REGEXP, the
 # measures: start to end, first output, signal, resident, first answer, orphans (init, ten minutes in
 # all), load, first answer, spread, blocked (cluster); -before OTHER, an earlier nodeinit in the same rounds.
-# NODEINIT is the binary to measure (bin/nodeinit), NODE_VERSION the Node of cluster and rr, and of
+# NODEINIT is the binary to measure (bin/nodeinit), NODE_VERSION the Node of cluster, rr and agent, and of
 # init's servers.
 set -eu
 cd "$(dirname "$0")/.."
@@ -61,7 +62,7 @@ install_for_operate() {
 }
 
 case "$what $* " in
-init*" -h "* | init*"-help "* | cluster*" -h "* | cluster*"-help "* | rr*" -h "* | rr*"-help "*)
+init*" -h "* | init*"-help "* | cluster*" -h "* | cluster*"-help "* | rr*" -h "* | rr*"-help "* | agent*" -h "* | agent*"-help "*)
 	sed -n '2,/^set -eu/{/^set/d;s/^# \?//p}' bench/bench.sh
 	exit
 	;;
@@ -81,10 +82,10 @@ operate)
 		"$(date -u +%F); nodeinit built $(date -u -r "$nodeinit" '+%F %T') UTC"
 	./bin/bench operate -nodeinit "$nodeinit" -nodes "$cache/nodes" -pm2 "$pm2/node_modules/pm2" -modules "$modules" "$@"
 	;;
-cluster | rr)
+cluster | rr | agent)
 	bash test/nodes.sh "$node_version" >&2
 	node=$cache/nodes/$node_version/bin/node
-	[ "$what" = rr ] || install_pm2
+	[ "$what" != cluster ] || install_pm2
 	echo "Node $node_version, pm2 $pm2_version, $(wrk -v 2>&1 | sed -n 's/^wrk \(.*\) \[.*/wrk \1/p')," \
 		"$(nproc) CPUs, Linux $(uname -r), $(date -u +%F); nodeinit built $(date -u -r "$nodeinit" '+%F %T') UTC"
 	./bin/bench -nodeinit "$nodeinit" -node "$node" -pm2-runtime "$pm2/node_modules/pm2/bin/pm2-runtime" \

@@ -6,7 +6,7 @@
 // Its suite "operate" counts requests that fail while workers are replaced, "heap"
 // lets programs leak in little memory, and "logs" is about what passes on logs.
 //
-// Usage, in the root of the repository: bash bench/bench.sh [init|cluster|rr|operate|heap|logs]
+// Usage, in the root of the repository: bash bench/bench.sh [init|cluster|rr|agent|operate|heap|logs]
 package main
 
 import (
@@ -93,8 +93,10 @@ func run(args []string, stderr io.Writer) (err error) {
 		return o.compareClusters()
 	case "rr":
 		return o.compareHandover()
+	case "agent":
+		return o.compareAgent()
 	default:
-		return fmt.Errorf("%q is nothing to measure (try init, cluster, rr, operate, heap or logs)", what)
+		return fmt.Errorf("%q is nothing to measure (try init, cluster, rr, agent, operate, heap or logs)", what)
 	}
 }
 

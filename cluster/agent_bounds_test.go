@@ -46,6 +46,39 @@ func TestHeartbeatIsWithinBounds(t *testing.T) {
 	}
 }
 
+// Counts are whole numbers that JSON has everywhere, and where the last heartbeat has none
+// nothing is counted.
+func TestCountsAreWithinBounds(t *testing.T) {
+	t.Parallel()
+	m := newFakeWorker(t, run(t, RR), 0)
+	for _, c := range []struct {
+		fields                string
+		counted               bool
+		connections, requests int64
+	}{
+		{`"utilization":0.5`, false, 0, 0},
+		{`"connections":3,"requests":4`, true, 3, 4},
+		{`"connections":0,"requests":0`, true, 0, 0},
+		{`"connections":9007199254740993,"requests":9223372036854775807`, true, maxCount, maxCount},
+		{`"connections":-1,"requests":4`, false, 0, 4},
+		{`"connections":3,"requests":-9223372036854775808`, false, 3, 0},
+		{`"connections":3`, false, 3, 0},
+		{`"connections":null,"requests":null`, false, 0, 0}, // NaN and Infinity of JSON.stringify
+		{`"connections":5,"requests":6`, true, 5, 6},
+	} {
+		m.send(`{"cmd":"NODE_NODEINIT","act":"heartbeat",%s}`, c.fields)
+		if s := m.state(); s.Counted != c.counted || s.Connections != c.connections || s.Requests != c.requests {
+			t.Errorf("%s: %v, %d, %d, want %+v", c.fields, s.Counted, s.Connections, s.Requests, c)
+		}
+	}
+	for _, value := range []string{"1e400", "1.5", `"7"`, "NaN", "9223372036854775808", "{}"} {
+		m.send(`{"cmd":"NODE_NODEINIT","act":"heartbeat","connections":1,"requests":%s}`, value)
+		if s := m.state(); !s.Counted || s.Connections != 5 || s.Requests != 6 {
+			t.Errorf("after %s: %v, %d, %d", value, s.Counted, s.Connections, s.Requests)
+		}
+	}
+}
+
 // Of the signals that an agent names the short ones among the first are known, the last list
 // counts, and no list is none.
 func TestHandledSignalsAreTheLastThatWereNamed(t *testing.T) {

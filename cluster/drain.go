@@ -82,7 +82,7 @@ func (w *Worker) onDrained() {
 	case w.forkMode:
 		w.state.Leaving = true
 		w.channel.close(nil)
-	case w.draining && !w.disconnectSent && !w.expectsConnections():
+	case w.draining && !w.disconnectSent && !expectsConnections(w):
 		w.disconnectSent = true
 		w.sendDisconnect()
 	}
@@ -102,7 +102,7 @@ func (w *Worker) lastAcceptor() bool {
 }
 
 // expectsConnections reports whether w may get connections though it drains.
-func (w *Worker) expectsConnections() bool {
+func expectsConnections(w *Worker) bool {
 	if len(w.acks.pending) > 0 {
 		return true
 	}

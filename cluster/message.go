@@ -230,3 +230,20 @@ func errno(err error) int {
 	}
 	return -int(unix.EIO)
 }
+
+// appendString appends text, which is UTF-8, as a frame.
+func appendString(frame []byte, text string) []byte {
+	const hex = "0123456789abcdef"
+	frame = append(frame, '"')
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c == '"' || c == '\\':
+			frame = append(frame, '\\', c)
+		case c < ' ':
+			frame = append(frame, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		default:
+			frame = append(frame, c)
+		}
+	}
+	return append(frame, '"', '\n')
+}

@@ -44,6 +44,15 @@ func (w *Worker) DisableKeepAlives() {
 	})
 }
 
+// Message sends the application text, if that is not empty: its listeners for "message"
+// get it as a string.
+func (w *Worker) Message(text string) {
+	if text == "" {
+		return
+	}
+	w.primary.inbox.post(func() { w.channel.send(appendString(nil, text), -1, maxQueued) })
+}
+
 // Finish is DisableKeepAlives, and State.Finished becomes true when no request is in
 // progress, or when limit is over.
 func (w *Worker) Finish(limit time.Duration) {

@@ -47,6 +47,7 @@ type Config struct {
 	LimitConfig  `group:"limits"`
 	LogConfig    `group:"log"`
 	TiniConfig   `group:"as tini"`
+	OtherConfig  `group:"other"`
 
 	given map[string]source // by flag: how it was set; not there: it has the default
 }
@@ -95,6 +96,14 @@ type TiniConfig struct {
 	WarnOnReap Toggle            `env:"WARN_ON_REAP" short:"w" help:"log each orphan reaped at warn"`
 }
 
+// OtherConfig is how status, reload and the like reach nodeinit, and what programs that
+// were written for PM2 may need.
+type OtherConfig struct {
+	Control     Control `env:"CONTROL" arg:"auto|off|PATH" help:"the socket for status, top, reload, scale and health"`
+	StopMessage Text    `env:"STOP_MESSAGE" pm2:"shutdown-with-message" arg:"TEXT" default:"none" needs:"channel" help:"what process.on('message') gets before the stop signal"`
+	InstanceVar EnvName `env:"INSTANCE_VAR" arg:"NAME|off" needs:"workers" without:"off" help:"the variable that has a worker's number, from 0"`
+}
+
 // Default returns what holds where nothing is set.
 func Default() Config {
 	return Config{
@@ -106,6 +115,7 @@ func Default() Config {
 		LimitConfig: LimitConfig{Heap: Heap{Auto: true}},
 		LogConfig:   LogConfig{Logs: "auto", LogFields: "default", LogFormat: "auto", LogLevel: "info", LogTo: "stdout"},
 		TiniConfig:  TiniConfig{Subreaper: true},
+		OtherConfig: OtherConfig{Control: "auto", InstanceVar: "NODE_APP_INSTANCE"},
 		given:       make(map[string]source),
 	}
 }

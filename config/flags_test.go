@@ -81,11 +81,12 @@ func TestDefaults(t *testing.T) {
 	c := parsed(t, []string{"PATH=/bin", "NODE_OPTIONS=x"}, nil)
 	for flag, want := range map[string]string{
 		"mode": "auto", "workers": "auto", "balance": "", "pre": "[]", "max-crashes": "0", "crash-window": "1m0s", "cpus": "", "memory": "", "heap": "auto", "grace": "9s", "stop-signal": "", "group": "false",
-		"drain-delay": "0s", "ready": "", "ready-timeout": "30s", "stop-order": "auto", "reload-signal": "", "max-memory": "off", "max-age": "0s",
+		"drain-delay": "0s", "ready": "", "ready-timeout": "30s", "stop-order": "auto", "stop-message": "", "instance-var": "NODE_APP_INSTANCE", "reload-signal": "", "max-memory": "off", "max-age": "0s",
 		"hang-timeout": "0s", "resize": "true", "no-agent": "false",
 		"rewrite": "[]", "remap-exit": "[]", "subreaper": "true", "pdeathsig": "", "warn-on-reap": "false",
 		"log-format": "auto", "log-level": "info", "log-to": "stdout", "verbose": "0",
 		"logs": "auto", "log-fields": "default", "redact": "[]", "no-multiline": "false", "strip-colors": "false",
+		"control": "auto",
 	} {
 		if got := value(t, c, flag); got != want {
 			t.Errorf("--%s is %q by default, want %q", flag, got, want)
@@ -110,6 +111,8 @@ var given = map[string]struct{ env, fromEnv, flag, fromFlag string }{
 	"ready":         {"message", "message", "none", "none"},
 	"ready-timeout": {"5", "5s", "0", "0s"},
 	"stop-order":    {"drain", "drain", "signal", "signal"},
+	"stop-message":  {"shutdown, now", "shutdown, now", "\"\n", "\"\n"},
+	"instance-var":  {"INSTANCE_ID", "INSTANCE_ID", "_a9", "_a9"},
 	"reload-signal": {"hup", "SIGHUP", "RTMIN+1", "SIGRTMIN+1"},
 	"max-memory":    {"80%", "80%", "512M", "536870912"},
 	"max-age":       {"24h", "24h0m0s", "90", "1m30s"},
@@ -132,6 +135,7 @@ var given = map[string]struct{ env, fromEnv, flag, fromFlag string }{
 	"redact":        {"a,b\n\n it's\\d\n", `[a,b it's\d]`, "c d", "[c d]"},
 	"no-multiline":  {"on", "true", "off", "false"},
 	"strip-colors":  {"1", "true", "no", "false"},
+	"control":       {"/run/a b.sock", "/run/a b.sock", "off", "off"},
 }
 
 func TestFlagBeatsEnvironmentBeatsDefault(t *testing.T) {

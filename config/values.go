@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -22,6 +23,55 @@ type Choice string
 
 // UnmarshalText takes any text: what uses it knows which words there are.
 func (c *Choice) UnmarshalText(b []byte) error { *c = Choice(b); return nil }
+
+// A Text is any, in UTF-8; "" is not set.
+type Text string
+
+// maxText is in bytes.
+const maxText = 1024
+
+// UnmarshalText takes any text that is not too long.
+func (t *Text) UnmarshalText(b []byte) error {
+	if len(b) == 0 || len(b) > maxText || !utf8.Valid(b) {
+		return fmt.Errorf("%q is not from 1 to %d bytes of UTF-8 (try shutdown)", b, maxText)
+	}
+	*t = Text(b)
+	return nil
+}
+
+// An EnvName is the name of an environment variable; "" is none.
+type EnvName string
+
+// UnmarshalText reads a name, or off. The variables of nodeinit and of Node itself have a
+// meaning of their own.
+func (n *EnvName) UnmarshalText(b []byte) error {
+	*n = EnvName(b)
+	if *n == "off" {
+		*n = ""
+		return nil
+	}
+	for i, c := range b {
+		if c != '_' && (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9' || i == 0) {
+			b = nil
+			break
+		}
+	}
+	const try = "(try NODE_APP_INSTANCE, or off)"
+	switch {
+	case len(b) == 0:
+		return fmt.Errorf("%q is no name of an environment variable %s", string(*n), try)
+	case strings.HasPrefix(string(b), envPrefix), *n == "NODE_OPTIONS", *n == "NODE_UNIQUE_ID", strings.HasPrefix(string(b), "NODE_CHANNEL_"):
+		return fmt.Errorf("%q has a meaning of its own %s", b, try)
+	}
+	return nil
+}
+
+func (n EnvName) String() string {
+	if n == "" {
+		return "off"
+	}
+	return string(n)
+}
 
 // A Toggle is on or off.
 type Toggle bool
@@ -163,6 +213,27 @@ func (r *Regexp) UnmarshalText(b []byte) (err error) {
 	if r.MatchString("") {
 		return fmt.Errorf("%q matches the empty string, and so everywhere %s", b, try)
 	}
+	return nil
+}
+
+// A Control is where the control socket is: auto, off or a path.
+type Control string
+
+// maxSocketPath is how long the path of a socket can be (unix(7), sun_path, which a zero
+// byte ends).
+const maxSocketPath = 107
+
+// UnmarshalText reads auto, off or an absolute path: nodeinit changes its directory.
+func (c *Control) UnmarshalText(b []byte) error {
+	text := string(b)
+	switch {
+	case text == "auto", text == "off":
+	case !strings.HasPrefix(text, "/") || strings.HasSuffix(text, "/"):
+		return fmt.Errorf("%q is neither auto nor off nor an absolute path (try /tmp/nodeinit.sock)", b)
+	case len(text) > maxSocketPath:
+		return fmt.Errorf("%q is longer than the %d bytes that the path of a socket can have (try /tmp/nodeinit.sock)", b, maxSocketPath)
+	}
+	*c = Control(text)
 	return nil
 }
 

@@ -47,6 +47,9 @@ var bad = map[string][]string{
 	"redact":        {"", "[a", "(a", "a*", "(?=a)", `\`, `(a)\1`, "^", "a|", "a{1001}", "\xff", "[a\nb"},
 	"no-multiline":  {"maybe", "2"},
 	"strip-colors":  {"maybe", "-1"},
+	"stop-message":  {"\xff", strings.Repeat("x", maxText+1)},
+	"instance-var":  {"1A", "A B", "A-B", "A=", "=", "É", "{", "@A", "A.B", "NODE_OPTIONS", "NODE_UNIQUE_ID", "NODE_CHANNEL_FD", "NODEINIT_WORKER", "NODEINIT_GRACE"},
+	"control":       {"on", "Auto", "nodeinit.sock", "./a", "@nodeinit/1/1", "/tmp/", "/" + strings.Repeat("x", 107)},
 }
 
 // A bad value is told in one line with where it is, the value and an example.

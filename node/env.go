@@ -30,8 +30,8 @@ func WorkerEnv(argv, env []string, slot Slot, join Join, fd int, inode uint64) [
 	if slot.ID > 0 {
 		vars["NODEINIT_WORKER"] = strconv.Itoa(slot.Slot)
 		vars["NODEINIT_WORKER_COUNT"] = strconv.Itoa(slot.Workers)
-		if allowsInstance(env, argv) {
-			vars["NODE_APP_INSTANCE"] = strconv.Itoa(slot.Slot) // PM2's name for it
+		if name := slot.InstanceVar; name != "" && allowsInstance(name, env, argv) {
+			vars[name] = strconv.Itoa(slot.Slot)
 		}
 	}
 	modules := slot.modules(join)
@@ -41,6 +41,9 @@ func WorkerEnv(argv, env []string, slot Slot, join Join, fd int, inode uint64) [
 		vars["NODEINIT_CHANNEL"] = fmt.Sprintf("%d:%d:%d", fd, inode, slot.ID)
 	case fork && slot.Agent:
 		vars["NODEINIT_CHANNEL"] = fmt.Sprintf("%d:%d", fd, inode)
+		if slot.Messages {
+			vars["NODEINIT_CHANNEL"] += "::messages" // four words: see BelowNodeinit
+		}
 	default:
 		vars["NODE_CHANNEL_FD"] = strconv.Itoa(fd)
 		vars["NODE_CHANNEL_SERIALIZATION_MODE"] = "json"
@@ -74,13 +77,19 @@ func (s Slot) modules(join Join) (list []string) {
 	return list
 }
 
-// allowsInstance reports whether NODE_APP_INSTANCE may be set: the user has not set
-// it, and node-config is not in strict mode, in which it exits where it has no file
-// for that instance.
-func allowsInstance(env, argv []string) bool {
+// allowsInstance reports whether the variable name may be set: the user has not set it,
+// and it is not NODE_APP_INSTANCE with node-config in strict mode, in which that exits
+// where it has no file for that instance.
+func allowsInstance(name string, env, argv []string) bool {
+	if slices.ContainsFunc(env, func(kv string) bool { return strings.HasPrefix(kv, name+"=") }) {
+		return false
+	}
+	if name != "NODE_APP_INSTANCE" {
+		return true
+	}
 	const strict = "NODE_CONFIG_STRICT_MODE" // also as an argument
 	return !slices.ContainsFunc(env, func(kv string) bool {
-		return strings.HasPrefix(kv, "NODE_APP_INSTANCE=") || strings.HasPrefix(kv, strict+"=") && len(kv) > len(strict+"=")
+		return strings.HasPrefix(kv, strict+"=") && len(kv) > len(strict+"=")
 	}) && !slices.ContainsFunc(argv, func(arg string) bool { return strings.Contains(arg, strict) })
 }
 

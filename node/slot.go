@@ -18,6 +18,11 @@ type Slot struct {
 	Slot    int // from 0; a replacement has that of the worker before it
 	Workers int // number of slots
 	Agent   bool
+	// InstanceVar is the variable that gets Slot; "": none.
+	InstanceVar string
+	// Messages says that in fork mode the program gets messages as soon as it listens for
+	// them, also where it opens no server and sends none.
+	Messages bool
 	// Alone says that the worker gets standard input, and the terminal if there
 	// is one.
 	Alone bool

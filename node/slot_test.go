@@ -58,7 +58,7 @@ func TestBelowNodeinit(t *testing.T) {
 	}
 	for channel, want := range map[string]bool{
 		fmt.Sprintf("%d:%d:7", fd, stat.Ino): true, fmt.Sprintf("%d:%d:7", fd, stat.Ino+1): false,
-		fmt.Sprintf("%d:%d", fd, stat.Ino): false, "": false, "::": false, "x:1:1": false, "-1:1:1": false,
+		fmt.Sprintf("%d:%d", fd, stat.Ino): false, fmt.Sprintf("%d:%d::messages", fd, stat.Ino): false, "": false, "::": false, "x:1:1": false, "-1:1:1": false,
 	} {
 		if got := node.BelowNodeinit([]string{"A=1", "NODEINIT_CHANNEL=" + channel}); got != want {
 			t.Errorf("%q: %v", channel, got)
@@ -86,11 +86,12 @@ func TestWorkerEnv(t *testing.T) {
 		want    []string
 		modules string // that Node is to run before
 	}{
-		{node.Slot{ID: 7, Slot: 2, Workers: 4}, node.JoinDirect, slices.Concat(own, channel, []string{"NODE_UNIQUE_ID=7"}), ""},
-		{node.Slot{ID: 7, Slot: 2, Workers: 4, Agent: true}, node.JoinDirect, slices.Concat(own, channel, []string{"NODE_UNIQUE_ID=7"}), "worker agent"},
-		{node.Slot{ID: 7, Slot: 2, Workers: 4}, node.JoinLate, append(own, "NODEINIT_CHANNEL=3:55:7"), "join"},
-		{node.Slot{ID: 7, Slot: 2, Workers: 4, Agent: true}, node.JoinLate, append(own, "NODEINIT_CHANNEL=3:55:7"), "join worker agent"},
+		{node.Slot{ID: 7, Slot: 2, Workers: 4, InstanceVar: "NODE_APP_INSTANCE"}, node.JoinDirect, slices.Concat(own, channel, []string{"NODE_UNIQUE_ID=7"}), ""},
+		{node.Slot{ID: 7, Slot: 2, Workers: 4, InstanceVar: "NODE_APP_INSTANCE", Agent: true}, node.JoinDirect, slices.Concat(own, channel, []string{"NODE_UNIQUE_ID=7"}), "worker agent"},
+		{node.Slot{ID: 7, Slot: 2, Workers: 4, InstanceVar: "NODE_APP_INSTANCE"}, node.JoinLate, append(own, "NODEINIT_CHANNEL=3:55:7"), "join"},
+		{node.Slot{ID: 7, Slot: 2, Workers: 4, InstanceVar: "NODE_APP_INSTANCE", Agent: true}, node.JoinLate, append(own, "NODEINIT_CHANNEL=3:55:7"), "join worker agent"},
 		{node.Slot{Agent: true}, node.JoinDirect, append(single, "NODEINIT_CHANNEL=3:55"), "agent"},
+		{node.Slot{Agent: true, Messages: true}, node.JoinDirect, append(single, "NODEINIT_CHANNEL=3:55::messages"), "agent"},
 		{node.Slot{Agent: true}, node.JoinLate, append(single, "NODEINIT_CHANNEL=3:55:0"), "agent"},
 	} {
 		env := slices.Clone(before)
@@ -121,26 +122,38 @@ func TestWorkerEnv(t *testing.T) {
 	}
 }
 
-// NODE_APP_INSTANCE is set unless the user has set it, or node-config is in strict mode,
-// in which it exits where it has no file for an instance.
+// The variable for the number is set unless the user has set it, or it is that of
+// node-config, which in strict mode exits where it has no file for an instance.
 func TestWorkerInstance(t *testing.T) {
 	t.Parallel()
+	const usual = "NODE_APP_INSTANCE"
 	for _, c := range []struct {
-		argv, env string
-		want      string
-		set       bool
+		name, argv, env string
+		want            string
+		set             bool
 	}{
-		{"node a.js", "A=1", "3", true},
-		{"node a.js", "NODE_APP_INSTANCE=blue", "blue", true},
-		{"node a.js", "NODE_APP_INSTANCE=", "", true},
-		{"node a.js", "NODE_CONFIG_STRICT_MODE=1", "", false},
-		{"node a.js", "NODE_CONFIG_STRICT_MODE=", "3", true},
-		{"node a.js --NODE_CONFIG_STRICT_MODE=1", "A=1", "", false},
+		{usual, "node a.js", "A=1", "3", true},
+		{usual, "node a.js", "NODE_APP_INSTANCE=blue", "blue", true},
+		{usual, "node a.js", "NODE_APP_INSTANCE=", "", true},
+		{usual, "node a.js", "NODE_CONFIG_STRICT_MODE=1", "", false},
+		{usual, "node a.js", "NODE_CONFIG_STRICT_MODE=", "3", true},
+		{usual, "node a.js --NODE_CONFIG_STRICT_MODE=1", "A=1", "", false},
+		{"INSTANCE_ID", "node a.js", "A=1", "3", true},
+		{"INSTANCE_ID", "node a.js", "INSTANCE_ID=blue", "blue", true},
+		{"INSTANCE_ID", "node a.js", "INSTANCE_ID2=blue", "3", true},
+		{"INSTANCE_ID", "node a.js", "NODE_CONFIG_STRICT_MODE=1", "3", true},
 	} {
-		got := node.WorkerEnv(strings.Fields(c.argv), []string{c.env}, node.Slot{ID: 1, Slot: 3, Workers: 4}, node.JoinDirect, 3, 55)
-		set := slices.ContainsFunc(got, func(kv string) bool { return strings.HasPrefix(kv, "NODE_APP_INSTANCE=") })
-		if value := exec.Getenv(got, "NODE_APP_INSTANCE"); value != c.want || set != c.set {
-			t.Errorf("%s, %s: NODE_APP_INSTANCE is %q, %v, want %q, %v", c.argv, c.env, value, set, c.want, c.set)
+		slot := node.Slot{ID: 1, Slot: 3, Workers: 4, InstanceVar: c.name}
+		got := node.WorkerEnv(strings.Fields(c.argv), []string{c.env}, slot, node.JoinDirect, 3, 55)
+		set := slices.ContainsFunc(got, func(kv string) bool { return strings.HasPrefix(kv, c.name+"=") })
+		if value := exec.Getenv(got, c.name); value != c.want || set != c.set {
+			t.Errorf("%s, %s: %s is %q, %v, want %q, %v", c.argv, c.env, c.name, value, set, c.want, c.set)
+		}
+	}
+	for _, slot := range []node.Slot{{ID: 1, Slot: 3, Workers: 4}, {Agent: true, InstanceVar: usual}} {
+		got := node.WorkerEnv([]string{"node"}, []string{"A=1"}, slot, node.JoinDirect, 3, 55)
+		if slices.ContainsFunc(got, func(kv string) bool { return strings.HasPrefix(kv, "=") || strings.HasPrefix(kv, usual+"=") }) {
+			t.Errorf("%+v: %q", slot, got)
 		}
 	}
 }

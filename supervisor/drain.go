@@ -117,7 +117,7 @@ func (w *worker) markStopping() {
 		return
 	}
 	w.resume()
-	w.state, w.deadline = workerStopping, w.killAt
+	w.enter(workerStopping, w.killAt)
 	w.disconnectIfIdle()
 }
 
@@ -150,8 +150,8 @@ func (w *worker) finish(sig stopSignal, killAt time.Time, grace time.Duration) {
 	if grace > 0 {
 		limit = min(grace/3, maxFinish)
 	}
-	w.state, w.deadline, w.stopWith = workerFinishing, in(limit+finishReportTime), sig
-	w.drainDeadline = drainDeadline(killAt, grace)
+	w.stopWith, w.drainDeadline = sig, drainDeadline(killAt, grace)
+	w.enter(workerFinishing, in(limit+finishReportTime))
 	w.channel().Finish(limit)
 }
 
@@ -166,11 +166,23 @@ func (w *worker) endFinish() {
 }
 
 // drain asks a worker over its channel to finish and leave. It gets sig when it
-// has, or at deadline.
+// has, or at deadline; where it exits by itself, only then.
 func (w *worker) drain(sig stopSignal, deadline time.Time) {
 	w.resume()
-	w.state, w.deadline, w.stopWith, w.drained = workerDraining, deadline, sig, true
-	w.channel().Drain(signals.Name(sig.send))
+	w.stopWith, w.drained = sig, true
+	w.enter(workerDraining, deadline)
+	name := signals.Name(sig.send)
+	if w.env.Stop.awaitsExit(w.reported, sig.send, deadline) {
+		name = ""
+	}
+	w.channel().Drain(name)
+}
+
+// awaitsExit reports whether a worker that drains until deadline has until then to exit
+// because of the message that it has got: sig, for which it has no handler, would end it
+// while it closes what it has besides servers.
+func (p StopPolicy) awaitsExit(state cluster.State, sig unix.Signal, deadline time.Time) bool {
+	return p.Message != "" && state.Agent && !deadline.IsZero() && !slices.Contains(state.Handles, signals.Name(sig))
 }
 
 // drainLate drains a worker that got the signal and goes on serving: what its
@@ -193,7 +205,7 @@ func (w *worker) retire(reason ChangeReason) {
 		return
 	}
 	grace := w.env.Stop.Grace
-	w.leaving, w.killAt = true, in(grace)
+	w.leaving, w.leaveReason, w.killAt = true, reason, in(grace)
 	sig := w.env.ownStop()
 	order := w.order(sig)
 	if order == FinishFirst { // others serve on
@@ -201,6 +213,7 @@ func (w *worker) retire(reason ChangeReason) {
 	}
 	w.withWorker(w.env.Log.Info("worker leaving")).Str("why", string(reason)).Str("order", string(order)).
 		Int64("grace_ms", grace.Milliseconds()).Send()
+	w.channel().Message(w.env.Stop.Message)
 	w.channel().StopConnections(w.slot.outgoing == w && w.slot.current != nil)
 	if order == DrainFirst {
 		w.drain(sig, drainDeadline(w.killAt, grace))
@@ -214,7 +227,7 @@ func (w *worker) kill(reason KillReason) {
 	if w.state == workerKilled {
 		return
 	}
-	w.state, w.deadline = workerKilled, in(killTimeout)
+	w.enter(workerKilled, in(killTimeout))
 	w.onStop()
 	err := w.Process.Signal(unix.SIGKILL, w.env.toGroup)
 	if errors.Is(err, os.ErrProcessDone) {

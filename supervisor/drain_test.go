@@ -17,6 +17,12 @@ type calls []string
 
 func (c *calls) note(format string, args ...any) { *c = append(*c, fmt.Sprintf(format, args...)) }
 
+func (c *calls) Message(text string) {
+	if text != "" {
+		c.note("Message %s", text)
+	}
+}
+
 func (c *calls) Drain(signal string)        { c.note("Drain %s", signal) }
 func (c *calls) Finish(limit time.Duration) { c.note("Finish %v", limit) }
 func (c *calls) Watch(signal string, soon, late time.Duration) {
@@ -162,6 +168,49 @@ func TestRetire(t *testing.T) {
 			t.Errorf("%v until %v, got %v", w.state, w.deadline, process.got)
 		}
 	})
+}
+
+// The message comes first, once for each stop. An application that has an agent and no
+// handler gets the signal only at the deadline, however early its channel ends.
+func TestMessageBeforeTheStop(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name     string
+		policy   StopPolicy
+		reported cluster.State
+		calls    []string // after the message
+		waits    bool     // for the deadline though the channel has ended
+	}{
+		{"no handler", StopPolicy{Grace: 8 * time.Second}, cluster.State{Agent: true}, []string{"StopConnections false", "Drain "}, true},
+		{"no grace", StopPolicy{}, cluster.State{Agent: true}, []string{"StopConnections false", "Drain SIGTERM"}, false},
+		{"set to drain", StopPolicy{Grace: 8 * time.Second, Order: DrainFirst}, cluster.State{Agent: true, Handles: []string{"SIGTERM"}}, []string{"StopConnections false", "Drain SIGTERM"}, false},
+		{"set to drain, no agent", StopPolicy{Grace: 8 * time.Second, Order: DrainFirst}, cluster.State{}, []string{"StopConnections false", "Drain SIGTERM"}, false},
+		{"a handler", StopPolicy{Grace: 9 * time.Second}, cluster.State{Agent: true, Handles: []string{"SIGTERM"}}, []string{"Finish 3s"}, false},
+		{"no agent", StopPolicy{Grace: 8 * time.Second}, cluster.State{}, []string{"DisableKeepAlives"}, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c.policy.Message = "bye"
+			d, w, _, _ := newShutdown(c.policy)
+			channel := new(calls)
+			d.env.PerCore, w.Channel, w.ID, w.reported = true, channel, 1, c.reported
+			w.reported.Servers = 1
+			d.stop(term)
+			channel.check(t, append([]string{"Message bye"}, c.calls...)...)
+			d.stop(term)
+			channel.check(t) // a second signal brings no second message
+
+			_, w, _, _ = newShutdown(c.policy)
+			w.env.PerCore, w.Channel, w.reported = true, channel, c.reported
+			w.reported.Servers = 1
+			w.retire(ForReload)
+			if len(*channel) < 2 || (*channel)[0] != "Message bye" {
+				t.Errorf("%s: retired by %q", c.name, *channel)
+			}
+			if waits := w.state == workerDraining && c.policy.awaitsExit(w.reported, unix.SIGTERM, w.deadline); waits != c.waits {
+				t.Errorf("%s: waits %v", c.name, waits)
+			}
+		})
+	}
 }
 
 func TestKill(t *testing.T) {

@@ -26,6 +26,8 @@ type Process interface {
 
 // A Channel is the primary's end of a worker's channel: *cluster.Worker is one.
 type Channel interface {
+	// Message sends the application text, if that is not empty.
+	Message(text string)
 	// Drain has the worker finish what it has and end its channel; it gets signal then.
 	Drain(signal string)
 	// Finish has it report when no request is in hand, or limit is over.
@@ -107,6 +109,7 @@ func (w *Worker) channel() Channel {
 // A noChannel does nothing.
 type noChannel struct{}
 
+func (noChannel) Message(string)                     {}
 func (noChannel) Drain(string)                       {}
 func (noChannel) Finish(time.Duration)               {}
 func (noChannel) Watch(_ string, _, _ time.Duration) {}

@@ -133,6 +133,9 @@ func (p *program) Stopped(bool) (bool, error) {
 	return p.stopped, p.unseen
 }
 
+// Message is one of those that it has no use for.
+func (p *program) Message(string) {}
+
 func (p *program) Drain(string) { p.leave("drain") }
 
 // Finish has the program say after what its script says that it has finished.

@@ -19,6 +19,8 @@ type StopPolicy struct {
 	Grace time.Duration
 	// Order is what a worker gets first.
 	Order StopOrder
+	// Message is what its application gets over its channel before all that; "": none.
+	Message string
 }
 
 // A shutdown is the end of the container, from the first stop signal, or from a
@@ -191,6 +193,7 @@ func (d *shutdown) stopWorkers(grace time.Duration) {
 	d.enter(stopping, grace)
 	all := slices.DeleteFunc(d.fleet.workers(), func(w *worker) bool { return !w.working() })
 	for _, w := range all { // they are to get it all at once
+		w.channel().Message(d.env.Stop.Message)
 		if w.order(d.signal) == SignalFirst {
 			w.channel().DisableKeepAlives()
 			w.sendStop(d.signal)

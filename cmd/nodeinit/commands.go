@@ -27,6 +27,7 @@ type app struct {
 	stderr  io.Writer
 
 	showHelp, showVersion bool // were asked for by a flag
+	pid                   int  // of the nodeinit that a client subcommand speaks to; 0: not given
 }
 
 // A subcommand is a word that is no program unless it stands after --.
@@ -40,7 +41,11 @@ type subcommand struct {
 func subcommands() []subcommand {
 	return []subcommand{
 		{"explain", explainHelp, (*app).explain},
+		{"status", statusHelp, (*app).status},
 		{"pause", pauseHelp, (*app).pause},
+		{"reload", reloadHelp, (*app).reload},
+		{"scale", scaleHelp, (*app).scale},
+		{"health", healthHelp, (*app).health},
 		{"version", versionHelp, (*app).version},
 		{"help", helpHelp, (*app).help},
 	}

@@ -32,6 +32,8 @@ type run struct {
 	log       *logs.Logger
 	streams   *logs.Streams // of children's outputs
 	plan      plan.Plan
+	started   time.Time    // of this process
+	source    plan.Source  // of limits, as it was at the start: for the status document alone
 	before    cgroup.Stats // from before the start
 	inherited []int
 	reaper    reaper.Reaper
@@ -45,7 +47,7 @@ type run struct {
 // supervise runs argv, with the commands of --pre before it, and returns the status to
 // exit with.
 func (a *app) supervise(argv []string) int {
-	inherited := exec.Inherited()
+	started, inherited := time.Now(), exec.Inherited()
 	log := a.openLog()
 	defer log.Flush(flushTimeout)
 	a.warnSettings(log)
@@ -58,7 +60,7 @@ func (a *app) supervise(argv []string) int {
 	}
 	p.Log(log, version)
 	r := &run{
-		app: a, log: log, streams: a.openStreams(log, p), plan: p, before: before, inherited: inherited,
+		app: a, log: log, streams: a.openStreams(log, p), plan: p, started: started, source: *source, before: before, inherited: inherited,
 		current: plan.Follow(log, source, p),
 	}
 	if before.OOMGroup {
@@ -139,9 +141,10 @@ func (r *run) program(ctx context.Context) (supervisor.Exit, error) {
 			r.reap()
 			return w, nil
 		}
-		if !r.plan.Agent {
-			return s.Run()
-		}
+	}
+	defer r.serveControl(ctx, s)()
+	if !s.PerCore && !r.plan.Agent {
+		return s.Run()
 	}
 	return starter.withPrimary(ctx, s)
 }
@@ -190,7 +193,7 @@ func (r *run) supervisor(p plan.Plan) *supervisor.Supervisor {
 func (r *run) configure(s *supervisor.Supervisor) {
 	c := r.config
 	s.Ready = supervisor.Readiness{When: supervisor.ReadyWhen(c.Ready), Timeout: time.Duration(c.ReadyTimeout)}
-	s.Stop.Delay = time.Duration(c.DrainDelay)
+	s.Stop.Delay, s.Stop.Message = time.Duration(c.DrainDelay), string(c.StopMessage)
 	s.ReloadSignal = c.ReloadSignal.Sig()
 	switch {
 	case c.StopOrder != "auto":
@@ -205,6 +208,7 @@ func (r *run) configure(s *supervisor.Supervisor) {
 		return
 	}
 	s.PerCore = true
+	s.Allowed = r.current.Target
 	s.Crashes = supervisor.CrashPolicy{Max: int(c.MaxCrashes), Window: time.Duration(c.CrashWindow)}
 	s.Recycle.MaxAge = time.Duration(c.MaxAge)
 	if r.plan.MaxMemory > 0 {

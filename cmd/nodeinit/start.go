@@ -31,12 +31,13 @@ type starter struct {
 // start starts the next process of a slot, for [supervisor.Supervisor.Start].
 func (s *starter) start(slot, workers int) (*supervisor.Worker, error) {
 	if s.plan.Mode == plan.Fork {
-		return s.startProcess(s.plan, node.Slot{Agent: s.plan.Agent, Alone: true})
+		return s.startProcess(s.plan, node.Slot{Agent: s.plan.Agent, Alone: true, Messages: s.config.StopMessage != ""})
 	}
 	now := s.current.Plan(slot, workers, s.learned)
 	s.lastID++
 	return s.startProcess(now, node.Slot{
 		ID: s.lastID, Slot: slot, Workers: workers, Agent: now.Agent, Alone: s.getsInput(slot),
+		InstanceVar: string(s.config.InstanceVar),
 	})
 }
 

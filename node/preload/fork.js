@@ -15,6 +15,7 @@ const lazy = {}; // what process has from here until it is attached
 const node = {}; // Node's methods, once it has the channel
 let fd, inode; // of the channel
 let direct = false; // nodeinit has started this process
+let messages = false; // nodeinit has one for listeners to "message" (--stop-message)
 let forked = false; // it was started with a channel to a wrapper or the application
 let announced = false; // nodeinit knows that there will be an agent
 let attached; // false if it cannot be
@@ -35,10 +36,11 @@ const guard = (f) => (...args) => {
 function joinInForkMode(run) {
   const { closeSync, fstatSync, readSync, writeSync } = require('fs');
   files = { closeSync, fstatSync, readSync, writeSync };
-  let id; // not there for the program that nodeinit starts
-  [fd, inode, id] = env.NODEINIT_CHANNEL.split(':').map(Number);
+  // There is no id for the program that nodeinit starts.
+  const [number, ino, id, wanted] = env.NODEINIT_CHANNEL.split(':');
+  [fd, inode, messages] = [+number, +ino, wanted === 'messages'];
   runAgent = run;
-  direct = id === undefined;
+  direct = !id;
   forked = process.connected;
   const tool = !direct && isTool();
   // Processes that the application starts do not join, even before it listens. A tool
@@ -46,7 +48,7 @@ function joinInForkMode(run) {
   if (!tool) cleanEnvironment();
   // Worker threads run this too, if a module of --require has started them.
   if (process.moduleLoadList.includes('NativeModule internal/main/worker_thread') || !hasChannel()) return;
-  process.on('newListener', rememberStack);
+  process.on('newListener', onNewListener);
   if (direct) {
     defineChannel();
     setTimeout(attach, attachAfter).unref();
@@ -58,7 +60,8 @@ function joinInForkMode(run) {
   }));
 }
 
-const rememberStack = guard((name, listener) => {
+const onNewListener = guard((name, listener) => {
+  if (name === 'message' && messages) attach();
   if (typeof name === 'string' && name.startsWith('SIG') && !stacks.has(listener)) stacks.set(listener, new Error().stack);
 });
 
@@ -87,8 +90,8 @@ function attach(server) {
   if (attached !== undefined) return attached;
   attached = false;
   attached = guard(open)() ?? false;
-  guard(() => process.off('newListener', rememberStack))();
-  if (attached) guard(runAgent)({ report, stacks, servers: server ? [server] : [], lastResponses: new WeakMap() });
+  guard(() => process.off('newListener', onNewListener))();
+  if (attached) guard(runAgent)({ report, stacks, servers: server ? [server] : [], lastResponses: new WeakMap(), requests: 0 });
   else if (direct) guard(() => { process.connected = false; })();
   return attached;
 }
