@@ -40,6 +40,7 @@ type subcommand struct {
 func subcommands() []subcommand {
 	return []subcommand{
 		{"explain", explainHelp, (*app).explain},
+		{"top", topHelp, (*app).top},
 		{"pause", pauseHelp, (*app).pause},
 		{"version", versionHelp, (*app).version},
 		{"help", helpHelp, (*app).help},

@@ -1,0 +1,124 @@
+package main
+
+import "github.com/nodeinit/nodeinit/admin"
+
+// maxSamples is how many samples are kept of a slot: more than a wide terminal shows.
+const maxSamples = 300
+
+// unknown is a sample that there is none of.
+const unknown = -1
+
+// Samples are of one figure, a second apart, the oldest first.
+type samples []float64
+
+// add appends a sample, in place of the first one if there are many.
+func (s *samples) add(sample float64) {
+	if len(*s) == maxSamples {
+		*s = (*s)[:copy(*s, (*s)[1:])]
+	}
+	*s = append(*s, sample)
+}
+
+// tail returns the last samples, no more than so many.
+func (s samples) tail(count int) samples { return s[max(0, len(s)-count):] }
+
+// last returns the last sample.
+func (s samples) last() float64 {
+	if len(s) == 0 {
+		return unknown
+	}
+	return s[len(s)-1]
+}
+
+// A track is what the workers of a slot have done lately.
+type track struct {
+	slot, pid int
+	requests  int64   // that the worker had handled, when last seen
+	loop      samples // utilisation of its event loop
+	rate      samples // requests per second
+}
+
+// A history has a track for each worker of the last document.
+type history struct {
+	pid    int     // of the nodeinit
+	uptime float64 // of that
+	tracks []*track
+}
+
+// add takes the samples of a document.
+func (h *history) add(d *admin.Document) {
+	elapsed := d.Nodeinit.Uptime - h.uptime
+	if d.Nodeinit.PID != h.pid {
+		h.tracks = nil
+	}
+	h.pid, h.uptime = d.Nodeinit.PID, d.Nodeinit.Uptime
+	var tracks []*track
+	for i := range d.Workers {
+		w := &d.Workers[i]
+		t := h.find(w.Slot)
+		if t == nil {
+			t = &track{slot: w.Slot, requests: unknown}
+		}
+		t.add(w, elapsed)
+		tracks = append(tracks, t)
+	}
+	h.tracks = tracks
+}
+
+// find returns the track of a slot, nil if there is none.
+func (h *history) find(slot int) *track {
+	for _, t := range h.tracks {
+		if t.slot == slot {
+			return t
+		}
+	}
+	return nil
+}
+
+// add takes the samples of the worker, so many seconds after those before.
+func (t *track) add(w *admin.Worker, elapsed float64) {
+	loop, rate, before := float64(unknown), float64(unknown), t.requests
+	if w.PID != t.pid {
+		before = unknown
+	}
+	t.pid, t.requests = w.PID, unknown
+	if w.Utilization != nil {
+		loop = *w.Utilization
+	}
+	if w.Requests != nil {
+		t.requests = *w.Requests
+		if before != unknown && elapsed > 0 && t.requests >= before {
+			rate = float64(t.requests-before) / elapsed
+		}
+	}
+	t.loop.add(loop)
+	t.rate.add(rate)
+}
+
+// asciiLevels are the levels of a sparkline without the block characters of Unicode.
+const asciiLevels = ".:-=+*#@"
+
+// sparkline draws samples on a scale from 0 to top, right-aligned in so many characters.
+// What is not known is a blank.
+func sparkline(s samples, width int, top float64, isUTF8 bool) string {
+	s = s.tail(width)
+	b := make([]byte, width-len(s), 3*width)
+	for i := range b {
+		b[i] = ' '
+	}
+	for _, sample := range s {
+		level := 0
+		if sample > 0 && top > 0 {
+			level = int(min(sample/top, 1) * (float64(len(asciiLevels)) - 0.5))
+		}
+		switch {
+		case !(sample >= 0): // NaN too
+			b = append(b, ' ')
+		case isUTF8:
+			b = append(b, 0xe2, 0x96, 0x81+byte(level)) // from U+2581, lower one eighth block
+		default:
+			b = append(b, asciiLevels[level])
+		}
+	}
+	return string(b)
+}
