@@ -47,6 +47,7 @@ type Config struct {
 	LimitConfig  `group:"limits"`
 	LogConfig    `group:"log"`
 	TiniConfig   `group:"as tini"`
+	AdminConfig  `group:"admin"`
 
 	given map[string]source // by flag: how it was set; not there: it has the default
 }
@@ -95,6 +96,11 @@ type TiniConfig struct {
 	WarnOnReap Toggle            `env:"WARN_ON_REAP" short:"w" help:"log each orphan reaped at warn"`
 }
 
+// AdminConfig is how status, reload and the like reach nodeinit.
+type AdminConfig struct {
+	Control Control `env:"CONTROL" arg:"auto|off|PATH" help:"the socket for status, top, reload, scale and health"`
+}
+
 // Default returns what holds where nothing is set.
 func Default() Config {
 	return Config{
@@ -106,6 +112,7 @@ func Default() Config {
 		LimitConfig: LimitConfig{Heap: Heap{Auto: true}},
 		LogConfig:   LogConfig{Logs: "auto", LogFields: "default", LogFormat: "auto", LogLevel: "info", LogTo: "stdout"},
 		TiniConfig:  TiniConfig{Subreaper: true},
+		AdminConfig: AdminConfig{Control: "auto"},
 		given:       make(map[string]source),
 	}
 }

@@ -166,6 +166,27 @@ func (r *Regexp) UnmarshalText(b []byte) (err error) {
 	return nil
 }
 
+// A Control is where the control socket is: auto, off or a path.
+type Control string
+
+// maxSocketPath is how long the path of a socket can be (unix(7), sun_path, which a zero
+// byte ends).
+const maxSocketPath = 107
+
+// UnmarshalText reads auto, off or an absolute path: nodeinit changes its directory.
+func (c *Control) UnmarshalText(b []byte) error {
+	text := string(b)
+	switch {
+	case text == "auto", text == "off":
+	case !strings.HasPrefix(text, "/") || strings.HasSuffix(text, "/"):
+		return fmt.Errorf("%q is neither auto nor off nor an absolute path (try /tmp/nodeinit.sock)", b)
+	case len(text) > maxSocketPath:
+		return fmt.Errorf("%q is longer than the %d bytes that the path of a socket can have (try /tmp/nodeinit.sock)", b, maxSocketPath)
+	}
+	*c = Control(text)
+	return nil
+}
+
 // A Signal is one by name or number; 0 is not set.
 type Signal unix.Signal
 

@@ -143,3 +143,11 @@ func finalByte(text []byte, final byte) int {
 	}
 	return 0
 }
+
+// AppendString appends text as a JSON string, in quotes.
+func AppendString(dst []byte, text string) []byte {
+	const longestEscape = len(`\u0000`)
+	dst = append(dst, '"')
+	dst, _ = appendEscaped(dst, []byte(text), len(dst)+longestEscape*len(text))
+	return append(dst, '"')
+}

@@ -2,24 +2,51 @@ package supervisor
 
 import (
 	"sync"
-	"sync/atomic"
+	"time"
 )
 
-// A control is what other goroutines use: requests to Run's goroutine, and the
-// latest Status. The zero value is ready to use.
-type control struct {
-	status atomic.Pointer[Status]
+// statusTimeout is how long Status waits for Run's goroutine, which does nothing
+// that takes long: the longest is to start a process, on a busy machine.
+const statusTimeout = 3 * time.Second
 
-	once    sync.Once
-	wake    chan struct{} // has a value when there are requests
-	mu      sync.Mutex    // guards pending
+// stopped is why an operation is refused, or given up.
+const stopped = "stopping"
+
+// A control is what other goroutines use: requests to Run's goroutine. The zero
+// value is ready to use.
+type control struct {
+	once sync.Once
+	wake chan struct{} // has a value when there are requests
+
+	mu      sync.Mutex // guards what is below
 	pending requests
+	begun   bool    // Run was called
+	final   *Status // when it has returned; nil: it has not
 }
 
-// Requests are what was asked for since take was called, the latest of each kind.
+// Requests are what was asked for since take was called.
 type requests struct {
-	reload bool
-	scale  *int
+	reload operations    // is requested if there is one
+	scale  *scaleRequest // the latest; nil: none
+	status *statusReply  // that several may wait for; nil: none does
+}
+
+// A scaleRequest is for so many workers; 0 is as many as Target says.
+type scaleRequest struct {
+	workers int
+	force   bool // also if they are more than Allowed
+	by      operations
+}
+
+// A statusReply is filled in by Run's goroutine, which then closes done.
+type statusReply struct {
+	done   chan struct{}
+	status Status
+}
+
+func (a *statusReply) answer(status Status) {
+	a.status = status
+	close(a.done)
 }
 
 // requested gets a value when take has something to return.
@@ -28,12 +55,39 @@ func (c *control) requested() <-chan struct{} {
 	return c.wake
 }
 
-// request records a request. It does not block.
-func (c *control) request(record func(*requests)) {
-	c.requested()
+// request records a request of an operation. It does not block.
+func (c *control) request(record func(*requests, *Operation)) *Operation {
+	asked := newOperation()
 	c.mu.Lock()
-	record(&c.pending)
-	c.mu.Unlock()
+	defer c.mu.Unlock()
+	if c.final != nil {
+		asked.fail(stopped)
+		return asked
+	}
+	record(&c.pending, asked)
+	c.wakeUp()
+	return asked
+}
+
+// askStatus returns what Run's goroutine will answer; nil if it does not run: then
+// the status is final.
+func (c *control) askStatus() (reply *statusReply, final Status) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.final != nil:
+		return nil, *c.final
+	case !c.begun:
+		return nil, Status{}
+	case c.pending.status == nil:
+		c.pending.status = &statusReply{done: make(chan struct{})}
+		c.wakeUp()
+	}
+	return c.pending.status, Status{}
+}
+
+func (c *control) wakeUp() {
+	c.requested()
 	select {
 	case c.wake <- struct{}{}:
 	default: // take was not called since the last request
@@ -46,4 +100,26 @@ func (c *control) take() requests {
 	taken := c.pending
 	c.pending = requests{}
 	return taken
+}
+
+// begin says that Run's goroutine answers from now on.
+func (c *control) begin() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.begun = true
+}
+
+// end says that it does not any more.
+func (c *control) end(final Status) {
+	c.mu.Lock()
+	c.final = &final
+	c.mu.Unlock()
+	left := c.take() // there will be no others
+	left.reload.fail(stopped)
+	if left.scale != nil {
+		left.scale.by.fail(stopped)
+	}
+	if left.status != nil {
+		left.status.answer(final)
+	}
 }

@@ -7,12 +7,12 @@ func TestControl(t *testing.T) {
 	t.Parallel()
 	var s Supervisor
 	for n := range 5 {
-		s.Scale(n)
+		s.Scale(n, false)
 		s.Reload()
 	}
 	<-s.control.requested()
 	taken := s.control.take()
-	if !taken.reload || taken.scale == nil || *taken.scale != 4 {
+	if len(taken.reload) != 5 || taken.scale == nil || taken.scale.workers != 4 {
 		t.Errorf("%+v", taken)
 	}
 	select {
@@ -20,7 +20,7 @@ func TestControl(t *testing.T) {
 		t.Error("woken twice")
 	default:
 	}
-	if taken = s.control.take(); taken.reload || taken.scale != nil {
+	if taken = s.control.take(); taken.reload != nil || taken.scale != nil {
 		t.Errorf("taken twice: %+v", taken)
 	}
 }

@@ -115,6 +115,8 @@ func (r *run) workerExited(w *worker, survived bool) {
 	crash := running && !w.leaving && (e.Code() != 0 || w.killed == Hang) && !interrupted
 	quit := running && !crash && !interrupted && w.quits(e) && r.fleet.left(slot) > 0
 	e.log(w, crash, quit)
+	slot.lastExit, slot.lastExitAt = w.endText(e), time.Now()
+	w.step("ended", slot.lastExit)
 	kept := w != slot.replacement
 	switch w {
 	case slot.replacement: // nodeinit started it of its own accord, so its crash is none of those that count
@@ -122,7 +124,7 @@ func (r *run) workerExited(w *worker, survived bool) {
 		if crash {
 			r.exit.Crashes++
 		}
-		r.rollout.failed(string(e.Cause))
+		r.rollout.failed(string(e.Cause), slot.lastExit)
 	case slot.outgoing:
 		slot.outgoing = nil
 		if crash {
@@ -172,7 +174,7 @@ func (r *run) currentExited(w *worker, e Exit, crash, quit bool) {
 	}
 	r.checkStartedUp()
 	if slot.current == nil && r.rollout.starts(slot) { // w was the replacement, early in its place
-		r.rollout.failed(string(e.Cause))
+		r.rollout.failed(string(e.Cause), slot.lastExit)
 	}
 }
 

@@ -117,7 +117,7 @@ func (w *worker) markStopping() {
 		return
 	}
 	w.resume()
-	w.state, w.deadline = workerStopping, w.killAt
+	w.enter(workerStopping, w.killAt)
 	w.disconnectIfIdle()
 }
 
@@ -150,8 +150,8 @@ func (w *worker) finish(sig stopSignal, killAt time.Time, grace time.Duration) {
 	if grace > 0 {
 		limit = min(grace/3, maxFinish)
 	}
-	w.state, w.deadline, w.stopWith = workerFinishing, in(limit+finishReportTime), sig
-	w.drainDeadline = drainDeadline(killAt, grace)
+	w.stopWith, w.drainDeadline = sig, drainDeadline(killAt, grace)
+	w.enter(workerFinishing, in(limit+finishReportTime))
 	w.channel().Finish(limit)
 }
 
@@ -169,7 +169,8 @@ func (w *worker) endFinish() {
 // has, or at deadline.
 func (w *worker) drain(sig stopSignal, deadline time.Time) {
 	w.resume()
-	w.state, w.deadline, w.stopWith, w.drained = workerDraining, deadline, sig, true
+	w.stopWith, w.drained = sig, true
+	w.enter(workerDraining, deadline)
 	w.channel().Drain(signals.Name(sig.send))
 }
 
@@ -193,7 +194,7 @@ func (w *worker) retire(reason ChangeReason) {
 		return
 	}
 	grace := w.env.Stop.Grace
-	w.leaving, w.killAt = true, in(grace)
+	w.leaving, w.leaveReason, w.killAt = true, reason, in(grace)
 	sig := w.env.ownStop()
 	order := w.order(sig)
 	if order == FinishFirst { // others serve on
@@ -214,7 +215,7 @@ func (w *worker) kill(reason KillReason) {
 	if w.state == workerKilled {
 		return
 	}
-	w.state, w.deadline = workerKilled, in(killTimeout)
+	w.enter(workerKilled, in(killTimeout))
 	w.onStop()
 	err := w.Process.Signal(unix.SIGKILL, w.env.toGroup)
 	if errors.Is(err, os.ErrProcessDone) {

@@ -14,7 +14,8 @@ const defaultGrace = 9 * time.Second
 // An env is what all parts of a run share: the settings, and toGroup.
 type env struct {
 	*Supervisor
-	toGroup bool // signals go to process groups by now
+	toGroup bool                               // signals go to process groups by now
+	onStep  func(w *worker, step, text string) // a worker has another state, or has ended; nil: nobody is told
 }
 
 // modeMsg returns the message for the mode.

@@ -26,7 +26,8 @@ func Example() {
 	}
 	end, err := s.Run()
 	fmt.Println("status", end.Code(), "requested", end.Requested, "error", err)
-	fmt.Println(s.Status().State)
+	status, _ := s.Status()
+	fmt.Println(status.State)
 	// Output:
 	// started in slot 0
 	// terminated

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"math"
+	"strconv"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -122,6 +123,27 @@ func exitOf(w *worker, survived bool) Exit {
 		e.Status, e.MaxRSS = w.Process.Status(), w.Process.MaxRSS()
 	}
 	return e
+}
+
+// endText returns how w has ended, in few words, for people.
+func (w *worker) endText(e Exit) string {
+	text := "exit " + strconv.Itoa(e.Code())
+	switch {
+	case e.Survived:
+		text = "survived SIGKILL"
+	case e.Status.Signaled():
+		text = signals.Name(e.Status.Signal())
+	}
+	if e.Cause != Exited && e.Cause != Signalled {
+		text += " (" + string(e.Cause) + ")"
+	}
+	switch {
+	case !w.leaving:
+		return text
+	case e.Killed == "":
+		return string(w.leaveReason)
+	}
+	return string(w.leaveReason) + ", " + text
 }
 
 // log logs that w has ended: crash says that it is an error, quit that it is a loss.

@@ -45,7 +45,7 @@ func (w *worker) abort(silent time.Duration) {
 		Float64("delay_p50_ms", milliseconds(loop.DelayP50)).
 		Float64("delay_p99_ms", milliseconds(loop.DelayP99)).
 		Int64("heap_bytes", loop.Heap).Send()
-	w.state, w.deadline = workerHung, in(abortTimeout)
+	w.enter(workerHung, in(abortTimeout))
 	err := w.Process.Signal(unix.SIGABRT, w.env.Group)
 	if errors.Is(err, os.ErrProcessDone) {
 		return // so that is why; its exit is the next event

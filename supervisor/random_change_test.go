@@ -88,9 +88,13 @@ func runChanged(t *testing.T, seed uint64) changedRun {
 	var statuses []supervisor.Status // guarded by w.mu: some may come when Run has returned
 	for range 10 {
 		w.at(d.moment(), func() {
+			s, ok := w.Status()
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			statuses = append(statuses, w.Status())
+			if !ok {
+				t.Error("no status")
+			}
+			statuses = append(statuses, s)
 		})
 	}
 	v.fleetRun = outcome(t, w)

@@ -2,16 +2,19 @@ package supervisor
 
 import (
 	"slices"
+	"strconv"
 	"time"
 )
 
 // A reload replaces each worker that was there when it began.
 type reload struct {
 	began         time.Time
-	startsAtBegin int     // so many workers had been started
-	todo          []*slot // not looked at so far
-	replaced      int     // workers
-	again         bool    // another reload was requested meanwhile
+	startsAtBegin int        // so many workers had been started
+	todo          []*slot    // not looked at so far
+	replaced      int        // workers
+	again         bool       // another reload was requested meanwhile
+	by            operations // that have requested it,
+	nextBy        operations // and those that have requested the other one
 }
 
 // next returns the next slot whose worker is to be replaced; nil: there is none.
@@ -28,29 +31,33 @@ func (r *reload) next() *slot {
 	return nil
 }
 
-// requestReload begins a reload, or has another one follow.
-func (o *rollout) requestReload(running bool) {
+// requestReload begins a reload, or has another one follow. by have requested it.
+func (o *rollout) requestReload(running bool, by ...*Operation) {
 	refused := ""
 	switch {
 	case !o.env.PerCore:
 		refused = "one process cannot share its port with the next one (try --mode per-core --workers 1)"
 	case !running:
-		refused = "stopping"
+		refused = stopped
 	case o.scale.waiting:
 		refused = "the program has asked for no server yet: it may be a job, which is to run once (--mode per-core for one that never listens)"
 	case o.reload == nil:
-		o.beginReload()
-	case !o.reload.again: // two in a row are enough for all
-		o.reload.again = true
-		o.env.Log.Info("another reload will follow").Send()
+		o.beginReload(by)
+	default: // two in a row are enough for all
+		o.reload.nextBy.add(by...)
+		if !o.reload.again {
+			o.reload.again = true
+			o.env.Log.Info("another reload will follow").Send()
+		}
 	}
 	if refused != "" {
 		o.env.Log.Warn("reload refused").Str("why", refused).Send()
+		(*operations)(&by).fail(refused)
 	}
 }
 
-func (o *rollout) beginReload() {
-	o.reload = &reload{began: time.Now(), startsAtBegin: o.fleet.starts, todo: slices.Clone(o.fleet.slots)}
+func (o *rollout) beginReload(by operations) {
+	o.reload = &reload{began: time.Now(), startsAtBegin: o.fleet.starts, todo: slices.Clone(o.fleet.slots), by: by}
 	o.env.Log.Info("reloading").Int("workers", len(o.fleet.slots)).Send()
 }
 
@@ -63,16 +70,29 @@ func (o *rollout) reloadNext() bool {
 		o.startReplacement(slot, ForReload)
 		return true
 	}
+	took := time.Since(o.reload.began)
 	o.env.Log.Info("reload done").Int("workers", o.reload.replaced).
-		Int64("took_ms", time.Since(o.reload.began).Milliseconds()).Send()
+		Int64("took_ms", took.Milliseconds()).Send()
+	o.reloads++
+	o.reload.by.done("reloaded " + plural(o.reload.replaced, "worker") + " in " +
+		strconv.FormatFloat(took.Seconds(), 'f', 1, 64) + " s")
 	o.endReload()
 	return true
 }
 
 func (o *rollout) endReload() {
-	again := o.reload.again
+	last := o.reload
 	o.reload = nil
-	if again {
-		o.beginReload()
+	if last.again {
+		o.beginReload(last.nextBy)
 	}
+}
+
+// plural returns n of things: "1 worker", "2 workers".
+func plural(n int, thing string) string {
+	text := strconv.Itoa(n) + " " + thing
+	if n != 1 {
+		text += "s"
+	}
+	return text
 }

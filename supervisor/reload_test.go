@@ -82,5 +82,5 @@ func TestReplacementIsCurrentAlready(t *testing.T) {
 		t.Errorf("change %+v", o.change)
 	}
 	o.succeeded() // nothing
-	o.failed("exit")
+	o.failed("exit", "exit 1")
 }

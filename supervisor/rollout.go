@@ -1,6 +1,11 @@
 package supervisor
 
-import "time"
+import (
+	"strconv"
+	"time"
+
+	"github.com/nodeinit/nodeinit/logs"
+)
 
 // A ChangeReason is why a worker is started or ended that need not be.
 type ChangeReason string
@@ -40,14 +45,46 @@ type rollout struct {
 	fleet *fleet
 	start func(slot *slot, place **worker) error
 
-	change     *change   // nil: none
-	reload     *reload   // nil: none
-	scale      scale     // how many workers there are to be
-	pauseUntil time.Time // no recycling and no growing until then; zero: no pause
+	change     *change    // nil: none
+	reload     *reload    // nil: none
+	reloads    int        // that were completed
+	scale      scale      // how many workers there are to be
+	scaling    operations // that wait until there are so many
+	pauseUntil time.Time  // no recycling and no growing until then; zero: no pause
 }
 
 // cancel gives up the change and the reload. They end where they are.
-func (o *rollout) cancel() { o.change, o.reload = nil, nil }
+func (o *rollout) cancel() {
+	o.giveUp()
+	o.change, o.reload = nil, nil
+}
+
+// giveUp ends all operations, because nothing is to be started any more.
+func (o *rollout) giveUp() {
+	o.scaling.fail(stopped)
+	if o.reload != nil {
+		o.reload.by.fail(stopped)
+		o.reload.nextBy.fail(stopped)
+	}
+}
+
+// step reports to the operation that changes the slot of w what this does, or how it
+// has ended.
+func (o *rollout) step(w *worker, step, text string) {
+	if o.change == nil || o.change.slot != w.slot {
+		return
+	}
+	e := Event{Slot: w.slot.number, PID: w.PID, Step: step, Text: text}
+	switch o.change.reason {
+	case ForReload:
+		o.reload.by.report(e)
+	case ForScale:
+		o.scaling.report(e)
+	case ForMemory, ForAge: // nobody has asked for it
+	default:
+		o.unknownReason(o.change)
+	}
+}
 
 // next begins the next change, if there is one to make.
 func (o *rollout) next() {
@@ -62,8 +99,8 @@ func (o *rollout) next() {
 func (o *rollout) startReplacement(slot *slot, reason ChangeReason) {
 	o.change = &change{reason: reason, slot: slot}
 	if err := o.start(slot, &slot.replacement); err != nil {
-		o.env.logNotStarted(slot, err)
-		o.failed("not_started")
+		o.env.notStarted(slot, err)
+		o.failed("not_started", logs.Truncate(err.Error()))
 	}
 }
 
@@ -139,9 +176,9 @@ func (o *rollout) succeeded() {
 	}
 }
 
-// failed ends the change, if there is one, because its replacement has ended. All
-// is as before.
-func (o *rollout) failed(cause string) {
+// failed ends the change, if there is one, because its replacement has ended, for
+// people: how. All is as before.
+func (o *rollout) failed(cause, how string) {
 	c := o.change
 	if c == nil {
 		return
@@ -151,11 +188,14 @@ func (o *rollout) failed(cause string) {
 	switch c.reason {
 	case ForReload:
 		line.Int("workers", o.reload.replaced).Send()
+		o.reload.by.fail("the new worker of slot " + strconv.Itoa(c.slot.number) + " did not come up: " + how +
+			" (" + plural(o.reload.replaced, "worker") + " of " + strconv.Itoa(len(o.fleet.slots)) + " replaced)")
 		o.endReload()
 	case ForScale:
 		line.Send()
 		o.fleet.removeLast()
 		o.pauseUntil = in(changePause)
+		o.scaleFailed(c.slot, how)
 	case ForMemory, ForAge:
 		line.Send()
 		o.pauseUntil = in(changePause)

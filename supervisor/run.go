@@ -44,6 +44,7 @@ func newRun(s *Supervisor) *run {
 		exits: make(chan *worker), over: make(chan struct{}),
 	}
 	r.rollout.start = r.start
+	e.onStep = r.rollout.step
 	r.shutdown = &shutdown{env: e, fleet: f, rollout: r.rollout}
 	sampled := s.PerCore && (s.Recycle.MaxMemory != nil || s.Target != nil || s.Listens != nil)
 	r.schedule = newSchedule(now, sampled, s.HangTimeout)
@@ -106,8 +107,12 @@ func (r *run) onRequests() {
 	if asked.scale != nil {
 		r.rollout.requestScale(*asked.scale, r.shutdown.state == running)
 	}
-	if asked.reload {
-		r.rollout.requestReload(r.shutdown.state == running)
+	if asked.reload != nil {
+		r.rollout.requestReload(r.shutdown.state == running, asked.reload...)
+	}
+	if asked.status != nil {
+		r.reconcile() // what was requested with it shows
+		asked.status.answer(r.status())
 	}
 }
 
@@ -178,6 +183,7 @@ func (r *run) reconcile() {
 		switch {
 		case r.fleet.done():
 			r.setResult()
+			r.rollout.giveUp()
 			r.shutdown.terminateLeftovers()
 		case r.shutdown.state == running && r.env.PerCore:
 			r.rollout.next()
@@ -186,7 +192,6 @@ func (r *run) reconcile() {
 	default:
 		r.env.unknownState(int(r.shutdown.state))
 	}
-	r.publish()
 }
 
 // setResult completes the Exit that Run returns: all workers have ended.

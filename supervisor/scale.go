@@ -1,10 +1,18 @@
 package supervisor
 
-import "time"
+import (
+	"math"
+	"strconv"
+	"time"
+)
 
 // steadyReads is how many times in a row Target must return the same before it is
 // followed: a limit that changes twice is set by a program that is not finished.
 const steadyReads = 3
+
+// maxSlots is how many workers can be asked for, also by force: more than any machine
+// has CPUs.
+const maxSlots = 1024
 
 // A scale is how many workers there are to be.
 type scale struct {
@@ -43,26 +51,72 @@ func (o *rollout) followTarget(n int) {
 	}
 }
 
-// requestScale has n workers from now on, or with 0 as many as Target returns.
-func (o *rollout) requestScale(n int, running bool) {
-	refused := ""
+// anotherNumber is why a request to scale fails while it is carried out.
+const anotherNumber = "another number of workers was asked for"
+
+// requestScale has so many workers from now on, or with 0 as many as Target returns.
+func (o *rollout) requestScale(asked scaleRequest, running bool) {
+	n, refused := asked.workers, ""
 	switch {
 	case !o.env.PerCore:
 		refused = "one process cannot share its port with others"
 	case !running:
-		refused = "stopping"
+		refused = stopped
 	case o.scale.alone != "":
 		refused = o.scale.alone
 	case n <= 0:
 		o.scale.fixed = false
 		o.scaleTo(o.scale.target, "limits")
+	case n > maxSlots:
+		refused = "more than " + plural(maxSlots, "worker")
 	default:
+		if allowed := o.allowed(); n > allowed && !asked.force {
+			refused = "the limits of the container are good for " + plural(allowed, "worker") + " (--force starts more)"
+			break
+		}
 		o.scale.fixed = true
 		o.scaleTo(n, "asked")
 	}
 	if refused != "" {
 		o.env.Log.Warn("scale refused").Str("why", refused).Send()
+		asked.by.fail(refused)
+		return
 	}
+	o.scaling.fail(anotherNumber)
+	o.scaling = asked.by
+	switch {
+	case o.scale.waiting:
+		o.scaling.done(plural(o.scale.want, "worker") + ", once the program has asked for a server")
+	case o.reason() != ForScale:
+		o.checkScaled()
+	}
+}
+
+// allowed returns how many workers may be asked for without force.
+func (o *rollout) allowed() int {
+	if o.env.Allowed == nil {
+		return math.MaxInt
+	}
+	n := max(o.env.Allowed(), 1)
+	if o.env.Target == nil { // the user has set the number
+		n = max(n, o.env.Workers)
+	}
+	return n
+}
+
+// checkScaled ends what waits for the number of workers, if it is there.
+func (o *rollout) checkScaled() {
+	if len(o.fleet.slots) == o.scale.want {
+		o.scaling.done(plural(o.scale.want, "worker"))
+	}
+}
+
+// scaleFailed ends what waits for the number of workers, because the first worker of
+// a new slot, which was removed, has ended.
+func (o *rollout) scaleFailed(removed *slot, how string) {
+	o.checkScaled() // fewer are wanted by now
+	o.scaling.fail("the worker of slot " + strconv.Itoa(removed.number) + " did not come up: " + how +
+		" (" + plural(len(o.fleet.slots), "worker") + ", the next attempt is in " + strconv.Itoa(int(changePause.Seconds())) + " s)")
 }
 
 func (o *rollout) scaleTo(n int, why string) {
@@ -112,6 +166,7 @@ func (o *rollout) resized() {
 	if len(o.fleet.slots) == o.scale.want {
 		o.env.Log.Info("scaled").Int("workers", o.scale.want).Send()
 	}
+	o.checkScaled()
 }
 
 // ownServer is why a worker that listens and has asked for no server stays alone.

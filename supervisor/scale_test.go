@@ -47,7 +47,7 @@ func getReady(o *rollout, slot *slot) {
 func TestScaleUpAndDown(t *testing.T) {
 	t.Parallel()
 	o, log := newRollout(1)
-	o.requestScale(3, true)
+	o.requestScale(scaleRequest{workers: 3}, true)
 	for n := 2; n <= 3; n++ {
 		o.next()
 		if len(o.fleet.slots) != n || o.reason() != ForScale || !o.adds(o.fleet.last()) {
@@ -58,7 +58,7 @@ func TestScaleUpAndDown(t *testing.T) {
 	if o.next(); o.change != nil {
 		t.Fatalf("change %+v", o.change)
 	}
-	o.requestScale(2, true)
+	o.requestScale(scaleRequest{workers: 2}, true)
 	o.next()
 	last := o.fleet.last()
 	if last.number != 2 || last.outgoing == nil || !last.outgoing.leaving || last.current != nil {
@@ -77,7 +77,7 @@ func TestScaleKeepsTheLastThatServes(t *testing.T) {
 	t.Parallel()
 	o, _ := newRollout(2)
 	o.fleet.slots[0].current.state = workerStarting
-	o.requestScale(1, true)
+	o.requestScale(scaleRequest{workers: 1}, true)
 	if o.next(); o.change != nil {
 		t.Errorf("change %+v", o.change)
 	}
@@ -99,20 +99,20 @@ func TestScaleByTarget(t *testing.T) {
 	if o.scale.want != 1 {
 		t.Errorf("%d workers", o.scale.want)
 	}
-	o.requestScale(4, true)
+	o.requestScale(scaleRequest{workers: 4}, true)
 	follow(3)
 	if o.scale.want != 4 {
 		t.Errorf("%d workers: Scale does not last", o.scale.want)
 	}
-	o.requestScale(0, true)
+	o.requestScale(scaleRequest{workers: 0}, true)
 	if o.scale.want != 3 {
 		t.Errorf("%d workers: the target is forgotten", o.scale.want)
 	}
-	o.requestScale(9, false)
+	o.requestScale(scaleRequest{workers: 9}, false)
 	o.scale.stayAlone("it cannot be")
-	o.requestScale(9, true)
+	o.requestScale(scaleRequest{workers: 9}, true)
 	o.env.PerCore = false
-	o.requestScale(9, true)
+	o.requestScale(scaleRequest{workers: 9}, true)
 	if o.scale.want != 1 {
 		t.Errorf("%d workers", o.scale.want)
 	}
@@ -123,15 +123,15 @@ func TestScaleByTarget(t *testing.T) {
 func TestScaleFails(t *testing.T) {
 	t.Parallel()
 	o, log := newRollout(1)
-	o.requestScale(2, true)
+	o.requestScale(scaleRequest{workers: 2}, true)
 	o.next()
 	o.fleet.last().replacement = nil
-	o.failed("exit")
+	o.failed("exit", "exit 1")
 	if o.next(); len(o.fleet.slots) != 1 || o.change != nil || o.pauseUntil.IsZero() {
 		t.Errorf("%d slots, change %+v, pause until %v", len(o.fleet.slots), o.change, o.pauseUntil)
 	}
 	log(t, `"msg":"scale failed","worker":1,"reason":"exit"`)
-	o.requestScale(2, true)
+	o.requestScale(scaleRequest{workers: 2}, true)
 	if o.next(); o.change == nil {
 		t.Error("the pause holds up a request")
 	}

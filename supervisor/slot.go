@@ -18,10 +18,13 @@ type slot struct {
 	retryAt     time.Time // when it is to be refilled; zero: never
 	backoff     backoff
 	loop        crashLoop
-	last        Exit // of the last current one that has ended
-	exitSeq     int  // how many workers had ended by then; 0: none has
-	wasReady    bool // one in it has been ready
-	listened    bool // and listened by then
+	last        Exit   // of the last current one that has ended
+	exitSeq     int    // how many workers had ended by then; 0: none has
+	wasReady    bool   // one in it has been ready
+	listened    bool   // and listened by then
+	starts      int    // workers it has had
+	lastExit    string // of the last one that has ended, see [WorkerStatus]
+	lastExitAt  time.Time
 }
 
 // workers returns those in the slot, in the order of their start.
@@ -38,6 +41,8 @@ func (s *slot) continues() bool {
 // done reports whether the slot is empty and stays so.
 func (s *slot) done() bool { return s.outgoing == nil && !s.continues() }
 
-func (e *env) logNotStarted(slot *slot, err error) {
+// notStarted records and logs that no worker could be started for the slot.
+func (e *env) notStarted(slot *slot, err error) {
+	slot.lastExit, slot.lastExitAt = "not started", time.Now()
 	e.Log.Error("worker not started").Int("worker", slot.number).Str("error", logs.Truncate(err.Error())).Send()
 }

@@ -41,11 +41,14 @@ func (r *run) start(slot *slot, place **worker) error {
 		return err
 	}
 	r.fleet.starts++
+	slot.starts++
 	w := &worker{
 		Worker: started, env: r.env, slot: slot, started: time.Now(), startSeq: r.fleet.starts,
 		recycleAt: r.env.recycleAt(), startReason: r.rollout.reasonFor(slot),
+		restarts: slot.starts - 1,
 	}
 	*place = w
+	w.step(w.state.String(), "")
 	r.watchers.Go(func() { r.awaitExit(w) })
 	if r.env.PerCore {
 		w.withWorker(r.env.Log.Info("worker started")).Send()
@@ -76,7 +79,7 @@ func (r *run) awaitExit(w *worker) {
 func (r *run) refill(slot *slot) {
 	slot.retryAt = time.Time{}
 	if err := r.start(slot, &slot.current); err != nil {
-		r.env.logNotStarted(slot, err)
+		r.env.notStarted(slot, err)
 		r.crashed(slot, slot.last, false, err)
 		return
 	}
@@ -102,7 +105,8 @@ func (r *run) grow(w *worker) {
 
 // ready records that a worker is ready.
 func (r *run) ready(w *worker) {
-	w.state, w.deadline, w.readyAt = workerReady, time.Time{}, time.Now()
+	w.readyAt = time.Now()
+	w.enter(workerReady, time.Time{})
 	w.slot.wasReady = true
 	w.slot.listened = w.slot.listened || len(w.reported.Listening) > 0
 	if r.env.PerCore || r.env.Reports != nil {

@@ -1,36 +1,100 @@
 package supervisor
 
-import "time"
+import (
+	"time"
 
-// A Status is the state of a container at one moment.
+	"github.com/nodeinit/nodeinit/cluster"
+)
+
+// A Status is the state of a container at one moment. Several may share what it
+// refers to: do not modify it.
 type Status struct {
-	State   string       // running, drainDelay, stopping, killing, finalTerm, finalKill or ended
-	Ready   int          // workers that serve; 0 once a stop has begun
-	Want    int          // slots there are to be
-	Change  ChangeReason // why a worker is being replaced, added or removed; "": none is
-	Starts  int
-	Crashes int
-	Workers []WorkerStatus // by slot; in a slot in the order of their start
+	State     string // running, drainDelay, stopping, killing, finalTerm, finalKill or ended; "" before the start
+	PerCore   bool
+	Ready     int          // workers that serve; 0 once a stop has begun
+	Want      int          // slots there are to be
+	Change    ChangeReason // why a worker is being replaced, added or removed; "": none is
+	Reloading bool         // a reload is not over
+	Fixed     bool         // Want is by Scale, or one process stays alone: Target is not followed
+	Alone     string       // why there is one process for good; "": there is not
+	Starts    int          // workers that were started
+	Crashes   int          // see [Exit]
+	Reloads   int          // that were completed
+	// Workers are those that run, and a slot that waits for its next one; by slot, in
+	// a slot in the order of their start.
+	Workers []WorkerStatus
 }
 
-// A WorkerStatus is the state of a worker.
+// A WorkerStatus is the state of a worker, or of a slot that waits for one.
 type WorkerStatus struct {
-	Slot, PID int
-	State     string // starting, ready, closed, finishing, draining, stopping, hung or killed
-	Started   time.Time
+	Slot, PID  int       // PID 0: the slot waits
+	State      string    // starting, ready, closed, finishing, draining, stopping, hung, killed, or waiting
+	Serves     bool      // it is ready, and does not leave by itself
+	Started    time.Time // what follows is zero for a slot that waits, but Restarts and LastExit
+	ReadySince time.Time // zero: it never was
+	Restarts   int       // workers that the slot had before
+	Reason     string    // why it was started: a [ChangeReason], crash, or "" for the first one
+	OldSpace   int64     // see [Worker]
+	Reported   cluster.State
+	// LastExit is how the last one of the slot ended that has: the reason to end it, or
+	// exit 1, SIGKILL (oom_kill) and the like; "": none has.
+	LastExit   string
+	LastExitAt time.Time
 }
 
-// publish makes the state visible to Status.
-func (r *run) publish() {
-	now := &Status{
-		State: r.shutdown.state.String(), Want: r.rollout.scale.want, Change: r.rollout.reason(),
-		Starts: r.fleet.starts, Crashes: r.exit.Crashes,
+// Status returns the state. It may be called by any goroutine at any time, but not by
+// the functions in s. It waits for Run's goroutine, for three seconds at most: false
+// says that this does not answer.
+func (s *Supervisor) Status() (Status, bool) {
+	reply, final := s.control.askStatus()
+	if reply == nil {
+		return final, true
 	}
-	for _, w := range r.fleet.workers() {
-		now.Workers = append(now.Workers, WorkerStatus{w.slot.number, w.PID, w.state.String(), w.started})
-		if r.shutdown.state == running && w.serves() {
-			now.Ready++
+	timeout := time.NewTimer(statusTimeout)
+	defer timeout.Stop()
+	select {
+	case <-reply.done:
+		return reply.status, true
+	case <-timeout.C:
+		return Status{}, false
+	}
+}
+
+// status returns the state now.
+func (r *run) status() Status {
+	scale := &r.rollout.scale
+	now := Status{
+		State: r.shutdown.state.String(), PerCore: r.env.PerCore, Want: scale.want,
+		Change: r.rollout.reason(), Reloading: r.rollout.reload != nil, Fixed: scale.fixed, Alone: scale.alone,
+		Starts: r.fleet.starts, Crashes: r.exit.Crashes, Reloads: r.rollout.reloads,
+	}
+	for _, slot := range r.fleet.slots {
+		for _, w := range slot.workers() {
+			one := w.status()
+			now.Workers = append(now.Workers, one)
+			if r.shutdown.state == running && one.Serves {
+				now.Ready++
+			}
+		}
+		if !slot.retryAt.IsZero() {
+			now.Workers = append(now.Workers, WorkerStatus{
+				Slot: slot.number, State: "waiting", Restarts: slot.starts,
+				LastExit: slot.lastExit, LastExitAt: slot.lastExitAt,
+			})
 		}
 	}
-	r.env.control.status.Store(now)
+	return now
+}
+
+func (w *worker) status() WorkerStatus {
+	reason := string(w.startReason)
+	if reason == "" && w.restarts > 0 {
+		reason = "crash"
+	}
+	return WorkerStatus{
+		Slot: w.slot.number, PID: w.PID, State: w.state.String(), Serves: w.serves(),
+		Started: w.started, ReadySince: w.readyAt, Restarts: w.restarts, Reason: reason,
+		OldSpace: w.OldSpace, Reported: w.reported, // which is never modified
+		LastExit: w.slot.lastExit, LastExitAt: w.slot.lastExitAt,
+	}
 }

@@ -19,7 +19,7 @@ func TestStatus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := fleetScenario{grace: 9 * time.Second, set: delayed, play: "1 serves@1s TERM+1s:0 | 0 serves@100ms TERM+2s:0 | 0.2 serves@1s TERM+500ms:0"}.world(t)
 		auto(w)
-		if got := fmt.Sprint(w.Status()); got != fmt.Sprint(supervisor.Status{}) {
+		if got := fmt.Sprint(w.status(t)); got != fmt.Sprint(supervisor.Status{}) {
 			t.Errorf("before the start: %s", got)
 		}
 		w.askAt(t, "5s reload")
@@ -27,15 +27,16 @@ func TestStatus(t *testing.T) {
 		var got []string
 		for _, at := range []string{"50ms", "500ms", "2s", "5500ms", "6500ms", "7500ms", "10100ms"} {
 			w.at(duration(t, at), func() {
+				now := describeStatus(w.status(t))
 				w.mu.Lock()
 				defer w.mu.Unlock()
-				got = append(got, at+" "+describeStatus(w.Status()))
+				got = append(got, at+" "+now)
 			})
 		}
 		w.run(t)
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		got = append(got, "end "+describeStatus(w.Status()))
+		got = append(got, "end "+describeStatus(w.status(t)))
 		want := `50ms running: 0 ready of 2, , 2 starts 0 crashes, 0 101 starting 0s, 1 201 starting 0s
 500ms running: 1 ready of 2, , 2 starts 0 crashes, 0 101 ready 0s, 1 201 starting 0s
 2s running: 2 ready of 2, , 2 starts 0 crashes, 0 101 ready 0s, 1 201 ready 0s
@@ -48,7 +49,7 @@ end ended: 0 ready of 2, , 3 starts 0 crashes`
 			t.Errorf("got\n%s, want\n%s", all, want)
 		}
 		w.Reload() // too late, which must not block
-		w.Scale(3)
+		w.Scale(3, false)
 		w.Reload()
 	})
 }
@@ -59,13 +60,24 @@ func TestStatusInForkMode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		w.at(time.Second, func() {
-			if s := w.Status(); s.Ready != 1 || s.Workers[0].State != "ready" {
+			if s := w.status(t); s.Ready != 1 || s.Workers[0].State != "ready" {
 				t.Errorf("%+v", s)
 			}
 			w.program.end(exitedWith(0))
 		})
 		w.run(t)
 	})
+}
+
+// status returns the Status of a supervisor that answers. It must not be called with
+// w.mu held while Run runs.
+func (w *world) status(t *testing.T) supervisor.Status {
+	t.Helper()
+	s, ok := w.Status()
+	if !ok {
+		t.Error("no answer")
+	}
+	return s
 }
 
 func describeStatus(s supervisor.Status) string {
@@ -90,14 +102,14 @@ func TestAskedByMany(t *testing.T) {
 			for n := range 50 {
 				all.Go(func() {
 					w.Reload()
-					w.Scale(1)
-					_ = w.Status()
-					w.Scale(n%2 + 1)
+					w.Scale(1, false)
+					_ = w.status(t)
+					w.Scale(n%2+1, false)
 				})
 			}
-			all.Go(func() { w.Scale(1) })
+			all.Go(func() { w.Scale(1, false) })
 			all.Wait()
-			w.Scale(1)
+			w.Scale(1, false)
 		}
 		ask()
 		for _, at := range []string{"30s", "30020ms", "30040ms", "30060ms"} {
@@ -116,7 +128,7 @@ func TestAskedByMany(t *testing.T) {
 		if reloads < 4 || reloads > 5 || more != reloads-3 {
 			t.Errorf("%d reloads, %d of them announced\n%s", reloads, more, w.log.String())
 		}
-		if n := len(w.Status().Workers); n != 0 {
+		if n := len(w.status(t).Workers); n != 0 {
 			t.Errorf("%d workers at the end", n)
 		}
 	})

@@ -81,9 +81,13 @@ type Supervisor struct {
 	Stop    StopPolicy
 	Crashes CrashPolicy
 	Recycle RecyclePolicy // needs PerCore
-	// Target, if set, returns how many workers the limits of the container allow by
-	// now. It needs PerCore.
+	// Target, if set, returns how many workers there are to be by the limits of the
+	// container as they are now, and is followed. It needs PerCore.
 	Target func() int
+	// Allowed, if set, returns how many workers the limits allow by now, whether or not
+	// they are followed: Scale refuses more. Without Target, as many as Workers are
+	// allowed in any case.
+	Allowed func() int
 	// HangTimeout, if not 0, is how long an agent that has reported may be silent. It
 	// must be several times the interval of its reports.
 	HangTimeout time.Duration
@@ -104,6 +108,8 @@ func (s *Supervisor) Run() (Exit, error) {
 	r := newRun(s)
 	defer r.watchers.Wait()
 	defer close(r.over)
+	s.control.begin()
+	defer func() { s.control.end(r.status()) }()
 	r.startFirst()
 	var reported <-chan struct{}
 	if s.Reports != nil {
@@ -134,19 +140,20 @@ func (s *Supervisor) Run() (Exit, error) {
 }
 
 // Reload replaces all workers, one after the other, each when the new one is
-// ready. During a reload it has another one follow. It may be called by any
-// goroutine at any time.
-func (s *Supervisor) Reload() { s.control.request(func(q *requests) { q.reload = true }) }
+// ready. During a reload it has another one follow, which the operation is about
+// then. It may be called by any goroutine at any time and does not block.
+func (s *Supervisor) Reload() *Operation {
+	return s.control.request(func(q *requests, asked *Operation) { q.reload.add(asked) })
+}
 
-// Scale has n workers from now on, or with 0 as many as Target says. It may be
-// called by any goroutine at any time.
-func (s *Supervisor) Scale(n int) { s.control.request(func(q *requests) { q.scale = &n }) }
-
-// Status returns the state after the last event. It may be called by any goroutine
-// at any time and does not block.
-func (s *Supervisor) Status() Status {
-	if latest := s.control.status.Load(); latest != nil {
-		return *latest
-	}
-	return Status{}
+// Scale has n workers from now on, or with 0 as many as Target says. More than
+// Allowed are refused, but with force. Another Scale takes the place of one that is
+// not over. It may be called by any goroutine at any time and does not block.
+func (s *Supervisor) Scale(n int, force bool) *Operation {
+	return s.control.request(func(q *requests, asked *Operation) {
+		if q.scale != nil {
+			q.scale.by.fail(anotherNumber)
+		}
+		q.scale = &scaleRequest{workers: n, force: force, by: operations{asked}}
+	})
 }

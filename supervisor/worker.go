@@ -21,15 +21,17 @@ type worker struct {
 	started     time.Time
 	startSeq    int           // of all that were started
 	startReason ChangeReason  // why it was started; "": it had to be
+	restarts    int           // workers that its slot had before it
 	waited      time.Duration // so long its slot was empty before it
 	readyAt     time.Time     // since when it is ready; zero: it never was
 	killed      KillReason
 
-	drained       bool       // it was asked over its channel to leave
-	leaving       bool       // it is to end while the others go on
-	stopWith      stopSignal // what it gets when it has finished or drained
-	drainDeadline time.Time  // when it should have closed its servers; zero: never
-	killAt        time.Time  // when it is to be killed; zero: when all are
+	drained       bool         // it was asked over its channel to leave
+	leaving       bool         // it is to end while the others go on,
+	leaveReason   ChangeReason // for that reason
+	stopWith      stopSignal   // what it gets when it has finished or drained
+	drainDeadline time.Time    // when it should have closed its servers; zero: never
+	killAt        time.Time    // when it is to be killed; zero: when all are
 
 	stoppedAt     time.Time    // when it was last seen to be stopped (^Z): silence before proves nothing
 	recycleAt     time.Time    // when it is too old; zero: never, or recycleReason is set
@@ -45,14 +47,30 @@ func (w *worker) withWorker(line *zerolog.Event) *zerolog.Event {
 	return line.Int("worker", w.slot.number).Int("pid", w.PID)
 }
 
+// enter changes the state; deadline is when it is over at the latest, zero for never.
+func (w *worker) enter(state workerState, deadline time.Time) {
+	changed := w.state != state
+	w.state, w.deadline = state, deadline
+	if changed {
+		w.step(state.String(), "")
+	}
+}
+
+func (w *worker) step(step, text string) {
+	if w.env.onStep != nil {
+		w.env.onStep(w, step, text)
+	}
+}
+
 // working reports whether it is not to end, so far.
 func (w *worker) working() bool {
 	return w.state == workerStarting || w.state == workerReady || w.state == workerClosed
 }
 
-// serves reports whether it is ready and will be, by what it has reported.
+// serves reports whether it is ready and will be, by what it has reported. In fork mode
+// it serves without its channel.
 func (w *worker) serves() bool {
-	return w.state == workerReady && !w.reported.Leaving && !w.reported.Ended
+	return w.state == workerReady && (!w.env.PerCore || !w.reported.Leaving && !w.reported.Ended)
 }
 
 // wasReady reports whether it has ever been ready.
@@ -90,7 +108,7 @@ func (w *worker) channelEnded() bool {
 		w.kill(ChannelFault)
 		return true
 	case w.reported.Ended && !w.reported.Leaving: // if it has just exited, that is the next event
-		w.state, w.deadline = workerClosed, in(w.env.ownGrace())
+		w.enter(workerClosed, in(w.env.ownGrace()))
 		return true
 	}
 	return false

@@ -252,12 +252,12 @@ func (w *world) askAt(t *testing.T, line string) {
 	t.Helper()
 	when, what, _ := strings.Cut(line, " ")
 	what, n, _ := strings.Cut(what, ":")
-	do := w.Reload
+	do := func() { w.Reload() }
 	switch what {
 	case "reload":
 	case "scale":
 		count := number(t, n)
-		do = func() { w.Scale(count) }
+		do = func() { w.Scale(count, false) }
 	case "target":
 		count := number(t, n)
 		do = func() {

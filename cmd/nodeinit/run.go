@@ -200,6 +200,7 @@ func (r *run) configure(s *supervisor.Supervisor) {
 		return
 	}
 	s.PerCore = true
+	s.Allowed = r.current.Target
 	s.Crashes = supervisor.CrashPolicy{Max: int(c.MaxCrashes), Window: time.Duration(c.CrashWindow)}
 	s.Recycle.MaxAge = time.Duration(c.MaxAge)
 	if r.plan.MaxMemory > 0 {

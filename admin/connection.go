@@ -1,0 +1,143 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/supervisor"
+)
+
+// A connection is the server's end of one. It belongs to one goroutine.
+type connection struct {
+	file *os.File
+	gone chan struct{} // closed when awaitHangup has ended; nil: it was not called
+}
+
+func newConnection(fd int) *connection {
+	return &connection{file: os.NewFile(uintptr(fd), "control connection")}
+}
+
+// close returns when nothing that belongs to the connection is left.
+func (c *connection) close() {
+	_ = c.file.Close()
+	if c.gone != nil {
+		<-c.gone
+	}
+}
+
+// errNoRequest is that the client has sent no complete line. There is no answer to it.
+var errNoRequest = errors.New("no request")
+
+// readRequest returns the line that the client sends. It ends with ctx.
+func (c *connection) readRequest(ctx context.Context) ([]byte, error) {
+	_ = c.file.SetReadDeadline(time.Now().Add(requestTimeout))
+	stop := context.AfterFunc(ctx, func() { _ = c.file.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	line := make([]byte, 0, 256)
+	for {
+		n, err := c.file.Read(line[len(line):cap(line)])
+		line = line[:len(line)+n]
+		end := bytes.IndexByte(line, '\n')
+		switch {
+		case end >= 0:
+			return line[:end], nil
+		case err == io.EOF:
+			return nil, errNoRequest
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return nil, fmt.Errorf("no request within %v", requestTimeout)
+		case err != nil:
+			return nil, errNoRequest
+		case len(line) >= maxRequest:
+			return nil, fmt.Errorf("the request is longer than %d bytes", maxRequest)
+		case len(line) == cap(line):
+			line = append(make([]byte, 0, maxRequest), line...)
+		}
+	}
+}
+
+// write writes a line. A client that does not read has it fail.
+func (c *connection) write(line []byte) error {
+	_ = c.file.SetWriteDeadline(time.Now().Add(writeTimeout))
+	_, err := c.file.Write(line)
+	return err
+}
+
+// follow passes on the steps of an operation until its end, or that of the client: the
+// operation itself goes on then. An error is the answer to give.
+func (c *connection) follow(ctx context.Context, o Operation, done string) error {
+	start, stopping := time.Now(), ctx.Done()
+	c.awaitHangup()
+	for {
+		select {
+		case event, more := <-o.Events():
+			if !more {
+				return c.end(o, done, start)
+			}
+			if c.write(appendEvent(nil, event)) != nil {
+				return nil
+			}
+		case <-c.gone:
+			return nil
+		case <-stopping:
+			return c.drain(o, done, start)
+		}
+	}
+}
+
+// end gives the last answer to an operation that has ended.
+func (c *connection) end(o Operation, done string, start time.Time) error {
+	if why := o.Failure(); why != "" {
+		return errors.New(why)
+	}
+	text := done + " in " + strconv.FormatFloat(time.Since(start).Seconds(), 'f', 1, 64) + " s"
+	_ = c.write(appendDone(nil, text))
+	return nil
+}
+
+// drain passes on the steps that there are, because the container ends.
+func (c *connection) drain(o Operation, done string, start time.Time) error {
+	for {
+		select {
+		case event, more := <-o.Events():
+			if !more {
+				return c.end(o, done, start)
+			}
+			if c.write(appendEvent(nil, event)) != nil {
+				return nil
+			}
+		default:
+			return errors.New("stopping")
+		}
+	}
+}
+
+// awaitHangup closes gone when the client has closed its end, and not only for writing.
+func (c *connection) awaitHangup() {
+	c.gone = make(chan struct{})
+	_ = c.file.SetReadDeadline(time.Time{})
+	go func() {
+		defer close(c.gone)
+		conn, err := c.file.SyscallConn()
+		if err != nil {
+			return
+		}
+		_ = conn.Read(hungUp) // an error is that close was called
+	}()
+}
+
+// hungUp reports whether nothing can be written to a socket any more.
+func hungUp(fd uintptr) bool {
+	fds := []unix.PollFd{{Fd: int32(fd)}}
+	n, err := unix.Poll(fds, 0)
+	return err == nil && n == 1 // POLLHUP or POLLERR: nothing else was asked for
+}
+
+var _ Operation = (*supervisor.Operation)(nil)

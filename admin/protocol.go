@@ -1,0 +1,160 @@
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nodeinit/nodeinit/logs"
+	"github.com/nodeinit/nodeinit/supervisor"
+)
+
+// A client makes a connection for each request. It sends one line, and the server
+// answers with lines and closes the connection. Each line is a JSON object.
+const (
+	opStatus = "status" // answer: a Document
+	opHealth = "health" // answer: healthy and text
+	opReload = "reload" // answer: events, then done and text
+	opScale  = "scale"  // the same
+)
+
+// Bounds of what the two sides accept.
+const (
+	maxRequest = 4 << 10  // bytes of a request
+	maxAnswer  = 16 << 20 // bytes of a line of an answer: the command line of the program is in it
+
+	requestTimeout = 5 * time.Second // from the connection to the end of the request
+	writeTimeout   = 5 * time.Second // for each line of an answer
+
+	maxConnections = 16
+	maxFollowers   = 8 // of these, connections that follow an operation: status and health are to go on
+)
+
+// A request is what a client asks for.
+type request struct {
+	Version int    `json:"version"`
+	Op      string `json:"op"`
+	Workers int    `json:"workers"` // of scale; 0: as many as the limits are good for
+	Force   bool   `json:"force"`   // of scale: more than the limits are good for too
+}
+
+func (q request) appendJSON(b []byte) []byte {
+	b = append(b, `{"version":`...)
+	b = strconv.AppendInt(b, int64(q.Version), 10)
+	b = append(b, `,"op":`...)
+	b = logs.AppendString(b, q.Op)
+	if q.Op == opScale {
+		b = append(b, `,"workers":`...)
+		b = strconv.AppendInt(b, int64(q.Workers), 10)
+		b = append(b, `,"force":`...)
+		b = strconv.AppendBool(b, q.Force)
+	}
+	return append(b, "}\n"...)
+}
+
+// parseRequest reads the line of a client. An error is for that client.
+func parseRequest(line []byte) (request, error) {
+	var version struct {
+		Version *int `json:"version"`
+	}
+	if json.Unmarshal(line, &version) != nil || version.Version == nil {
+		return request{}, errors.New("not a request of the control protocol")
+	}
+	if v := *version.Version; v != ProtocolVersion {
+		return request{}, versionError(v)
+	}
+	var q request
+	if err := json.Unmarshal(line, &q); err != nil {
+		return request{}, fmt.Errorf("not a request of version %d: %w", ProtocolVersion, err)
+	}
+	switch q.Op {
+	case opStatus, opHealth, opReload:
+	case opScale:
+		if q.Workers < 0 {
+			return request{}, fmt.Errorf("%d is not a number of workers", q.Workers)
+		}
+	default:
+		return request{}, fmt.Errorf("this nodeinit knows no request %q", logs.Truncate(q.Op))
+	}
+	return q, nil
+}
+
+// A versionError is the version of a client that the server does not speak.
+type versionError int
+
+func (v versionError) Error() string {
+	return "this nodeinit speaks version " + strconv.Itoa(ProtocolVersion) + " of the control protocol, not " +
+		strconv.Itoa(int(v)) + " (use the client of the same nodeinit)"
+}
+
+// An Event is a step of a reload or scale.
+type Event struct {
+	Slot int    `json:"slot"`
+	PID  int    `json:"pid"`
+	Step string `json:"step"`
+	Text string `json:"text"`
+}
+
+// An answer is a line of the server, but for a Document.
+type answer struct {
+	Event   *Event `json:"event"`
+	Done    bool   `json:"done"`
+	Healthy *bool  `json:"healthy"`
+	Text    string `json:"text"`
+	Error   string `json:"error"`
+	Version int    `json:"version"`
+}
+
+func parseAnswer(line []byte) (a answer, err error) {
+	if err = json.Unmarshal(line, &a); err != nil {
+		return answer{}, fmt.Errorf("not an answer of the control protocol: %w", err)
+	}
+	if a.Error != "" {
+		return answer{}, errors.New(a.Error)
+	}
+	return a, nil
+}
+
+func appendEvent(b []byte, e supervisor.Event) []byte {
+	b = append(b, `{"event":{"slot":`...)
+	b = strconv.AppendInt(b, int64(e.Slot), 10)
+	if e.PID != 0 {
+		b = append(b, `,"pid":`...)
+		b = strconv.AppendInt(b, int64(e.PID), 10)
+	}
+	b = append(b, `,"step":`...)
+	b = logs.AppendString(b, e.Step)
+	if e.Text != "" {
+		b = append(b, `,"text":`...)
+		b = logs.AppendString(b, e.Text)
+	}
+	return append(b, "}}\n"...)
+}
+
+func appendDone(b []byte, text string) []byte {
+	b = append(b, `{"done":true,"text":`...)
+	b = logs.AppendString(b, text)
+	return append(b, "}\n"...)
+}
+
+func appendHealth(b []byte, healthy bool, text string) []byte {
+	b = append(b, `{"version":`...)
+	b = strconv.AppendInt(b, ProtocolVersion, 10)
+	b = append(b, `,"healthy":`...)
+	b = strconv.AppendBool(b, healthy)
+	b = append(b, `,"text":`...)
+	b = logs.AppendString(b, text)
+	return append(b, "}\n"...)
+}
+
+func appendError(b []byte, err error) []byte {
+	b = append(b, `{"error":`...)
+	b = logs.AppendString(b, err.Error())
+	if v := versionError(0); errors.As(err, &v) {
+		b = append(b, `,"version":`...)
+		b = strconv.AppendInt(b, ProtocolVersion, 10)
+	}
+	return append(b, "}\n"...)
+}

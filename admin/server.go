@@ -1,0 +1,175 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/logs"
+	"github.com/nodeinit/nodeinit/supervisor"
+)
+
+// An Operation is a reload or scale that has been requested. *supervisor.Operation is one.
+type Operation interface {
+	// Events brings the steps, and is closed at the end.
+	Events() <-chan supervisor.Event
+	// Failure returns, after that, why it failed; "": it did not.
+	Failure() string
+}
+
+// A Server answers clients at the control socket of this process. Set the fields, then
+// call Run once. The functions are called on any goroutine.
+type Server struct {
+	Log *logs.Logger
+	// Control is where: [Auto], or a path.
+	Control string
+
+	// Status appends the Document as JSON. There is one call at a time: each reads files,
+	// and a goroutine that does occupies a thread.
+	Status func([]byte) []byte
+	Health func() (healthy bool, text string)
+	Reload func() Operation
+	Scale  func(workers int, force bool) Operation
+
+	status    sync.Mutex   // held while Status is called
+	followers atomic.Int32 // connections that follow an operation
+	requests  atomic.Int32 // since the last collection
+}
+
+// How long nothing is accepted where that is no use.
+const (
+	acceptPause = 100 * time.Millisecond // after an error: there may be no descriptors left
+
+	refusalPause = 10 * time.Millisecond // after so many refusals without a wait, so that they do not take all CPU time
+	refusalBurst = 64
+)
+
+// Run serves until ctx is done, and returns when all connections have ended: what they
+// still write has its time limit. Where there can be no socket, that is logged once.
+func (s *Server) Run(ctx context.Context) {
+	l, err := listen(s.Control)
+	if err != nil {
+		s.Log.Warn("no control socket").Str("warning", "status, top, reload, scale and health cannot reach this nodeinit").
+			Str("error", logs.Truncate(err.Error())).Send()
+		return
+	}
+	defer l.close()
+	stop := context.AfterFunc(ctx, func() { _ = l.file.Close() })
+	defer stop()
+	s.serve(ctx, l)
+}
+
+func (s *Server) serve(ctx context.Context, l *listener) {
+	var connections sync.WaitGroup
+	defer connections.Wait()
+	free := make(chan struct{}, maxConnections)
+	for refused := 0; ; {
+		fd, err := l.accept()
+		switch {
+		case errors.Is(err, os.ErrClosed):
+			return
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			if !pause(ctx, acceptPause) {
+				return
+			}
+			continue
+		}
+		select {
+		case free <- struct{}{}:
+			err = s.check(fd)
+			if err == nil {
+				refused = 0
+				connections.Go(func() { s.answer(ctx, fd); <-free })
+				continue
+			}
+			<-free
+		default:
+			err = errors.New("too many clients")
+		}
+		// The socket is new, so there is room for the line.
+		_ = unix.Send(fd, appendError(nil, err), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		unix.Close(fd)
+		if refused++; refused%refusalBurst == 0 && !pause(ctx, refusalPause) {
+			return
+		}
+	}
+}
+
+// pause waits, and reports whether to go on.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (s *Server) check(fd int) error {
+	peer, err := peerOf(fd)
+	if err != nil {
+		return os.NewSyscallError("getsockopt", err)
+	}
+	return checkClient(peer, unix.Geteuid())
+}
+
+// collectEvery is the number of requests after which garbage is collected: left to
+// itself, Go lets 4 MB gather.
+const collectEvery = 64
+
+// answer serves one client.
+func (s *Server) answer(ctx context.Context, fd int) {
+	c := newConnection(fd)
+	defer c.close()
+	line, err := c.readRequest(ctx)
+	if errors.Is(err, errNoRequest) {
+		return
+	}
+	var q request
+	if err == nil {
+		q, err = parseRequest(line)
+	}
+	if err == nil {
+		err = s.do(ctx, c, q)
+	}
+	if err != nil {
+		_ = c.write(appendError(nil, err))
+	}
+	if s.requests.Add(1) >= collectEvery {
+		s.requests.Store(0)
+		runtime.GC()
+	}
+}
+
+// do does what a client asks for, and answers. An error is what to answer instead.
+func (s *Server) do(ctx context.Context, c *connection, q request) error {
+	switch q.Op {
+	case opStatus:
+		s.status.Lock()
+		text := s.Status(nil)
+		s.status.Unlock()
+		_ = c.write(append(text, '\n'))
+	case opHealth:
+		healthy, text := s.Health()
+		_ = c.write(appendHealth(nil, healthy, text))
+	case opReload, opScale:
+		if s.followers.Add(1) > maxFollowers {
+			s.followers.Add(-1)
+			return errors.New("too many clients wait for a reload or scale")
+		}
+		defer s.followers.Add(-1)
+		if q.Op == opReload {
+			return c.follow(ctx, s.Reload(), "reloaded")
+		}
+		return c.follow(ctx, s.Scale(q.Workers, q.Force), "scaled")
+	}
+	return nil
+}

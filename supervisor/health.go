@@ -1,0 +1,89 @@
+package supervisor
+
+import (
+	"strconv"
+	"time"
+)
+
+// HeartbeatLimit is how old the last heartbeat of an agent, which sends one each
+// second, may be for its worker to count as healthy. It is above what a garbage
+// collection, or a limit of the CPU, holds up an event loop, and what nodeinit itself
+// may be behind on a busy machine.
+const HeartbeatLimit = 10 * time.Second
+
+// Health reports whether the container can serve, and why, in one line for people: no
+// stop has begun, and there is a worker that is ready and whose event loop turns. That
+// is not known without an agent: then it counts as turning. Old workers serve during a
+// reload, so it is healthy. A crash loop is not, while no worker serves.
+func Health(s Status, now time.Time) (healthy bool, text string) {
+	switch s.State {
+	case "":
+		return false, "not started yet"
+	case drainDelay.String():
+		return false, "stopping: the drain delay is running"
+	case ended.String(), finalTerm.String(), finalKill.String():
+		return false, "stopping: all workers have ended"
+	case running.String():
+	default:
+		return false, "stopping"
+	}
+	turning, silent := 0, time.Duration(0) // the shortest
+	for _, w := range s.Workers {
+		if !w.Serves {
+			continue
+		}
+		if silence := w.silence(now); silence < HeartbeatLimit {
+			turning++
+		} else if silent == 0 || silence < silent {
+			silent = silence
+		}
+	}
+	switch {
+	case turning > 0:
+		return true, healthyText(s, turning)
+	case s.Ready == 0:
+		return false, notReadyText(s)
+	}
+	text = "the event loop of the program"
+	if s.PerCore {
+		text = "no worker's event loop turns: that of each"
+	}
+	return false, text + " stands still for " + strconv.Itoa(int(silent.Seconds())) + " s or more"
+}
+
+// silence returns for how long the event loop of a worker has not been seen to turn;
+// 0 if there is nothing to see it by.
+func (w WorkerStatus) silence(now time.Time) time.Duration {
+	if !w.Reported.Agent || w.Reported.Ended {
+		return 0
+	}
+	return now.Sub(latest(w.Reported.Heartbeat, w.ReadySince)) // the first one comes after a while
+}
+
+func healthyText(s Status, turning int) string {
+	if !s.PerCore {
+		return "the program is ready"
+	}
+	text := strconv.Itoa(turning) + " of " + plural(s.Want, "worker") + " ready"
+	if hang := s.Ready - turning; hang > 0 {
+		text += ", " + strconv.Itoa(hang) + " with an event loop that stands still"
+	}
+	if s.Reloading {
+		text += ", reloading"
+	}
+	return text
+}
+
+func notReadyText(s Status) string {
+	text := "the program is not ready"
+	if s.PerCore {
+		text = "no worker is ready"
+	}
+	for _, w := range s.Workers {
+		text += ", " + w.State
+		if w.PID == 0 && w.LastExit != "" {
+			text += " after " + w.LastExit
+		}
+	}
+	return text
+}
