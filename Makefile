@@ -8,7 +8,7 @@ BUILD = CGO_ENABLED=0 go build -trimpath $(SMALL) -ldflags="-s -w -funcalign=16"
 PORT ?= 3000
 export PORT
 
-SOURCES = go.mod go.sum $(shell find cmd config plan supervisor cluster node exec files signals reaper threads gomaxprocs cgroup logs -name '*.go' ! -name '*_test.go' -o -name '*.txt')
+SOURCES = go.mod go.sum $(shell find cmd admin config plan supervisor cluster node exec files signals reaper threads gomaxprocs cgroup logs -name '*.go' ! -name '*_test.go' -o -name '*.txt')
 
 .PHONY: run build test test-fast test-otel bench bench-cluster bench-operate bench-logs clean
 

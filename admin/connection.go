@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -72,43 +71,41 @@ func (c *connection) write(line []byte) error {
 
 // follow passes on the steps of an operation until its end, or that of the client: the
 // operation itself goes on then. An error is the answer to give.
-func (c *connection) follow(ctx context.Context, o Operation, done string) error {
-	start, stopping := time.Now(), ctx.Done()
+func (c *connection) follow(ctx context.Context, o Operation) error {
 	c.awaitHangup()
 	for {
 		select {
 		case event, more := <-o.Events():
 			if !more {
-				return c.end(o, done, start)
+				return c.end(o)
 			}
 			if c.write(appendEvent(nil, event)) != nil {
 				return nil
 			}
 		case <-c.gone:
 			return nil
-		case <-stopping:
-			return c.drain(o, done, start)
+		case <-ctx.Done():
+			return c.drain(o)
 		}
 	}
 }
 
 // end gives the last answer to an operation that has ended.
-func (c *connection) end(o Operation, done string, start time.Time) error {
+func (c *connection) end(o Operation) error {
 	if why := o.Failure(); why != "" {
 		return errors.New(why)
 	}
-	text := done + " in " + strconv.FormatFloat(time.Since(start).Seconds(), 'f', 1, 64) + " s"
-	_ = c.write(appendDone(nil, text))
+	_ = c.write(appendDone(nil, o.Text()))
 	return nil
 }
 
 // drain passes on the steps that there are, because the container ends.
-func (c *connection) drain(o Operation, done string, start time.Time) error {
+func (c *connection) drain(o Operation) error {
 	for {
 		select {
 		case event, more := <-o.Events():
 			if !more {
-				return c.end(o, done, start)
+				return c.end(o)
 			}
 			if c.write(appendEvent(nil, event)) != nil {
 				return nil

@@ -21,6 +21,8 @@ type Operation interface {
 	Events() <-chan supervisor.Event
 	// Failure returns, after that, why it failed; "": it did not.
 	Failure() string
+	// Text returns, after that, what was done.
+	Text() string
 }
 
 // A Server answers clients at the control socket of this process. Set the fields, then
@@ -167,9 +169,9 @@ func (s *Server) do(ctx context.Context, c *connection, q request) error {
 		}
 		defer s.followers.Add(-1)
 		if q.Op == opReload {
-			return c.follow(ctx, s.Reload(), "reloaded")
+			return c.follow(ctx, s.Reload())
 		}
-		return c.follow(ctx, s.Scale(q.Workers, q.Force), "scaled")
+		return c.follow(ctx, s.Scale(q.Workers, q.Force))
 	}
 	return nil
 }

@@ -86,6 +86,7 @@ func TestDefaults(t *testing.T) {
 		"rewrite": "[]", "remap-exit": "[]", "subreaper": "true", "pdeathsig": "", "warn-on-reap": "false",
 		"log-format": "auto", "log-level": "info", "log-to": "stdout", "verbose": "0",
 		"logs": "auto", "log-fields": "default", "redact": "[]", "no-multiline": "false", "strip-colors": "false",
+		"control": "auto",
 	} {
 		if got := value(t, c, flag); got != want {
 			t.Errorf("--%s is %q by default, want %q", flag, got, want)
@@ -132,6 +133,7 @@ var given = map[string]struct{ env, fromEnv, flag, fromFlag string }{
 	"redact":        {"a,b\n\n it's\\d\n", `[a,b it's\d]`, "c d", "[c d]"},
 	"no-multiline":  {"on", "true", "off", "false"},
 	"strip-colors":  {"1", "true", "no", "false"},
+	"control":       {"/run/a b.sock", "/run/a b.sock", "off", "off"},
 }
 
 func TestFlagBeatsEnvironmentBeatsDefault(t *testing.T) {

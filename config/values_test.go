@@ -47,6 +47,7 @@ var bad = map[string][]string{
 	"redact":        {"", "[a", "(a", "a*", "(?=a)", `\`, `(a)\1`, "^", "a|", "a{1001}", "\xff", "[a\nb"},
 	"no-multiline":  {"maybe", "2"},
 	"strip-colors":  {"maybe", "-1"},
+	"control":       {"on", "Auto", "nodeinit.sock", "./a", "@nodeinit/1/1", "/tmp/", "/" + strings.Repeat("x", 107)},
 }
 
 // A bad value is told in one line with where it is, the value and an example.

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/nodeinit/nodeinit/cgroup"
-	"github.com/nodeinit/nodeinit/config"
 	"github.com/nodeinit/nodeinit/exec"
 	"github.com/nodeinit/nodeinit/files"
 	"github.com/nodeinit/nodeinit/node"
@@ -70,35 +69,25 @@ func (a *app) explain(args []string) int {
 // PID 1 runs, and a note on where that comes from, "" if PID 1 is no nodeinit that
 // runs one. proc is /proc.
 func (a *app) likePID1(proc fs.FS) (argv []string, note string) {
-	args, _ := readPID1(proc, "cmdline")
-	if len(args) == 0 || !isNodeinit(args[0]) {
+	r, ok := running(proc, 1, a.environ)
+	if !ok {
 		return nil, ""
 	}
 	note = "PID 1:"
-	for _, word := range args {
+	for _, word := range r.args {
 		if strings.ContainsFunc(word, func(r rune) bool { return !unicode.IsPrint(r) }) {
 			word = strconv.Quote(word) // a line break, or what a terminal would obey
 		}
 		note += " " + word
 	}
-	environ, err := readPID1(proc, "environ")
-	if err != nil {
+	if !r.environRead {
 		note += " (its environment cannot be read: this is that of explain)"
-		environ = a.environ
 	}
-	c, err := config.FromEnviron(environ)
-	if err != nil {
+	if _, _, err := r.config.Parse(a.leading, a.ownFlags); err != nil {
 		return nil, ""
 	}
-	argv, dash, err := c.Parse(args[1:], nil)
-	if err != nil || len(argv) == 0 || !dash && findSubcommand(argv[0]) != nil {
-		return nil, ""
-	}
-	if _, _, err := c.Parse(a.leading, a.ownFlags); err != nil {
-		return nil, ""
-	}
-	a.config, a.environ = c, environ
-	return argv, note
+	a.config, a.environ = r.config, r.environ
+	return r.argv, note
 }
 
 // cgroup returns the cgroup of this process.

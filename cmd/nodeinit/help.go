@@ -45,6 +45,6 @@ func usage() string {
 	return "nodeinit [flags] [--] command [args...]     run a program as PID 1\n" +
 		fmt.Sprintf("%-43s see nodeinit help explain, ...\n\n", "nodeinit "+strings.Join(subcommandNames(), "|")) +
 		config.Usage() +
-		"  -h, --help; --version\n\n" +
-		"nodeinit help FLAG tells more. --grace 5s is also NODEINIT_GRACE=5s; flags win.\n"
+		"  -h, --help; --version; nodeinit help FLAG tells more\n" +
+		"--grace 5s is also NODEINIT_GRACE=5s; flags win.\n"
 }

@@ -53,16 +53,6 @@ func shellAbove(proc fs.FS, parent int) (command []string, ok bool) {
 		return nil, false
 	}
 	shells := []string{"sh", "bash", "dash", "ash", "busybox"}
-	argv, _ := readPID1(proc, "cmdline")
+	argv, _ := readProcess(proc, 1, "cmdline")
 	return argv, len(argv) > 0 && slices.Contains(shells, filepath.Base(argv[0]))
-}
-
-// readPID1 returns the values in a file of PID 1, each of which ends with a zero
-// byte.
-func readPID1(proc fs.FS, name string) ([]string, error) {
-	text, err := fs.ReadFile(proc, "1/"+name)
-	if err != nil || len(text) == 0 {
-		return nil, err
-	}
-	return strings.Split(strings.TrimSuffix(string(text), "\x00"), "\x00"), nil
 }

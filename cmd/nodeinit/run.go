@@ -134,9 +134,10 @@ func (r *run) program(ctx context.Context) (supervisor.Exit, error) {
 			r.reap()
 			return w, nil
 		}
-		if !r.plan.Agent {
-			return s.Run()
-		}
+	}
+	defer r.serveControl(ctx, s)()
+	if !s.PerCore && !r.plan.Agent {
+		return s.Run()
 	}
 	return starter.withPrimary(ctx, s)
 }

@@ -15,11 +15,12 @@ const module = "github.com/nodeinit/nodeinit/"
 // mayImport are the packages of the repository, and which of them each may import.
 var mayImport = map[string][]string{
 	"cmd/nodeinit": {
-		"config", "plan", "node", "supervisor", "exec", "cluster", "signals", "reaper", "cgroup", "logs", "threads", "gomaxprocs", "files",
+		"admin", "config", "plan", "node", "supervisor", "exec", "cluster", "signals", "reaper", "cgroup", "logs", "threads", "gomaxprocs", "files",
 	},
 	"plan":       {"config", "node", "cgroup", "logs"},
 	"config":     {"signals"},
 	"node":       {"exec"},
+	"admin":      {"supervisor", "cluster", "cgroup", "logs", "signals", "files"},
 	"supervisor": {"cluster", "cgroup", "logs", "signals"},
 	"exec":       {"reaper", "threads", "files"},
 	"files":      {},

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/nodeinit/nodeinit/admin"
+	"github.com/nodeinit/nodeinit/files"
+	"github.com/nodeinit/nodeinit/supervisor"
+)
+
+// controlTimeout is how long the end of the container waits for the control socket: its
+// file may be on a file system that does not answer.
+const controlTimeout = 500 * time.Millisecond
+
+// serveControl has s serve the control socket, as soon as the first worker was started,
+// which is not to wait for it. Call stop on the same goroutine as s.Run, when that has
+// returned.
+func (r *run) serveControl(ctx context.Context, s *supervisor.Supervisor) (stop func()) {
+	if r.config.Control == admin.Off {
+		return func() {}
+	}
+	server := r.controlServer(s)
+	ctx, cancel := context.WithCancel(ctx)
+	var ended chan struct{} // nil: not started
+	start := s.Start
+	s.Start = func(slot, workers int) (*supervisor.Worker, error) {
+		w, err := start(slot, workers)
+		if err == nil && ended == nil {
+			ended = make(chan struct{})
+			go func() {
+				defer close(ended)
+				server.Run(ctx)
+			}()
+		}
+		return w, err
+	}
+	return func() {
+		cancel()
+		if ended == nil {
+			return
+		}
+		select {
+		case <-ended:
+		case <-time.After(controlTimeout):
+		}
+	}
+}
+
+// controlServer returns the server that answers for s.
+func (r *run) controlServer(s *supervisor.Supervisor) *admin.Server {
+	return &admin.Server{
+		Log: r.log, Control: string(r.config.Control),
+		Status: func(b []byte) []byte { return r.appendStatus(b, s) },
+		Health: func() (bool, string) {
+			status, ok := s.Status()
+			if !ok {
+				return false, "nodeinit itself does not answer"
+			}
+			return supervisor.Health(status, time.Now())
+		},
+		Reload: func() admin.Operation { return s.Reload() },
+		Scale:  func(workers int, force bool) admin.Operation { return s.Scale(workers, force) },
+	}
+}
+
+// appendStatus appends the document that status shows.
+func (r *run) appendStatus(b []byte, s *supervisor.Supervisor) []byte {
+	status, _ := s.Status()
+	b = append(b, `{"version":1,"ready":`...)
+	b = strconv.AppendInt(b, int64(status.Ready), 10)
+	return append(b, '}')
+}
+
+// clientFlags adds the flags of the subcommands that speak to a running nodeinit.
+func clientFlags(a *app, set *pflag.FlagSet) { set.IntVar(&a.pid, "pid", 0, "") }
+
+// dial returns a client of the nodeinit that a is to speak to: that of --pid, that of
+// --control before or after the subcommand, PID 1, or the only one that runs here. Call
+// it after parse, which was given clientFlags.
+func dial(a *app) (*admin.Client, error) {
+	if a.pid < 0 {
+		return nil, errors.New("--pid: " + strconv.Itoa(a.pid) + " is not a process ID")
+	}
+	target := admin.Target{PID: a.pid, Control: string(a.config.Control)}
+	if a.pid == 0 && a.config.Source(&a.config.Control) == a.config.Flag(&a.config.Control) && target.Control != admin.Auto {
+		return admin.Dial(target)
+	}
+	pid := max(a.pid, 1)
+	if r, ok := running(files.Dir("/proc"), pid, a.environ); ok {
+		target = admin.Target{PID: pid, Control: string(r.config.Control)}
+	}
+	return admin.Dial(target)
+}
