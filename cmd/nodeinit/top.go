@@ -25,41 +25,33 @@ more. Where stdout is no terminal, or a dumb one, it prints the status each seco
 // topInterval is the time between two documents.
 const topInterval = time.Second
 
-// A server is what top asks: [admin.Client].
-type server interface {
-	Status() (*admin.Document, error)
-	Reload(on func(admin.Event)) (text string, err error)
-}
-
 // top shows the state of a running nodeinit until it is told to quit, or that has ended.
 func (a *app) top(args []string) int {
 	signal.Reset() // with a flag before the subcommand main has caught them all
-	pid := 0
-	rest, code, ok := a.parse("top", args, func(set *pflag.FlagSet) { set.IntVar(&pid, "pid", 0, "") })
+	rest, code, ok := a.parse("top", args, func(set *pflag.FlagSet) { clientFlags(a, set) })
 	if !ok {
 		return code
 	}
 	if err := noArguments("top", rest); err != nil {
 		return a.usageError(err)
 	}
-	dial := func() (server, error) { return a.dial(pid) }
-	s, err := dial()
+	s, err := dial(a)
 	if err == nil {
 		if term := exec.Getenv(a.environ, "TERM"); isTerminal(unix.Stdout) && term != "" && term != "dumb" {
-			code, err = a.topLive(s, dial)
+			code, err = a.topLive(s)
 		} else {
 			err = repeatStatus(a.stdout, s)
 		}
 	}
 	if err != nil {
 		a.printError(fmt.Errorf("top: %w", err))
-		return exitFailure
+		return 1
 	}
 	return code
 }
 
 // repeatStatus prints the status each second, until nobody reads it or the server ends.
-func repeatStatus(w io.Writer, s server) error {
+func repeatStatus(w io.Writer, s *admin.Client) error {
 	pid := 0
 	for next := time.Tick(topInterval); ; <-next {
 		text := ""

@@ -20,8 +20,8 @@ const noticeTime = 10
 // by others, which send a message: one reads keys, one asks the server, one follows a
 // reload; and one writes the frame.
 type live struct {
-	server   server
-	dial     func() (server, error) // another one, for a reload
+	app      *app
+	server   *admin.Client // of ask
 	terminal *terminal
 	keys     keyParser
 	screen   screen
@@ -58,7 +58,7 @@ const (
 
 // topLive runs top on the terminal on stdout. It returns the status to exit with, or what
 // to tell once the terminal is restored.
-func (a *app) topLive(s server, dial func() (server, error)) (code int, err error) {
+func (a *app) topLive(s *admin.Client) (code int, err error) {
 	d, err := s.Status()
 	if err != nil {
 		return 0, err
@@ -67,7 +67,7 @@ func (a *app) topLive(s server, dial func() (server, error)) (code int, err erro
 	if err != nil {
 		return 0, err
 	}
-	l := &live{server: s, dial: dial, terminal: t, messages: make(chan message)}
+	l := &live{app: a, server: s, terminal: t, messages: make(chan message)}
 	l.screen.utf8 = isUTF8(a.environ)
 	l.screen.styles = logs.ColorLevel(func(key string) string { return exec.Getenv(a.environ, key) }) > 0
 	l.view.update(d)
@@ -145,7 +145,7 @@ func (l *live) ask() {
 func (l *live) reload() {
 	defer l.sendPanic()
 	m := message{kind: reloadEnd}
-	s, err := l.dial()
+	s, err := dial(l.app) // a client is for one goroutine
 	if err == nil {
 		m.text, err = s.Reload(func(e admin.Event) {
 			text := "slot " + strconv.Itoa(e.Slot) + " (pid " + strconv.Itoa(e.PID) + ") " + e.Step + " " + e.Text
