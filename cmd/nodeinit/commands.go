@@ -41,6 +41,7 @@ type subcommand struct {
 func subcommands() []subcommand {
 	return []subcommand{
 		{"explain", explainHelp, (*app).explain},
+		{"status", statusHelp, (*app).status},
 		{"top", topHelp, (*app).top},
 		{"pause", pauseHelp, (*app).pause},
 		{"version", versionHelp, (*app).version},
