@@ -102,6 +102,8 @@ func (d *Worker) addReported(s *cluster.State, now time.Time) {
 	if s.Heartbeat.IsZero() {
 		return
 	}
+	age := rounded3(max(now.Sub(s.Heartbeat).Seconds(), 0))
+	d.HeartbeatAge = &age
 	if s.Loop.Heap > 0 {
 		d.HeapUsed = &s.Loop.Heap
 	}

@@ -23,6 +23,7 @@ type screen struct {
 	styles, utf8  bool
 	shown         []string // the rows of the terminal, as far as they are known
 	row, room     int      // where print prints, and how many characters fit there
+	limit         int      // rows from this one on are left as they are
 	line          []byte   // that row so far
 	frame         []byte   // what to write
 }
@@ -33,7 +34,7 @@ func (s *screen) begin(columns, rows int) {
 	if columns != s.columns || rows != s.rows {
 		s.shown = nil
 	}
-	s.columns, s.rows, s.row, s.room, s.line, s.frame = columns, rows, 0, columns, nil, nil
+	s.columns, s.rows, s.limit, s.row, s.room, s.line, s.frame = columns, rows, rows, 0, columns, nil, nil
 }
 
 // print appends text to the row, as far as it has room. Control characters, and all but
@@ -72,7 +73,7 @@ func (s *screen) newline() {
 		s.line = append(s.line, "\x1b[K"...)
 	}
 	known := s.row < len(s.shown)
-	if s.row < s.rows && !(known && s.shown[s.row] == string(s.line)) {
+	if s.row < s.limit && !(known && s.shown[s.row] == string(s.line)) {
 		s.frame = strconv.AppendInt(append(s.frame, "\x1b["...), int64(s.row+1), 10)
 		s.frame = append(append(s.frame, ";1H"...), s.line...)
 		if known {
@@ -88,13 +89,4 @@ func (s *screen) newline() {
 func (s *screen) println(style, text string) {
 	s.print(style, text)
 	s.newline()
-}
-
-// skipTo ends rows until it is at that one; if it is below that already, the next one is
-// printed in place of it.
-func (s *screen) skipTo(row int) {
-	for s.row < row {
-		s.newline()
-	}
-	s.row = row
 }

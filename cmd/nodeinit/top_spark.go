@@ -33,33 +33,32 @@ func (s samples) last() float64 {
 // A track is what the workers of a slot have done lately.
 type track struct {
 	slot, pid int
-	requests  int64   // that the worker had handled, when last seen
+	heartbeat float64 // of the worker, when last seen: its uptime by then
+	requests  int64   // that it had handled
 	loop      samples // utilisation of its event loop
 	rate      samples // requests per second
 }
 
 // A history has a track for each worker of the last document.
 type history struct {
-	pid    int     // of the nodeinit
-	uptime float64 // of that
+	pid    int // of the nodeinit
 	tracks []*track
 }
 
 // add takes the samples of a document.
 func (h *history) add(d *admin.Document) {
-	elapsed := d.Nodeinit.Uptime - h.uptime
 	if d.Nodeinit.PID != h.pid {
 		h.tracks = nil
 	}
-	h.pid, h.uptime = d.Nodeinit.PID, d.Nodeinit.Uptime
+	h.pid = d.Nodeinit.PID
 	var tracks []*track
 	for i := range d.Workers {
 		w := &d.Workers[i]
 		t := h.find(w.Slot)
 		if t == nil {
-			t = &track{slot: w.Slot, requests: unknown}
+			t = &track{slot: w.Slot}
 		}
-		t.add(w, elapsed)
+		t.add(w)
 		tracks = append(tracks, t)
 	}
 	h.tracks = tracks
@@ -75,24 +74,38 @@ func (h *history) find(slot int) *track {
 	return nil
 }
 
-// add takes the samples of the worker, so many seconds after those before.
-func (t *track) add(w *admin.Worker, elapsed float64) {
-	loop, rate, before := float64(unknown), float64(unknown), t.requests
-	if w.PID != t.pid {
-		before = unknown
-	}
-	t.pid, t.requests = w.PID, unknown
-	if w.Utilization != nil {
+// sameHeartbeat is how far apart two heartbeats are at least, in seconds.
+const sameHeartbeat = 0.01
+
+// add takes the samples of the worker.
+func (t *track) add(w *admin.Worker) {
+	loop, rate := float64(unknown), float64(unknown)
+	if w.Utilization != nil { // else it has not reported lately
 		loop = *w.Utilization
-	}
-	if w.Requests != nil {
-		t.requests = *w.Requests
-		if before != unknown && elapsed > 0 && t.requests >= before {
-			rate = float64(t.requests-before) / elapsed
+		if w.Requests != nil && w.HeartbeatAge != nil {
+			rate = t.rateOf(w)
 		}
 	}
+	t.pid = w.PID
 	t.loop.add(loop)
 	t.rate.add(rate)
+}
+
+// rateOf returns the requests per second between two heartbeats: documents and heartbeats
+// are a second apart each, so that there may be two heartbeats or none between documents.
+func (t *track) rateOf(w *admin.Worker) (rate float64) {
+	heartbeat := w.Uptime - *w.HeartbeatAge
+	elapsed, count := heartbeat-t.heartbeat, *w.Requests-t.requests
+	switch {
+	case w.PID != t.pid || count < 0:
+		rate = unknown
+	case elapsed < sameHeartbeat:
+		return t.rate.last()
+	default:
+		rate = float64(count) / elapsed
+	}
+	t.heartbeat, t.requests = heartbeat, *w.Requests
+	return rate
 }
 
 // asciiLevels are the levels of a sparkline without the block characters of Unicode.

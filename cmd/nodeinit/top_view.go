@@ -80,6 +80,7 @@ func (v *view) rank(w *admin.Worker) float64 {
 
 // draw draws all rows. The last one has the keys, or a question, or news.
 func (v *view) draw(s *screen) {
+	s.limit = s.rows - 1
 	if v.help {
 		for text := range strings.SplitSeq(topKeysHelp, "\n") {
 			s.println(stylePlain, text)
@@ -87,7 +88,10 @@ func (v *view) draw(s *screen) {
 	} else {
 		v.drawWorkers(s)
 	}
-	s.skipTo(s.rows - 1)
+	for s.row < s.limit {
+		s.newline()
+	}
+	s.row, s.limit = s.limit, s.rows
 	switch {
 	case v.question != "":
 		s.print(styleNews, v.question)
@@ -164,7 +168,7 @@ func (v *view) drawGraphs(s *screen, workers []admin.Worker) {
 			top = max(top, rate)
 		}
 	}
-	s.println(styleTitle, padded("SLOT", slotWidth)+padded("EVENT LOOP", width+loopWidth)+"REQUESTS/S, to "+rounded(top, ""))
+	s.println(styleTitle, padded("SLOT", slotWidth)+padded("EVENT LOOP", width+loopWidth)+"REQUESTS/S, up to"+rounded(top, ""))
 	for i := range workers {
 		t := v.history.find(workers[i].Slot)
 		slot := strconv.Itoa(t.slot)
