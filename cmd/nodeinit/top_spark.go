@@ -80,13 +80,15 @@ const sameHeartbeat = 0.01
 // add takes the samples of the worker.
 func (t *track) add(w *admin.Worker) {
 	loop, rate := float64(unknown), float64(unknown)
+	if w.PID != t.pid {
+		t.pid, t.heartbeat = w.PID, unknown
+	}
 	if w.Utilization != nil { // else it has not reported lately
 		loop = *w.Utilization
 		if w.Requests != nil && w.HeartbeatAge != nil {
 			rate = t.rateOf(w)
 		}
 	}
-	t.pid = w.PID
 	t.loop.add(loop)
 	t.rate.add(rate)
 }
@@ -97,7 +99,7 @@ func (t *track) rateOf(w *admin.Worker) (rate float64) {
 	heartbeat := w.Uptime - *w.HeartbeatAge
 	elapsed, count := heartbeat-t.heartbeat, *w.Requests-t.requests
 	switch {
-	case w.PID != t.pid || count < 0:
+	case t.heartbeat == unknown || count < 0:
 		rate = unknown
 	case elapsed < sameHeartbeat:
 		return t.rate.last()

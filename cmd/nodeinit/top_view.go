@@ -137,7 +137,7 @@ func (v *view) drawWorkers(s *screen) {
 		s.println(style, text)
 	}
 	if shown < all {
-		s.println(styleKeys, strconv.Itoa(all-shown)+" more have no room")
+		s.println(styleKeys, strconv.Itoa(all-shown)+" more, for which there is no room")
 	}
 	for _, text := range notes {
 		s.println(stylePlain, text)
