@@ -30,7 +30,7 @@ func (s samples) last() float64 {
 	return s[len(s)-1]
 }
 
-// A track is what the workers of a slot have done lately.
+// A track is what a worker has done lately, and those before it in its slot.
 type track struct {
 	slot, pid int
 	heartbeat float64 // of the worker, when last seen: its uptime by then
@@ -54,20 +54,27 @@ func (h *history) add(d *admin.Document) {
 	var tracks []*track
 	for i := range d.Workers {
 		w := &d.Workers[i]
-		t := h.find(w.Slot)
-		if t == nil {
-			t = &track{slot: w.Slot}
+		t := h.find(w)
+		if t == nil { // in a reload two workers have the slot for a while
+			t = &track{slot: w.Slot, pid: w.PID, heartbeat: unknown}
+			for _, before := range h.tracks {
+				if before.slot == w.Slot {
+					t.loop, t.rate = append(samples(nil), before.loop...), append(samples(nil), before.rate...)
+				}
+			}
 		}
-		t.add(w)
 		tracks = append(tracks, t)
 	}
 	h.tracks = tracks
+	for i, t := range tracks {
+		t.add(&d.Workers[i])
+	}
 }
 
-// find returns the track of a slot, nil if there is none.
-func (h *history) find(slot int) *track {
+// find returns the track of a worker, nil if there is none.
+func (h *history) find(w *admin.Worker) *track {
 	for _, t := range h.tracks {
-		if t.slot == slot {
+		if t.slot == w.Slot && t.pid == w.PID {
 			return t
 		}
 	}
@@ -80,9 +87,6 @@ const sameHeartbeat = 0.01
 // add takes the samples of the worker.
 func (t *track) add(w *admin.Worker) {
 	loop, rate := float64(unknown), float64(unknown)
-	if w.PID != t.pid {
-		t.pid, t.heartbeat = w.PID, unknown
-	}
 	if w.Utilization != nil { // else it has not reported lately
 		loop = *w.Utilization
 		if w.Requests != nil && w.HeartbeatAge != nil {

@@ -88,6 +88,9 @@ func TestRequestsPerSecond(t *testing.T) {
 	t.Parallel()
 	silent := admin.Worker{PID: 8, State: "starting"}
 	var h history
+	show := func(pid int, workers ...admin.Worker) {
+		h.add(&admin.Document{Nodeinit: admin.Process{PID: pid}, Workers: workers})
+	}
 	for i, step := range []struct {
 		worker admin.Worker
 		want   float64
@@ -102,17 +105,25 @@ func TestRequestsPerSecond(t *testing.T) {
 		{counting(8, 2, 10), unknown},
 		{admin.Worker{PID: 8, State: "ready"}, unknown}, // hangs
 	} {
-		h.add(&admin.Document{Nodeinit: admin.Process{PID: 1}, Workers: []admin.Worker{step.worker}})
-		if got := h.find(0).rate.last(); got != step.want {
+		show(1, step.worker)
+		if got := h.find(&step.worker).rate.last(); got != step.want {
 			t.Errorf("step %d: %v, want %v", i, got, step.want)
 		}
 	}
-	if got := h.find(0).loop; got[3] != 0.5 || got[4] != unknown || len(got) != 9 {
+	if got := h.find(&silent).loop; got[3] != 0.5 || got[4] != unknown || len(got) != 9 {
 		t.Errorf("loop: %v", got)
 	}
-	h.add(&admin.Document{Nodeinit: admin.Process{PID: 2}, Workers: []admin.Worker{silent}})
-	if got := h.find(0).loop; len(got) != 1 || h.find(1) != nil {
+	show(2, silent)
+	if got := h.find(&silent).loop; len(got) != 1 || len(h.tracks) != 1 {
 		t.Errorf("after another nodeinit: %v", got)
+	}
+	// In a reload two workers are in the slot.
+	next := admin.Worker{PID: 9, State: "starting"}
+	for range 3 {
+		show(2, silent, next)
+	}
+	if before, now := h.find(&silent).loop, h.find(&next).loop; len(before) != 4 || len(now) != 4 {
+		t.Errorf("%v and %v", before, now)
 	}
 }
 

@@ -70,7 +70,7 @@ func (v *view) rank(w *admin.Worker) float64 {
 	case 3:
 		value = w.Utilization
 	case 4:
-		return v.history.find(w.Slot).rate.last()
+		return v.history.find(w).rate.last()
 	}
 	if value == nil {
 		return unknown
@@ -168,9 +168,9 @@ func (v *view) drawGraphs(s *screen, workers []admin.Worker) {
 			top = max(top, rate)
 		}
 	}
-	s.println(styleTitle, padded("SLOT", slotWidth)+padded("EVENT LOOP", width+loopWidth)+"REQUESTS/S, up to"+rounded(top, ""))
+	s.println(styleTitle, padded("SLOT", slotWidth)+padded("EVENT LOOP", width+loopWidth)+"REQUESTS/S 0-"+strconv.FormatInt(int64(top+0.5), 10))
 	for i := range workers {
-		t := v.history.find(workers[i].Slot)
+		t := v.history.find(&workers[i])
 		slot := strconv.Itoa(t.slot)
 		s.print(stylePlain, padded(padded("", len("SLOT")-len(slot))+slot, slotWidth))
 		s.print(styleLoop, sparkline(t.loop, width, 1, s.utf8))
