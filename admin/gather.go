@@ -28,6 +28,7 @@ const (
 
 // A sample is the CPU time that a process had used at a moment.
 type sample struct {
+	pid     int
 	at      time.Time
 	started time.Duration // when the process was, to know it by
 	cpu     time.Duration
@@ -36,46 +37,53 @@ type sample struct {
 // measure adds what /proc says of workers. CPU usage is that since the last sample, or
 // since the start of a young worker. Where there is neither, it is measured.
 func (g *Gatherer) measure(from []supervisor.WorkerStatus, to []Worker) {
-	next := make(map[int]sample, len(from))
-	if g.add(from, to, next) {
-		g.samples = next
+	if g.sample(from, to) {
 		<-time.After(sampleTime)
-		g.add(from, to, next)
+		g.sample(from, to)
 	}
-	g.samples = next
 }
 
-// add takes a sample of each worker, and fills next with those to keep. It reports
-// whether it found no former sample of one.
-func (g *Gatherer) add(from []supervisor.WorkerStatus, to []Worker, next map[int]sample) (missing bool) {
+// sample takes a sample of each worker. It reports whether there was none before of one
+// that needs it.
+func (g *Gatherer) sample(from []supervisor.WorkerStatus, to []Worker) (missing bool) {
+	var kept []sample
 	for i := range from {
 		pid := programOf(&from[i])
 		stat, ok := readWorker(&from[i])
 		if !ok {
 			continue
 		}
-		now := sample{time.Now(), stat.started, stat.cpu}
+		now := sample{pid, time.Now(), stat.started, stat.cpu}
 		seconds := rounded3(stat.cpu.Seconds())
 		to[i].CPUSeconds, to[i].Resident = &seconds, &stat.resident
-		base, ok := g.samples[pid]
-		switch age := now.at.Sub(base.at); {
-		case !ok || base.started != now.started || age > maxSampleAge:
-			base = sample{at: from[i].Started, started: now.started}
-			next[pid] = now
-		case age < minSampleAge:
-			next[pid] = base
-		default:
-			next[pid] = now
+		base, ok := g.last(now)
+		if ok && now.at.Sub(base.at) < minSampleAge {
+			kept = append(kept, base)
+		} else {
+			kept = append(kept, now)
 		}
-		age := now.at.Sub(base.at)
-		if age < sampleTime || age > maxSampleAge {
+		if !ok {
+			base.at = from[i].Started // when it had used nothing
+		}
+		if age := now.at.Sub(base.at); age < sampleTime || age > maxSampleAge {
 			missing = true
-			continue
+		} else {
+			ratio := rounded4(max(now.cpu-base.cpu, 0).Seconds() / age.Seconds())
+			to[i].CPU = &ratio
 		}
-		ratio := rounded4(max((now.cpu-base.cpu).Seconds(), 0) / age.Seconds())
-		to[i].CPU = &ratio
 	}
+	g.samples = kept
 	return missing
+}
+
+// last returns the former sample of a process, unless that is too old.
+func (g *Gatherer) last(now sample) (sample, bool) {
+	for _, s := range g.samples {
+		if s.pid == now.pid && s.started == now.started && now.at.Sub(s.at) <= maxSampleAge {
+			return s, true
+		}
+	}
+	return sample{}, false
 }
 
 // programOf returns the process ID of a worker's program: below a wrapper, such as npm,

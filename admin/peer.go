@@ -3,8 +3,12 @@ package admin
 import (
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/files"
 )
 
 // peerOf returns the process at the other end of a connection, as it was when it called
@@ -19,7 +23,7 @@ var errPeer = errors.New("only root and the user of nodeinit may use its control
 
 // checkClient refuses the client of a nodeinit that runs as user own.
 func checkClient(client *unix.Ucred, own int) error {
-	if client.Pid <= 0 || client.Uid != 0 && client.Uid != uint32(own) {
+	if client.Uid != 0 && client.Uid != uint32(own) || !inOwnNamespace(int(client.Pid)) {
 		return errPeer
 	}
 	return nil
@@ -29,12 +33,31 @@ func checkClient(client *unix.Ucred, own int) error {
 // own. pid is that of the nodeinit whose name it is, 0 for a path, which has none.
 func checkListener(listener *unix.Ucred, pid, own int) error {
 	switch {
-	case listener.Pid <= 0:
-		return errors.New("a process of another PID namespace listens there")
-	case pid != 0 && int(listener.Pid) != pid:
+	case pid != 0 && int(listener.Pid) != pid && listener.Pid > 0:
 		return fmt.Errorf("process %d listens there in the place of process %d", listener.Pid, pid)
+	case !inOwnNamespace(int(listener.Pid)):
+		return errors.New("a process of another PID namespace listens there")
 	case own != 0 && listener.Uid != 0 && listener.Uid != uint32(own):
 		return fmt.Errorf("it belongs to user %d, and this is user %d", listener.Uid, own)
 	}
 	return nil
+}
+
+// inOwnNamespace reports whether a process, by its ID in this PID namespace, is in that
+// namespace itself: those in namespaces below have an ID here too. A container has one
+// below that of the host.
+func inOwnNamespace(pid int) bool {
+	if pid <= 0 {
+		return false
+	}
+	status, err := files.Read("/proc/"+strconv.Itoa(pid)+"/status", 8<<10)
+	return err == nil && namespaces(string(status)) <= 1
+}
+
+// namespaces returns in how many PID namespaces, from that of /proc on down, a process has
+// an ID, from the text of /proc/PID/status (proc(5), NSpid); 0: it does not say.
+func namespaces(status string) int {
+	_, ids, _ := strings.Cut(status, "\nNSpid:")
+	ids, _, _ = strings.Cut(ids, "\n")
+	return len(strings.Fields(ids))
 }

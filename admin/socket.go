@@ -22,6 +22,9 @@ const backlog = 128
 // ownNames returns the beginning of all names of control sockets in this PID namespace.
 // The number of the namespace keeps containers apart that share a network namespace.
 func ownNames() (prefix string, err error) {
+	if self, err := os.Readlink("/proc/self"); err != nil || self != strconv.Itoa(os.Getpid()) {
+		return "", errors.New("/proc is not that of this PID namespace")
+	}
 	var info unix.Stat_t
 	if err := unix.Stat("/proc/self/ns/pid", &info); err != nil {
 		return "", os.NewSyscallError("stat /proc/self/ns/pid", err)
@@ -40,12 +43,12 @@ type listener struct {
 
 // listen listens at the abstract name of this process, or at a path.
 func listen(control string) (*listener, error) {
-	if control != Auto {
-		return listenAt(control)
-	}
-	prefix, err := ownNames()
+	prefix, err := ownNames() // clients are looked up in /proc in any case
 	if err != nil {
 		return nil, err
+	}
+	if control != Auto {
+		return listenAt(control)
 	}
 	name := prefix + strconv.Itoa(os.Getpid())
 	l, err := bind(name)

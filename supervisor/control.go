@@ -41,10 +41,10 @@ type scaleRequest struct {
 // A statusReply is filled in by Run's goroutine, which then closes done.
 type statusReply struct {
 	done   chan struct{}
-	status Status
+	status *Status
 }
 
-func (a *statusReply) answer(status Status) {
+func (a *statusReply) answer(status *Status) {
 	a.status = status
 	close(a.done)
 }
@@ -61,7 +61,7 @@ func (c *control) request(record func(*requests, *Operation)) *Operation {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.final != nil {
-		asked.fail(stopped)
+		asked.end("", stopped)
 		return asked
 	}
 	record(&c.pending, asked)
@@ -71,19 +71,19 @@ func (c *control) request(record func(*requests, *Operation)) *Operation {
 
 // askStatus returns what Run's goroutine will answer; nil if it does not run: then
 // the status is final.
-func (c *control) askStatus() (reply *statusReply, final Status) {
+func (c *control) askStatus() (reply *statusReply, final *Status) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.final != nil:
-		return nil, *c.final
+		return nil, c.final
 	case !c.begun:
-		return nil, Status{}
+		return nil, new(Status)
 	case c.pending.status == nil:
 		c.pending.status = &statusReply{done: make(chan struct{})}
 		c.wakeUp()
 	}
-	return c.pending.status, Status{}
+	return c.pending.status, nil
 }
 
 func (c *control) wakeUp() {
@@ -105,14 +105,14 @@ func (c *control) take() requests {
 // begin says that Run's goroutine answers from now on.
 func (c *control) begin() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.begun = true
+	c.mu.Unlock()
 }
 
 // end says that it does not any more.
-func (c *control) end(final Status) {
+func (c *control) end(final *Status) {
 	c.mu.Lock()
-	c.final = &final
+	c.final = final
 	c.mu.Unlock()
 	left := c.take() // there will be no others
 	left.reload.fail(stopped)

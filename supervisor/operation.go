@@ -47,13 +47,9 @@ func (o *Operation) report(e Event) {
 	}
 }
 
-func (o *Operation) done(text string) {
-	o.text = text
-	close(o.events)
-}
-
-func (o *Operation) fail(why string) {
-	o.failure = why
+// end ends it. Of the two texts one is "".
+func (o *Operation) end(done, failure string) {
+	o.text, o.failure = done, failure
 	close(o.events)
 }
 
@@ -64,7 +60,7 @@ type operations []*Operation
 func (l *operations) add(more ...*Operation) {
 	for _, o := range more {
 		if len(*l) >= maxOperations {
-			o.fail("too many requests at once")
+			o.end("", "too many requests at once")
 			continue
 		}
 		*l = append(*l, o)
@@ -78,17 +74,14 @@ func (l operations) report(e Event) {
 }
 
 // done ends all, and empties the list.
-func (l *operations) done(text string) {
-	for _, o := range *l {
-		o.done(text)
-	}
-	*l = nil
-}
+func (l *operations) done(text string) { l.end(text, "") }
 
 // fail ends all, and empties the list.
-func (l *operations) fail(why string) {
+func (l *operations) fail(why string) { l.end("", why) }
+
+func (l *operations) end(done, failure string) {
 	for _, o := range *l {
-		o.fail(why)
+		o.end(done, failure)
 	}
 	*l = nil
 }

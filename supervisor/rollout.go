@@ -184,18 +184,19 @@ func (o *rollout) failed(cause, how string) {
 		return
 	}
 	o.change = nil
+	why := "the new worker of slot " + strconv.Itoa(c.slot.number) + " did not come up: " + how
 	line := o.env.Log.Warn(string(c.reason)+" failed").Int("worker", c.slot.number).Str("reason", cause)
 	switch c.reason {
 	case ForReload:
 		line.Int("workers", o.reload.replaced).Send()
-		o.reload.by.fail("the new worker of slot " + strconv.Itoa(c.slot.number) + " did not come up: " + how +
-			" (" + plural(o.reload.replaced, "worker") + " of " + strconv.Itoa(len(o.fleet.slots)) + " replaced)")
+		o.reload.by.fail(why + " (" + plural(o.reload.replaced, "worker") + " replaced before)")
 		o.endReload()
 	case ForScale:
 		line.Send()
 		o.fleet.removeLast()
 		o.pauseUntil = in(changePause)
-		o.scaleFailed(c.slot, how)
+		o.checkScaled() // it may be one that is not wanted by now
+		o.scaling.fail(why + " (next attempt in a minute)")
 	case ForMemory, ForAge:
 		line.Send()
 		o.pauseUntil = in(changePause)

@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"math"
-	"strconv"
 	"time"
 )
 
@@ -109,14 +108,6 @@ func (o *rollout) checkScaled() {
 	if len(o.fleet.slots) == o.scale.want {
 		o.scaling.done(plural(o.scale.want, "worker"))
 	}
-}
-
-// scaleFailed ends what waits for the number of workers, because the first worker of
-// a new slot, which was removed, has ended.
-func (o *rollout) scaleFailed(removed *slot, how string) {
-	o.checkScaled() // fewer are wanted by now
-	o.scaling.fail("the worker of slot " + strconv.Itoa(removed.number) + " did not come up: " + how +
-		" (" + plural(len(o.fleet.slots), "worker") + ", the next attempt is in " + strconv.Itoa(int(changePause.Seconds())) + " s)")
 }
 
 func (o *rollout) scaleTo(n int, why string) {

@@ -48,53 +48,54 @@ type WorkerStatus struct {
 func (s *Supervisor) Status() (Status, bool) {
 	reply, final := s.control.askStatus()
 	if reply == nil {
-		return final, true
+		return *final, true
 	}
 	timeout := time.NewTimer(statusTimeout)
 	defer timeout.Stop()
 	select {
 	case <-reply.done:
-		return reply.status, true
+		return *reply.status, true
 	case <-timeout.C:
 		return Status{}, false
 	}
 }
 
 // status returns the state now.
-func (r *run) status() Status {
+func (r *run) status() *Status {
 	scale := &r.rollout.scale
-	now := Status{
+	now := &Status{
 		State: r.shutdown.state.String(), PerCore: r.env.PerCore, Want: scale.want,
 		Change: r.rollout.reason(), Reloading: r.rollout.reload != nil, Fixed: scale.fixed, Alone: scale.alone,
 		Starts: r.fleet.starts, Crashes: r.exit.Crashes, Reloads: r.rollout.reloads,
 	}
 	for _, slot := range r.fleet.slots {
 		for _, w := range slot.workers() {
-			one := w.status()
-			now.Workers = append(now.Workers, one)
-			if r.shutdown.state == running && one.Serves {
+			w.addTo(now)
+			if r.shutdown.state == running && w.serves() {
 				now.Ready++
 			}
 		}
 		if !slot.retryAt.IsZero() {
-			now.Workers = append(now.Workers, WorkerStatus{
-				Slot: slot.number, State: "waiting", Restarts: slot.starts,
-				LastExit: slot.lastExit, LastExitAt: slot.lastExitAt,
-			})
+			waiting := slot.addTo(now)
+			waiting.State, waiting.Restarts = "waiting", slot.starts
 		}
 	}
 	return now
 }
 
-func (w *worker) status() WorkerStatus {
-	reason := string(w.startReason)
-	if reason == "" && w.restarts > 0 {
-		reason = "crash"
+// addTo adds a worker of the slot to a status.
+func (s *slot) addTo(status *Status) *WorkerStatus {
+	status.Workers = append(status.Workers, WorkerStatus{Slot: s.number, LastExit: s.lastExit, LastExitAt: s.lastExitAt})
+	return &status.Workers[len(status.Workers)-1]
+}
+
+func (w *worker) addTo(status *Status) {
+	one := w.slot.addTo(status)
+	one.PID, one.State, one.Serves = w.PID, w.state.String(), w.serves()
+	one.Started, one.ReadySince, one.OldSpace = w.started, w.readyAt, w.OldSpace
+	one.Restarts, one.Reason = w.restarts, string(w.startReason)
+	if one.Reason == "" && w.restarts > 0 {
+		one.Reason = "crash"
 	}
-	return WorkerStatus{
-		Slot: w.slot.number, PID: w.PID, State: w.state.String(), Serves: w.serves(),
-		Started: w.started, ReadySince: w.readyAt, Restarts: w.restarts, Reason: reason,
-		OldSpace: w.OldSpace, Reported: w.reported, // which is never modified
-		LastExit: w.slot.lastExit, LastExitAt: w.slot.lastExitAt,
-	}
+	one.Reported = w.reported // what it refers to is never modified
 }

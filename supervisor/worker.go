@@ -48,10 +48,11 @@ func (w *worker) withWorker(line *zerolog.Event) *zerolog.Event {
 }
 
 // enter changes the state; deadline is when it is over at the latest, zero for never.
+// That a channel has closed is no step: most often the process has just ended.
 func (w *worker) enter(state workerState, deadline time.Time) {
 	changed := w.state != state
 	w.state, w.deadline = state, deadline
-	if changed {
+	if changed && state != workerClosed {
 		w.step(state.String(), "")
 	}
 }

@@ -44,6 +44,9 @@ func subcommands() []subcommand {
 		{"status", statusHelp, (*app).status},
 		{"top", topHelp, (*app).top},
 		{"pause", pauseHelp, (*app).pause},
+		{"reload", reloadHelp, (*app).reload},
+		{"scale", scaleHelp, (*app).scale},
+		{"health", healthHelp, (*app).health},
 		{"version", versionHelp, (*app).version},
 		{"help", helpHelp, (*app).help},
 	}

@@ -43,7 +43,7 @@ func subcommandNames() (names []string) {
 
 func usage() string {
 	return "nodeinit [flags] [--] command [args...]     run a program as PID 1\n" +
-		fmt.Sprintf("%-43s see nodeinit help explain, ...\n\n", "nodeinit "+strings.Join(subcommandNames(), "|")) +
+		"nodeinit " + strings.Join(subcommandNames(), "|") + " (help NAME)\n\n" +
 		config.Usage() +
 		"  -h, --help; --version; nodeinit help FLAG tells more\n" +
 		"--grace 5s is also NODEINIT_GRACE=5s; flags win.\n"
