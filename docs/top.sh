@@ -18,14 +18,14 @@ docker run --detach --name "$name" --cpus 2 --memory 512m --read-only --user 655
 address=$(docker port "$name" 3000 | head -n 1)
 until [ "$(docker logs "$name" 2>&1 | grep -c '"msg":"worker ready"')" = 2 ]; do sleep 0.2; done
 
+wrk -t 1 -c 2 -d 60s "http://$address/" >/dev/null &
 {
-	wrk -t 1 -c 2 -d 10s "http://$address/"
+	sleep 8
+	wrk -t 1 -c 16 -d 4s "http://$address/"
 	docker exec "$name" /nodeinit status --json | grep -o '"slot":1,"pid":[0-9]*' | grep -o '[0-9]*$' |
 		xargs docker exec "$name" node -e 'process.kill(process.argv[1], "SIGKILL")'
-	sleep 3
-	wrk -t 1 -c 1 -d 5s "http://$address/"
-	sleep 2
-	wrk -t 1 -c 16 -d "${seconds}s" "http://$address/"
+	sleep 5
+	wrk -t 1 -c 32 -d 60s "http://$address/"
 } >/dev/null &
 
 bin/picture -columns 84 -rows 16 -after "${seconds}s" -title "docker exec -it app /nodeinit top" \

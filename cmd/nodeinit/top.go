@@ -45,7 +45,7 @@ func (a *app) top(args []string) int {
 	}
 	if err != nil {
 		a.printError(fmt.Errorf("top: %w", err))
-		return 1
+		return exitFailed
 	}
 	return code
 }
@@ -53,7 +53,7 @@ func (a *app) top(args []string) int {
 // repeatStatus prints the status each second, until nobody reads it or the server ends.
 func repeatStatus(w io.Writer, s *admin.Client) error {
 	pid := 0
-	for next := time.Tick(topInterval); ; <-next {
+	for ; ; <-time.After(topInterval) {
 		text := ""
 		switch d, err := s.Status(); {
 		case err == nil:

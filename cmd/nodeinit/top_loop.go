@@ -26,7 +26,7 @@ type live struct {
 	keys     keyParser
 	screen   screen
 	view     view
-	messages chan message
+	messages chan *message
 
 	reloading  bool
 	noticeLeft int // documents until the notice goes; 0: it stays
@@ -67,7 +67,7 @@ func (a *app) topLive(s *admin.Client) (code int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	l := &live{app: a, server: s, terminal: t, messages: make(chan message)}
+	l := &live{app: a, server: s, terminal: t, messages: make(chan *message)}
 	l.screen.utf8 = isUTF8(a.environ)
 	l.screen.styles = logs.ColorLevel(func(key string) string { return exec.Getenv(a.environ, key) }) > 0
 	l.view.update(d)
@@ -122,13 +122,13 @@ func (l *live) draw() {
 // sendPanic is deferred by the goroutines of l: run has the terminal to restore.
 func (l *live) sendPanic() {
 	if p := recover(); p != nil {
-		l.messages <- message{kind: gotPanic, panicked: p}
+		l.messages <- &message{kind: gotPanic, panicked: p}
 	}
 }
 
 func (l *live) readKeys() {
-	readKeys(l.terminal.in, func(typed []byte) { l.messages <- message{typed: typed} })
-	l.messages <- message{}
+	readKeys(l.terminal.in, func(typed []byte) { l.messages <- &message{typed: typed} })
+	l.messages <- &message{}
 }
 
 // ask asks for the next document, each second.
@@ -137,19 +137,19 @@ func (l *live) ask() {
 	for {
 		<-time.After(topInterval)
 		d, err := l.server.Status()
-		l.messages <- message{kind: gotDocument, document: d, err: err}
+		l.messages <- &message{kind: gotDocument, document: d, err: err}
 	}
 }
 
 // reload has the workers replaced, and tells the steps.
 func (l *live) reload() {
 	defer l.sendPanic()
-	m := message{kind: reloadEnd}
+	m, start := &message{kind: reloadEnd}, time.Now()
 	s, err := dial(l.app) // a client is for one goroutine
 	if err == nil {
 		m.text, err = s.Reload(func(e admin.Event) {
-			text := "slot " + strconv.Itoa(e.Slot) + " (pid " + strconv.Itoa(e.PID) + ") " + e.Step + " " + e.Text
-			l.messages <- message{kind: reloadStep, text: text}
+			step := appendStep(nil, time.Since(start), e)
+			l.messages <- &message{kind: reloadStep, text: string(step[:len(step)-1])}
 		})
 	}
 	if err != nil {
@@ -178,7 +178,7 @@ func (l *live) suspend() {
 	l.screen.shown = nil
 }
 
-func (l *live) onMessage(m message) {
+func (l *live) onMessage(m *message) {
 	switch m.kind {
 	case gotKeys:
 		if m.typed == nil {
@@ -188,7 +188,7 @@ func (l *live) onMessage(m message) {
 	case gotDocument:
 		l.onDocument(m)
 	case reloadStep:
-		l.notify("reload: "+m.text, 0)
+		l.notify("reload:"+m.text, 0)
 	case reloadEnd:
 		l.reloading = false
 		l.notify(m.text, noticeTime)
@@ -197,7 +197,7 @@ func (l *live) onMessage(m message) {
 	}
 }
 
-func (l *live) onDocument(m message) {
+func (l *live) onDocument(m *message) {
 	if l.noticeLeft > 0 {
 		if l.noticeLeft--; l.noticeLeft == 0 {
 			l.view.notice = ""

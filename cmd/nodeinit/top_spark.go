@@ -1,6 +1,10 @@
 package main
 
-import "github.com/nodeinit/nodeinit/admin"
+import (
+	"strings"
+
+	"github.com/nodeinit/nodeinit/admin"
+)
 
 // maxSamples is how many samples are kept of a slot: more than a wide terminal shows.
 const maxSamples = 300
@@ -18,6 +22,8 @@ func (s *samples) add(sample float64) {
 	}
 	*s = append(*s, sample)
 }
+
+func (s samples) clone() samples { return append(samples(nil), s...) }
 
 // tail returns the last samples, no more than so many.
 func (s samples) tail(count int) samples { return s[max(0, len(s)-count):] }
@@ -51,19 +57,19 @@ func (h *history) add(d *admin.Document) {
 		h.tracks = nil
 	}
 	h.pid = d.Nodeinit.PID
-	var tracks []*track
-	for i := range d.Workers {
+	tracks := make([]*track, len(d.Workers))
+	for i := range tracks {
 		w := &d.Workers[i]
 		t := h.find(w)
 		if t == nil { // in a reload two workers have the slot for a while
 			t = &track{slot: w.Slot, pid: w.PID, heartbeat: unknown}
 			for _, before := range h.tracks {
 				if before.slot == w.Slot {
-					t.loop, t.rate = append(samples(nil), before.loop...), append(samples(nil), before.rate...)
+					t.loop, t.rate = before.loop.clone(), before.rate.clone()
 				}
 			}
 		}
-		tracks = append(tracks, t)
+		tracks[i] = t
 	}
 	h.tracks = tracks
 	for i, t := range tracks {
@@ -114,30 +120,33 @@ func (t *track) rateOf(w *admin.Worker) (rate float64) {
 	return rate
 }
 
-// asciiLevels are the levels of a sparkline without the block characters of Unicode.
-const asciiLevels = ".:-=+*#@"
+// The levels of a sparkline, with the block characters of Unicode and without.
+const (
+	levels        = 8
+	unicodeLevels = "▁▂▃▄▅▆▇█"
+	asciiLevels   = ".:-=+*#@"
+)
 
 // sparkline draws samples on a scale from 0 to top, right-aligned in so many characters.
 // What is not known is a blank.
 func sparkline(s samples, width int, top float64, isUTF8 bool) string {
 	s = s.tail(width)
-	b := make([]byte, width-len(s), 3*width)
-	for i := range b {
-		b[i] = ' '
+	text := strings.Repeat(" ", width-len(s))
+	characters := asciiLevels
+	if isUTF8 {
+		characters = unicodeLevels
 	}
+	size := len(characters) / levels
 	for _, sample := range s {
-		level := 0
-		if sample > 0 && top > 0 {
-			level = int(min(sample/top, 1) * (float64(len(asciiLevels)) - 0.5))
+		character := " "
+		if sample >= 0 { // and not NaN
+			level := 0
+			if top > 0 {
+				level = size * int(min(sample/top, 1)*(levels-0.5))
+			}
+			character = characters[level : level+size]
 		}
-		switch {
-		case !(sample >= 0): // NaN too
-			b = append(b, ' ')
-		case isUTF8:
-			b = append(b, 0xe2, 0x96, 0x81+byte(level)) // from U+2581, lower one eighth block
-		default:
-			b = append(b, asciiLevels[level])
-		}
+		text += character
 	}
-	return string(b)
+	return text
 }

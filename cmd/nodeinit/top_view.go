@@ -109,8 +109,8 @@ const fewWorkers = 4
 
 // drawWorkers draws the header, the table and the graphs, or what of them has room.
 func (v *view) drawWorkers(s *screen) {
-	d := *v.document
-	header, all := d.Header(s.columns), len(d.Workers)
+	d, workers := v.document, v.document.Workers
+	header, all := d.Header(s.columns), len(workers)
 	room := s.rows - 1 - len(header) - 2 // for what comes after the title of the table
 	shown, graphs := all, 2*all+2 <= room && v.hasGraphs(s)
 	if !graphs && v.hasGraphs(s) && 2*fewWorkers+3 <= room && all > fewWorkers {
@@ -128,6 +128,7 @@ func (v *view) drawWorkers(s *screen) {
 		s.newline()
 	}
 	title, rows, notes := d.Table(s.columns)
+	d.Workers = workers
 	s.println(styleTitle, title)
 	for i, text := range rows {
 		style := styleNotReady
@@ -144,7 +145,7 @@ func (v *view) drawWorkers(s *screen) {
 	}
 	if graphs {
 		s.newline()
-		v.drawGraphs(s, d.Workers)
+		v.drawGraphs(s, workers[:shown])
 	}
 }
 
@@ -168,11 +169,14 @@ func (v *view) drawGraphs(s *screen, workers []admin.Worker) {
 			top = max(top, rate)
 		}
 	}
-	s.println(styleTitle, padded("SLOT", slotWidth)+padded("EVENT LOOP", width+loopWidth)+"REQUESTS/S 0-"+strconv.FormatInt(int64(top+0.5), 10))
+	s.print(styleTitle, padded("SLOT", slotWidth))
+	s.print(styleTitle, padded("EVENT LOOP", width+loopWidth))
+	s.println(styleTitle, "REQUESTS/S max"+rounded(top, ""))
 	for i := range workers {
 		t := v.history.find(&workers[i])
 		slot := strconv.Itoa(t.slot)
-		s.print(stylePlain, padded(padded("", len("SLOT")-len(slot))+slot, slotWidth))
+		s.print(stylePlain, padded("", len("SLOT")-len(slot)))
+		s.print(stylePlain, padded(slot, len(slot)+slotWidth-len("SLOT")))
 		s.print(styleLoop, sparkline(t.loop, width, 1, s.utf8))
 		s.print(stylePlain, padded(rounded(100*t.loop.last(), "%"), loopWidth))
 		s.print(styleRequests, sparkline(t.rate, width, top, s.utf8))

@@ -95,7 +95,7 @@ func TestTopKeys(t *testing.T) {
 	x.Type("r")
 	x.Await(topAsks)
 	x.Type("y")
-	x.Await("reload: ")
+	x.Await("reload:")
 	x.Await("reloaded 2 workers")
 	x.AwaitThat("two other workers", func() bool {
 		now := topWorkers(x.Rows())

@@ -35,9 +35,9 @@ func draw(screen vt10x.Terminal, title string) string {
 	width := int(float64(columns)*cellWidth+0.5) + 2*margin
 	height := rows*cellHeight + 2*margin + barHeight
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img">`+"\n", width, height, width, height)
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" xml:space="preserve" viewBox="0 0 %d %d" width="%d" height="%d" role="img">`+"\n", width, height, width, height)
 	fmt.Fprintf(&b, "<title>%s</title>\n", html.EscapeString(title))
-	fmt.Fprintf(&b, "<style>text { font: %dpx ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace; white-space: pre; }</style>\n", fontSize)
+	fmt.Fprintf(&b, "<style>text { font: %dpx ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace; }</style>\n", fontSize)
 	fmt.Fprintf(&b, `<rect width="%d" height="%d" rx="8" fill="%s"/>`+"\n", width, height, background)
 	fmt.Fprintf(&b, `<path d="M0 %d V8 a8 8 0 0 1 8 -8 H%d a8 8 0 0 1 8 8 V%d z" fill="#21262d"/>`+"\n", barHeight, width-8, barHeight)
 	fmt.Fprintf(&b, `<text x="%d" y="21" text-anchor="middle" fill="%s">%s</text>`+"\n", width/2, foreground, html.EscapeString(title))
