@@ -32,15 +32,14 @@ func (a *app) status(args []string) int {
 	if err := noArguments("status", rest); err != nil {
 		return a.usageError(err)
 	}
+	var d *admin.Document
 	client, err := dial(a)
-	if err != nil {
-		a.printError(err)
-		return 1
+	if err == nil {
+		d, err = client.Status()
 	}
-	d, err := client.Status()
 	if err != nil {
-		a.printError(err)
-		return 1
+		a.printError(fmt.Errorf("status: %w", err))
+		return exitFailed
 	}
 	text := append(d.AppendJSON(nil), '\n')
 	if !asJSON {
