@@ -113,15 +113,12 @@ func readWorker(w *supervisor.WorkerStatus) (procStat, bool) {
 	if cpu > 0 {
 		stat.cpu = cpu
 	}
-	for at, depth := pid, stat; ok; depth, ok = readStat(at) {
-		if at == w.PID {
-			return stat, depth.isChild(w.Started)
-		}
-		if at = depth.parent; at <= 1 || at == os.Getpid() {
-			break
-		}
+	at, above := pid, stat
+	for depth := 0; ok && at != w.PID && depth < maxDepth; depth++ {
+		at = above.parent
+		above, ok = readStat(at)
 	}
-	return procStat{}, false
+	return stat, ok && at == w.PID && above.isChild(w.Started)
 }
 
 // A procStat is what /proc/PID/stat has of a process.

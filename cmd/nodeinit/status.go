@@ -20,7 +20,7 @@ JSON is described by docs/status.schema.json. Exits with 1 if there is none.`
 const statusWidth = 80
 
 // status prints the state of a nodeinit that runs.
-func (a *app) status(args []string) int {
+func status(a *app, args []string) int {
 	var asJSON bool
 	rest, code, ok := a.parse("status", args, func(set *pflag.FlagSet) {
 		clientFlags(a, set)

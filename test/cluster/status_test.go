@@ -85,7 +85,7 @@ func allowNoOthers(v any) {
 }
 
 // status returns the document that status prints, which the schema describes.
-func (k *cluster) status(schema *jsonschema.Schema) (d statusDocument, text string) {
+func status(k *cluster, schema *jsonschema.Schema) (d statusDocument, text string) {
 	k.t.Helper()
 	p := k.subcommand("status", "--json")
 	p.WaitCode(0)
@@ -107,17 +107,17 @@ func (k *cluster) status(schema *jsonschema.Schema) (d statusDocument, text stri
 }
 
 // untilStatus waits for a document that is as wanted.
-func (k *cluster) untilStatus(schema *jsonschema.Schema, what string, wanted func(d statusDocument) bool) (d statusDocument) {
+func untilStatus(k *cluster, schema *jsonschema.Schema, what string, wanted func(d statusDocument) bool) (d statusDocument) {
 	k.t.Helper()
 	harness.WaitUntil(k.t, what, func() bool {
-		d, _ = k.status(schema)
+		d, _ = status(k, schema)
 		return wanted(d)
 	})
 	return d
 }
 
 // statusText returns what status prints, which fits a terminal of 80 columns.
-func (k *cluster) statusText() string {
+func statusText(k *cluster) string {
 	k.t.Helper()
 	p := k.subcommand("status")
 	p.WaitCode(0)
@@ -139,7 +139,7 @@ func workerStates(d statusDocument) (list []string) {
 }
 
 // loggedPIDs returns the process IDs of the last workers that got ready, by slot.
-func (k *cluster) loggedPIDs(slots int) []int {
+func loggedPIDs(k *cluster, slots int) []int {
 	pids := make([]int, slots)
 	for _, l := range k.logged("worker ready") {
 		pids[int(l.Facts["worker"].(float64))] = int(l.Facts["pid"].(float64))
@@ -156,7 +156,7 @@ func TestStatus(t *testing.T) {
 		a.args, a.env = []string{"\x1b[2J\xff\""}, []string{"API_TOKEN=s3cret"}
 		k := startCluster(t, p, a)
 		workers, port := k.all(2), harness.ReservePort(t)
-		d, _ := k.status(schema)
+		d, _ := status(k, schema)
 		if !slices.Equal(workerStates(d), []string{"0 starting", "1 starting"}) || d.Ready != 0 || d.Want != 2 || d.Mode != "per-core" || len(d.Listen) != 0 {
 			t.Errorf("at the start: %+v", d)
 		}
@@ -170,7 +170,7 @@ func TestStatus(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		d = k.untilStatus(schema, "all requests", func(d statusDocument) bool {
+		d = untilStatus(k, schema, "all requests", func(d statusDocument) bool {
 			sum := int64(0)
 			for _, w := range d.Workers {
 				if w.Requests == nil || w.Utilization == nil || w.HeapUsed == nil || w.DelayP99 == nil || w.Connections == nil {
@@ -181,7 +181,7 @@ func TestStatus(t *testing.T) {
 			return sum == requests
 		})
 		for slot, w := range d.Workers {
-			if w.State != "ready" || w.PID != k.loggedPIDs(2)[slot] || w.Restarts != 0 || w.LastExit != "" || w.HeapLimit == nil || *w.HeapLimit != 100<<20 {
+			if w.State != "ready" || w.PID != loggedPIDs(k, 2)[slot] || w.Restarts != 0 || w.LastExit != "" || w.HeapLimit == nil || *w.HeapLimit != 100<<20 {
 				t.Errorf("%+v", w)
 			}
 			if w.Resident == nil || *w.Resident < 10<<20 || w.CPU == nil || w.CPUSeconds == nil || *w.CPUSeconds <= 0 || *w.HeapUsed < 1<<20 {
@@ -203,18 +203,18 @@ func TestStatus(t *testing.T) {
 		if last := d.Argv[len(d.Argv)-1]; last != "\x1b[2J\\xff\"" {
 			t.Errorf("the last word of argv is %q", last)
 		}
-		k.duringReload(schema, workers, port)
-		k.afterCrash(schema)
+		duringReload(k, schema, workers, port)
+		afterCrash(k, schema)
 		k.stopWith(harness.Terminated)
 	})
 }
 
 // duringReload checks the status while slot 0 has two workers.
-func (k *cluster) duringReload(schema *jsonschema.Schema, workers []*worker, port int) {
+func duringReload(k *cluster, schema *jsonschema.Schema, workers []*worker, port int) {
 	k.t.Helper()
 	k.Signal(unix.SIGHUP)
 	replacement := k.nextIn(0)
-	d := k.untilStatus(schema, "a second worker", func(d statusDocument) bool { return len(d.Workers) == 3 })
+	d := untilStatus(k, schema, "a second worker", func(d statusDocument) bool { return len(d.Workers) == 3 })
 	if !slices.Equal(workerStates(d), []string{"0 ready", "0 starting", "1 ready"}) || d.Change != "reload" || d.Ready != 2 || d.Reloads != 0 {
 		k.t.Errorf("in a reload: %+v", d)
 	}
@@ -225,7 +225,7 @@ func (k *cluster) duringReload(schema *jsonschema.Schema, workers []*worker, por
 	workers[1].rest()
 	k.untilLogged(1, "reload done")
 	workers[1] = replacement
-	d, text := k.status(schema)
+	d, text := status(k, schema)
 	for _, w := range d.Workers {
 		if w.Restarts != 1 || w.LastExit != "reload" || w.State != "ready" {
 			k.t.Errorf("after a reload: %+v", w)
@@ -238,15 +238,15 @@ func (k *cluster) duringReload(schema *jsonschema.Schema, workers []*worker, por
 }
 
 // afterCrash checks the status after slot 1 has crashed.
-func (k *cluster) afterCrash(schema *jsonschema.Schema) {
+func afterCrash(k *cluster, schema *jsonschema.Schema) {
 	k.t.Helper()
-	d := k.untilStatus(schema, "a crash", func(d statusDocument) bool { return d.Crashes == 1 })
+	d := untilStatus(k, schema, "a crash", func(d statusDocument) bool { return d.Crashes == 1 })
 	if last := d.Workers[1]; last.Restarts != 2 || last.LastExit != "SIGKILL" {
 		k.t.Errorf("after a crash: %+v", last)
 	}
 	k.nextIn(1)
-	_, document := k.status(schema)
-	text := k.statusText()
+	_, document := status(k, schema)
+	text := statusText(k)
 	for _, part := range []string{
 		"mode      per-core, running, 1 of 2 ready; 5 starts, 1 crash, 1 reload\n", `"\x1b[2J\\xff\""`,
 		" 1: reload\n", " starting ", " 2: SIGKILL\n",
@@ -268,7 +268,7 @@ func TestStatusOfOneProcess(t *testing.T) {
 			k := startCluster(t, p, inForkMode(servants(1, flags)))
 			w, port := k.next(), harness.ReservePort(t)
 			w.listens(listenTo(port, "127.0.0.1"))
-			d := k.untilStatus(schema, "heartbeats", func(d statusDocument) bool {
+			d := untilStatus(k, schema, "heartbeats", func(d statusDocument) bool {
 				return len(d.Workers) == 1 && d.Ready == 1 && (flags != "" || d.Workers[0].Utilization != nil)
 			})
 			one := d.Workers[0]
@@ -281,7 +281,7 @@ func TestStatusOfOneProcess(t *testing.T) {
 			if len(d.Listen) != 1 || d.Listen[0].Address != harness.Local(port) {
 				t.Errorf("listens on %+v", d.Listen)
 			}
-			if text := k.statusText(); !strings.Contains(text, "mode      fork, running, 1 of 1 ready; 1 start, 0 crashes, 0 reloads\n") {
+			if text := statusText(k); !strings.Contains(text, "mode      fork, running, 1 of 1 ready; 1 start, 0 crashes, 0 reloads\n") {
 				t.Error(text)
 			}
 			k.stopWith(harness.Terminated)
@@ -299,9 +299,9 @@ func TestStatusOfASlotThatWaits(t *testing.T) {
 		for !waiting { // each time the slot is empty for longer
 			w := k.next()
 			w.listens(listenTo(port, "127.0.0.1"))
-			k.untilStatus(schema, "a worker", func(d statusDocument) bool { return d.Ready == 1 })
+			untilStatus(k, schema, "a worker", func(d statusDocument) bool { return d.Ready == 1 })
 			w.kill()
-			k.untilStatus(schema, "the next one", func(d statusDocument) bool {
+			untilStatus(k, schema, "the next one", func(d statusDocument) bool {
 				if s := d.Workers[0]; s.State == "waiting" {
 					waiting = true
 					if s.PID != 0 || s.LastExit != "SIGKILL" || s.Resident != nil || s.Restarts != d.Crashes {
