@@ -113,15 +113,12 @@ func readWorker(w *supervisor.WorkerStatus) (procStat, bool) {
 	if cpu > 0 {
 		stat.cpu = cpu
 	}
-	for at, depth := pid, stat; ok; depth, ok = readStat(at) {
-		if at == w.PID {
-			return stat, depth.isChild(w.Started)
-		}
-		if at = depth.parent; at <= 1 || at == os.Getpid() {
-			break
-		}
+	at, above := pid, stat
+	for depth := 0; ok && at != w.PID && depth < maxDepth; depth++ {
+		at = above.parent
+		above, ok = readStat(at)
 	}
-	return procStat{}, false
+	return stat, ok && at == w.PID && above.isChild(w.Started)
 }
 
 // A procStat is what /proc/PID/stat has of a process.
@@ -157,23 +154,37 @@ func readStat(pid int) (procStat, bool) {
 // parseStat parses the text of /proc/PID/stat (proc_pid_stat(5)): the name of the
 // process, in parentheses, may have any bytes in it.
 func parseStat(text []byte) (s procStat, ok bool) {
-	const state, parent, utime, stime, started, resident = 0, 1, 11, 12, 19, 21 // after the name
-	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
-	if len(fields) <= resident || fields[state][0] == 'Z' || fields[state][0] == 'X' {
-		return procStat{}, false
+	const state, parent, utime, stime, started, resident = 3, 4, 14, 15, 22, 24
+	const most = 1 << 62 / int64(tick) // of ticks and of pages: no product overflows
+	rest := text[bytes.LastIndexByte(text, ')')+1:]
+	for i := state; i <= resident; i++ {
+		field, after, _ := bytes.Cut(bytes.TrimPrefix(rest, []byte(" ")), []byte(" "))
+		rest = after
+		if i == state {
+			if string(field) == "Z" || string(field) == "X" {
+				return procStat{}, false
+			}
+			continue
+		}
+		if i != parent && i != utime && i != stime && i != started && i != resident {
+			continue
+		}
+		n, err := strconv.ParseInt(string(field), 10, 64)
+		if err != nil || n < 0 || n > most {
+			return procStat{}, false
+		}
+		switch i {
+		case parent:
+			s.parent = int(n)
+		case utime, stime:
+			s.cpu += time.Duration(n) * tick
+		case started:
+			s.started = time.Duration(n) * tick
+		case resident:
+			s.resident = n * int64(os.Getpagesize())
+		}
 	}
-	ok = true
-	number := func(i int) int64 {
-		n, err := strconv.ParseInt(string(fields[i]), 10, 64)
-		const most = 1 << 62 / int64(tick) // of ticks and of pages: no product overflows
-		ok = ok && err == nil && n >= 0 && n <= most
-		return n
-	}
-	s.parent = int(number(parent))
-	s.cpu = time.Duration(number(utime)+number(stime)) * tick
-	s.started = time.Duration(number(started)) * tick
-	s.resident = number(resident) * int64(os.Getpagesize())
-	return s, ok
+	return s, true
 }
 
 // cpuTime returns the CPU time of a process, to the nanosecond where /proc has ticks; 0

@@ -3,7 +3,6 @@ package admin
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -65,23 +64,22 @@ func portOf(t *testing.T, fd int) int {
 	return 0
 }
 
-// The accept queues are as the kernel has them: of all kinds of sockets of this process
-// and of its workers, and of no others.
-func TestListening(t *testing.T) {
-	dir := t.TempDir()
-	four := bound(t, unix.AF_INET, 7, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})
-	six := bound(t, unix.AF_INET6, 8, &unix.SockaddrInet6{Addr: [16]byte{15: 1}})
+// ownSockets makes sockets of all kinds in a directory, and returns them as they are to
+// be shown: address, queue and backlog. The one at control is not to be.
+func ownSockets(t *testing.T, dir, control string) (want []string) {
+	t.Helper()
+	local4, local6 := [4]byte{127, 0, 0, 1}, [16]byte{15: 1}
+	four := bound(t, unix.AF_INET, 7, &unix.SockaddrInet4{Addr: local4})
+	six := bound(t, unix.AF_INET6, 8, &unix.SockaddrInet6{Addr: local6})
 	both := bound(t, unix.AF_INET6, 9, &unix.SockaddrInet6{})
-	only6 := bound(t, unix.AF_INET6, 0, &unix.SockaddrInet6{})
-	unix.Close(only6)
-	l6, err := net.Listen("tcp6", "[::]:0")
+	only6, err := net.Listen("tcp6", "[::]:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l6.Close()
-	path := filepath.Join(dir, "a b\n\xff")
-	unixFD := bound(t, unix.AF_UNIX, 10, &unix.SockaddrUnix{Name: path})
-	_ = unixFD
+	t.Cleanup(func() { only6.Close() })
+	bound(t, unix.AF_INET, 0, &unix.SockaddrInet4{Addr: local4}) // does not listen
+
+	path, abstract := filepath.Join(dir, "a b\n\xff"), fmt.Sprintf("@test/%d/\x00x", os.Getpid())
 	wd, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
@@ -90,37 +88,39 @@ func TestListening(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	bound(t, unix.AF_UNIX, 10, &unix.SockaddrUnix{Name: path})
 	bound(t, unix.AF_UNIX, 11, &unix.SockaddrUnix{Name: relative})
-	abstract := fmt.Sprintf("@test/%d/\x00x", os.Getpid())
 	bound(t, unix.AF_UNIX, 12, &unix.SockaddrUnix{Name: abstract})
 	bound(t, unix.AF_UNIX, 13, &unix.SockaddrUnix{Name: fmt.Sprintf("@nodeinit/test/%d", os.Getpid())})
-	control := filepath.Join(dir, "control")
 	bound(t, unix.AF_UNIX, 14, &unix.SockaddrUnix{Name: control})
-	bound(t, unix.AF_INET, 0, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}) // does not listen
-
+	at4 := fmt.Sprintf("127.0.0.1:%d", portOf(t, four))
 	for range 3 {
-		c, err := net.Dial("tcp4", fmt.Sprintf("127.0.0.1:%d", portOf(t, four)))
-		if err != nil {
-			t.Fatal(err)
+		for network, address := range map[string]string{"tcp4": at4, "unix": path} {
+			c, err := net.Dial(network, address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { c.Close() })
 		}
-		defer c.Close()
-		if c, err = net.Dial("unix", path); err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
 	}
+	return []string{
+		at4 + " 3 7", fmt.Sprintf("[::1]:%d 0 8", portOf(t, six)), fmt.Sprintf("*:%d 0 9", portOf(t, both)),
+		fmt.Sprintf("[::]:%d 0 ", only6.Addr().(*net.TCPAddr).Port), path + " 3 10", filepath.Join(dir, "relative") + " 0 11",
+		strings.ReplaceAll(abstract, "\x00", "@") + " 0 12",
+	}
+}
+
+// The accept queues are as the kernel has them: of all kinds of sockets of this process
+// and of its workers, and of no others.
+func TestListening(t *testing.T) {
+	dir := t.TempDir()
+	control := filepath.Join(dir, "control")
+	want := ownSockets(t, dir, control)
 	worker := testproc.Command{Argv: testproc.Argv("listener")}.Start(t)
 	started := time.Now()
-	port := worker.Line()
+	want = append(want, "127.0.0.1:"+worker.Line()+" 0 ")
 	other := testproc.Command{Argv: testproc.Argv("listener")}.Start(t)
 	other.Line()
-
-	want := []string{
-		fmt.Sprintf("127.0.0.1:%d 3 7", portOf(t, four)), fmt.Sprintf("[::1]:%d 0 8", portOf(t, six)),
-		fmt.Sprintf("*:%d 0 9", portOf(t, both)), fmt.Sprintf("[::]:%d 0", l6.Addr().(*net.TCPAddr).Port),
-		path + " 3 10", filepath.Join(dir, "relative") + " 0 11", strings.ReplaceAll(abstract, "\x00", "@") + " 0 12",
-		"127.0.0.1:" + port + " 0",
-	}
 	g := &Gatherer{Facts: Facts{Control: control}}
 	got := g.listening([]supervisor.WorkerStatus{
 		{PID: worker.PID, Started: started}, {},
@@ -133,17 +133,13 @@ func TestListening(t *testing.T) {
 	for _, l := range got {
 		lines = append(lines, fmt.Sprint(l.Address, " ", *l.Queue, " ", *l.Backlog))
 	}
-	for _, w := range want {
-		if !slices.ContainsFunc(lines, func(l string) bool { return l == w || strings.HasPrefix(l, w+" ") }) {
-			t.Errorf("no %q", w)
+	for _, w := range want { // Go chooses some backlogs
+		if !slices.ContainsFunc(lines, func(l string) bool { return l == w || strings.HasSuffix(w, " ") && strings.HasPrefix(l, w) }) {
+			t.Errorf("no %q in %q", w, lines)
 		}
 	}
 	if len(lines) != len(want) {
-		t.Errorf("%d sockets, want %d", len(lines), len(want))
-	}
-	if t.Failed() {
-		text, _ := json.Marshal(lines)
-		t.Logf("%s", text)
+		t.Errorf("%d sockets, want %d: %q", len(lines), len(want), lines)
 	}
 }
 
