@@ -13,11 +13,13 @@ import (
 	"github.com/nodeinit/nodeinit/test/harness"
 )
 
-// askFromNode asks the control socket named by its argument, and prints the answer.
-const askFromNode = `
-	const socket = require("net").connect("\0" + process.argv[1].slice(1));
-	socket.on("error", (error) => console.log(error.code)).on("connect", () => socket.write('{"version":1,"op":"health"}\n'));
-	socket.on("data", (data) => process.stdout.write(data)).on("end", () => socket.end());`
+// askFromPerl asks the control socket named by its argument, and prints the answer. (libuv of
+// Node 20 fills abstract names up with zero bytes.)
+const askFromPerl = `
+	$SIG{PIPE} = "IGNORE";
+	socket(S, AF_UNIX, SOCK_STREAM, 0) and connect(S, pack("S a*", AF_UNIX, "\0" . substr($ARGV[0], 1))) or die $!;
+	syswrite S, "{\"version\":1,\"op\":\"health\"}\n";
+	print $answer while sysread S, $answer, 4096;`
 
 // Two containers on the host's network reach each other's control sockets, and the host both: each
 // nodeinit serves its own container only, and in that only its user and root.
@@ -60,7 +62,7 @@ func TestControlSocketOnTheHostNetwork(t *testing.T) {
 		{root, "65534:65534", nobody, refused},
 		{nobody, "65534:65534", root, refused},
 	} {
-		got := docker(t, "exec", "--user", ask.user, ask.from.name, "node", "-e", askFromNode, names[ask.to])
+		got := docker(t, "exec", "--user", ask.user, ask.from.name, "perl", "-MSocket", "-e", askFromPerl, names[ask.to])
 		if !strings.HasPrefix(got, ask.want) {
 			t.Errorf("user %s of %s asks %s: %s", ask.user, ask.from.name, ask.to.name, got)
 		}
