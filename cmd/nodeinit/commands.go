@@ -42,9 +42,9 @@ func subcommands() []subcommand {
 	return []subcommand{
 		{"explain", explainHelp, (*app).explain},
 		{"pause", pauseHelp, (*app).pause},
-		{"reload", reloadHelp, (*app).reload},
-		{"scale", scaleHelp, (*app).scale},
-		{"health", healthHelp, (*app).health},
+		{"reload", reloadHelp, reload},
+		{"scale", scaleHelp, scale},
+		{"health", healthHelp, health},
 		{"version", versionHelp, (*app).version},
 		{"help", helpHelp, (*app).help},
 	}
