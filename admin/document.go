@@ -51,8 +51,8 @@ type Limits struct {
 // A Listen is a listening socket of the workers.
 type Listen struct {
 	Address string `json:"address"`
-	Queue   int    `json:"queue"`   // connections that wait to be accepted
-	Backlog int    `json:"backlog"` // that may wait
+	Queue   *int   `json:"queue,omitempty"`   // connections that wait to be accepted
+	Backlog *int   `json:"backlog,omitempty"` // that may wait
 }
 
 // A Worker is one, or a slot that waits for its next one: then it has no PID.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
-	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,9 +39,10 @@ type Server struct {
 	Reload func() Operation
 	Scale  func(workers int, force bool) Operation
 
-	status    sync.Mutex   // held while Status is called
-	followers atomic.Int32 // connections that follow an operation
-	requests  atomic.Int32 // since the last collection
+	status    sync.Mutex    // held while Status is called
+	followers atomic.Int32  // connections that follow an operation
+	garbage   atomic.Int32  // bytes, about, since the last collection
+	peer      [8 << 10]byte // what Run's goroutine reads about a client
 }
 
 // How long nothing is accepted where that is no use.
@@ -120,12 +121,16 @@ func (s *Server) check(fd int) error {
 	if err != nil {
 		return os.NewSyscallError("getsockopt", err)
 	}
-	return checkClient(peer, unix.Geteuid())
+	return checkClient(peer, unix.Geteuid(), s.peer[:])
 }
 
-// collectEvery is the number of requests after which garbage is collected: left to
-// itself, Go lets 4 MB gather.
-const collectEvery = 64
+// Garbage is collected, and its memory returned, once requests have made about so much:
+// left to itself, Go lets 4 MB gather.
+const (
+	maxGarbage    = 512 << 10 // bytes
+	statusGarbage = 64 << 10  // of a document
+	otherGarbage  = 8 << 10   // of another request
+)
 
 // answer serves one client.
 func (s *Server) answer(ctx context.Context, fd int) {
@@ -145,9 +150,13 @@ func (s *Server) answer(ctx context.Context, fd int) {
 	if err != nil {
 		_ = c.write(appendError(nil, err))
 	}
-	if s.requests.Add(1) >= collectEvery {
-		s.requests.Store(0)
-		runtime.GC()
+	garbage := int32(otherGarbage)
+	if q.Op == opStatus {
+		garbage = statusGarbage
+	}
+	if s.garbage.Add(garbage) >= maxGarbage {
+		s.garbage.Store(0)
+		debug.FreeOSMemory()
 	}
 }
 

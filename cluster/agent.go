@@ -32,13 +32,15 @@ type agentReport struct {
 	P50         int64   `json:"p50"`         // us
 	P99         int64   `json:"p99"`
 	Heap        int64   `json:"heap"` // bytes
+	Connections int64   `json:"connections"`
+	Requests    int64   `json:"requests"`
 
 	message // listening
 }
 
 // onAgentReport handles a message of the agent.
 func (w *Worker) onAgentReport(frame []byte) {
-	var r agentReport
+	r := agentReport{Connections: -1, Requests: -1} // not counted
 	if json.Unmarshal(frame, &r) != nil {
 		return
 	}
@@ -69,6 +71,8 @@ func (s *State) apply(r *agentReport) {
 			DelayP99:    microseconds(r.P99),
 			Heap:        max(r.Heap, 0),
 		}
+		s.Counted = r.Connections >= 0 && r.Requests >= 0
+		s.Connections, s.Requests = count(r.Connections), count(r.Requests)
 	case "listening": // in fork mode
 		s.addListening(r.where())
 	case "finished":
@@ -77,6 +81,13 @@ func (s *State) apply(r *agentReport) {
 		s.Serving = true
 	}
 }
+
+// maxCount is how far JavaScript counts (Number.MAX_SAFE_INTEGER), and with it those who
+// read JSON.
+const maxCount = 1<<53 - 1
+
+// count returns n, from 0 to maxCount.
+func count(n int64) int64 { return min(max(n, 0), maxCount) }
 
 // microseconds returns n us, within what a Duration can be and not negative.
 func microseconds(n int64) time.Duration {

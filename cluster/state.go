@@ -29,6 +29,10 @@ type State struct {
 	Serving   bool      // see Worker.Watch
 	Heartbeat time.Time // time of the last one: the event loop was running then
 	Loop      Loop      // figures of that heartbeat
+
+	Counted     bool  // that heartbeat had what follows
+	Connections int64 // open ones of its servers
+	Requests    int64 // HTTP requests that it has begun to handle
 }
 
 // A Command is how a process that joined late was started, as it says: do not trust it.

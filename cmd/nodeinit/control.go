@@ -55,7 +55,7 @@ func (r *run) serveControl(ctx context.Context, s *supervisor.Supervisor) (stop 
 func (r *run) controlServer(s *supervisor.Supervisor) *admin.Server {
 	return &admin.Server{
 		Log: r.log, Control: string(r.config.Control),
-		Status: func(b []byte) []byte { return r.appendStatus(b, s) },
+		Status: r.gatherer(s).AppendJSON,
 		Health: func() (bool, string) {
 			status, ok := s.Status()
 			if !ok {
@@ -66,14 +66,6 @@ func (r *run) controlServer(s *supervisor.Supervisor) *admin.Server {
 		Reload: func() admin.Operation { return s.Reload() },
 		Scale:  func(workers int, force bool) admin.Operation { return s.Scale(workers, force) },
 	}
-}
-
-// appendStatus appends the document that status shows.
-func (r *run) appendStatus(b []byte, s *supervisor.Supervisor) []byte {
-	status, _ := s.Status()
-	b = append(b, `{"version":1,"ready":`...)
-	b = strconv.AppendInt(b, int64(status.Ready), 10)
-	return append(b, '}')
 }
 
 // clientFlags adds the flags of the subcommands that speak to a running nodeinit.

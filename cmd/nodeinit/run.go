@@ -32,6 +32,8 @@ type run struct {
 	log       *logs.Logger
 	streams   *logs.Streams // of children's outputs
 	plan      plan.Plan
+	started   time.Time    // of this process
+	source    plan.Source  // of limits, as it was at the start: for the status document alone
 	before    cgroup.Stats // from before the start
 	inherited []int
 	reaper    reaper.Reaper
@@ -45,7 +47,7 @@ type run struct {
 // supervise runs argv, with the commands of --pre before it, and returns the status to
 // exit with.
 func (a *app) supervise(argv []string) int {
-	inherited := exec.Inherited()
+	started, inherited := time.Now(), exec.Inherited()
 	log := a.openLog()
 	defer log.Flush(flushTimeout)
 	a.warnSettings(log)
@@ -58,7 +60,7 @@ func (a *app) supervise(argv []string) int {
 	}
 	p.Log(log, version)
 	r := &run{
-		app: a, log: log, streams: a.openStreams(log, p), plan: p, before: before, inherited: inherited,
+		app: a, log: log, streams: a.openStreams(log, p), plan: p, started: started, source: *source, before: before, inherited: inherited,
 		current: plan.Follow(log, source, p),
 	}
 	if before.OOMGroup {

@@ -1,4 +1,4 @@
-// The part of the agent that closes connections without losing a request.
+// The part of the agent that closes connections without losing a request, and counts connections and requests.
 
 const maxArrival = 1; // s, for connections on their way when the worker stops accepting
 const maxIdle = 5; // s, for an idle connection: Node's own keepAliveTimeout
@@ -6,10 +6,10 @@ const resendInterval = 1.3; // s, after which a client repeats a SYN that was no
 const signalTimeout = 1000; // ms, from the end of the channel to the signal
 const libraryTimeout = 3000; // ms after that, for libraries that act on the signal
 
-// Returns the orders of nodeinit about the servers of this process. listened are those
-// that have listened before, lastResponses has by socket the last of several pipelined
-// responses.
-function trackConnections(report, handlersOf, listened, lastResponses) {
+// Returns the orders of nodeinit about the servers of this process, and a function that
+// counts. listened are those that have listened before, lastResponses has by socket the
+// last of several pipelined responses, and requests is the number of requests so far.
+function trackConnections(report, handlersOf, listened, lastResponses, requests) {
   const servers = new Set(); // that have listened, or had a connection
   const sessions = new Map(); // HTTP/2 sessions, with the number of open streams
   const closedHandles = new WeakSet(); // of listening sockets
@@ -22,6 +22,7 @@ function trackConnections(report, handlersOf, listened, lastResponses) {
     if (keepAlivesDisabled) goAway(session);
   });
   const trackStream = guard((stream) => {
+    requests++;
     const { session } = stream;
     trackSession(session); // the first stream's event may precede the session's
     const count = (more) => { if (sessions.has(session)) sessions.set(session, sessions.get(session) + more); };
@@ -31,9 +32,13 @@ function trackConnections(report, handlersOf, listened, lastResponses) {
   const track = (server) => {
     if (!server || servers.has(server)) return;
     servers.add(server);
-    server.once('close', () => servers.delete(server));
     server.on('session', trackSession);
     server.on('stream', trackStream);
+    server.once('close', () => { // it may listen again
+      servers.delete(server);
+      server.off('session', trackSession);
+      server.off('stream', trackStream);
+    });
   };
   listened.forEach(track);
   // Not in Node 18 and 22.0.
@@ -43,6 +48,7 @@ function trackConnections(report, handlersOf, listened, lastResponses) {
     track(socket.server);
   });
   subscribe('http.server.request.start', ({ response, socket }) => {
+    requests++;
     const pipelined = Boolean(socket._httpMessage);
     if (pipelined && keepAlivesDisabled) keepAfter(lastResponse(socket));
     if (pipelined) lastResponses.set(socket, response);
@@ -162,7 +168,15 @@ function trackConnections(report, handlersOf, listened, lastResponses) {
     process.removeAllListeners(signal);
     process.kill(process.pid, signal);
   };
-  return { disableKeepAlives, finish, watch, drain };
+
+  // What is open, and how many requests were begun. getConnections would ask the processes
+  // that a server has passed connections to.
+  const counts = () => {
+    let connections = 0;
+    for (const { _connections } of servers) connections += _connections | 0;
+    return { connections, requests };
+  };
+  return { orders: { disableKeepAlives, finish, watch, drain }, counts };
 }
 
 // The sockets with a request that is not answered completely.

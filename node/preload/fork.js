@@ -88,7 +88,7 @@ function attach(server) {
   attached = false;
   attached = guard(open)() ?? false;
   guard(() => process.off('newListener', rememberStack))();
-  if (attached) guard(runAgent)({ report, stacks, servers: server ? [server] : [], lastResponses: new WeakMap() });
+  if (attached) guard(runAgent)({ report, stacks, servers: server ? [server] : [], lastResponses: new WeakMap(), requests: 0 });
   else if (direct) guard(() => { process.connected = false; })();
   return attached;
 }

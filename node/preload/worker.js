@@ -29,11 +29,12 @@ function prepareAgent() {
   const servers = new Set(); // that have listened
   const stacks = new WeakMap(); // of the calls that added listeners for signals
   const lastResponses = new WeakMap(); // by socket, the last of several pipelined responses
-  const known = { report, servers, stacks, lastResponses };
+  const known = { report, servers, stacks, lastResponses, requests: 0 };
   let attached = false;
   const { reportHandlers, hasHandlers, ...listeners } = trackSignals((handles) => attached || report('handles', { handles }), stacks);
   const subscribers = {
     'http.server.request.start': guard(({ response, socket }) => {
+      known.requests++;
       if (socket._httpMessage) lastResponses.set(socket, response);
     }),
     // A server with a socket of its own (reusePort) is known by its first connection.

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/nodeinit/nodeinit/admin"
+	"github.com/nodeinit/nodeinit/supervisor"
+)
+
+const statusHelp = `nodeinit status [--json] [--pid N]
+
+Prints the state of the nodeinit that runs here, its limits, and its workers:
+docker exec CONTAINER /nodeinit status. Where several run, --pid says which. The
+JSON is described by docs/status.schema.json. Exits with 1 if there is none.`
+
+// statusWidth is how many columns the text has: of the narrowest terminal that is usual.
+const statusWidth = 80
+
+// status prints the state of a nodeinit that runs.
+func (a *app) status(args []string) int {
+	var asJSON bool
+	rest, code, ok := a.parse("status", args, func(set *pflag.FlagSet) {
+		clientFlags(a, set)
+		set.BoolVar(&asJSON, "json", false, "")
+	})
+	if !ok {
+		return code
+	}
+	if err := noArguments("status", rest); err != nil {
+		return a.usageError(err)
+	}
+	client, err := dial(a)
+	if err != nil {
+		a.printError(err)
+		return 1
+	}
+	d, err := client.Status()
+	if err != nil {
+		a.printError(err)
+		return 1
+	}
+	text := append(d.AppendJSON(nil), '\n')
+	if !asJSON {
+		text = []byte(strings.Join(d.Text(statusWidth), "\n") + "\n")
+	}
+	if _, err := a.stdout.Write(text); err != nil {
+		a.printError(fmt.Errorf("status: %w", err))
+		return exitInternal
+	}
+	return 0
+}
+
+// gatherer returns what makes the status document of s.
+func (r *run) gatherer(s *supervisor.Supervisor) *admin.Gatherer {
+	return &admin.Gatherer{
+		Facts: admin.Facts{
+			Version: version, Started: r.started,
+			Mode: string(r.plan.Mode), Argv: r.plan.Program.Argv, Control: string(r.config.Control),
+			Limits: r.statusLimits, Before: r.before, Stats: r.cgroup().Stats,
+		},
+		Status: s.Status,
+	}
+}
+
+// statusLimits returns the limits in force, and if one cannot be read those of the start.
+// It is for the goroutine that makes the document.
+func (r *run) statusLimits() admin.Limits {
+	l := r.source.Read()
+	if len(l.Warnings) > len(r.plan.Limits.Warnings) {
+		l = r.plan.Limits
+	}
+	return admin.Limits{CPUs: l.CPU, CPUsFrom: l.CPUFrom, Memory: l.Memory, MemoryFrom: l.MemoryFrom}
+}
