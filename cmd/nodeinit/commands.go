@@ -44,9 +44,9 @@ func subcommands() []subcommand {
 		{"status", statusHelp, status},
 		{"top", topHelp, (*app).top},
 		{"pause", pauseHelp, (*app).pause},
-		{"reload", reloadHelp, (*app).reload},
-		{"scale", scaleHelp, (*app).scale},
-		{"health", healthHelp, (*app).health},
+		{"reload", reloadHelp, reload},
+		{"scale", scaleHelp, scale},
+		{"health", healthHelp, health},
 		{"version", versionHelp, (*app).version},
 		{"help", helpHelp, (*app).help},
 	}
