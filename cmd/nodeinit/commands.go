@@ -42,7 +42,7 @@ func subcommands() []subcommand {
 	return []subcommand{
 		{"explain", explainHelp, (*app).explain},
 		{"status", statusHelp, status},
-		{"top", topHelp, (*app).top},
+		{"top", topHelp, top},
 		{"pause", pauseHelp, (*app).pause},
 		{"reload", reloadHelp, reload},
 		{"scale", scaleHelp, scale},

@@ -26,7 +26,7 @@ more. Where stdout is no terminal, or a dumb one, it prints the status each seco
 const topInterval = time.Second
 
 // top shows the state of a running nodeinit until it is told to quit, or that has ended.
-func (a *app) top(args []string) int {
+func top(a *app, args []string) int {
 	signal.Reset() // with a flag before the subcommand main has caught them all
 	rest, code, ok := a.parse("top", args, func(set *pflag.FlagSet) { clientFlags(a, set) })
 	if !ok {
@@ -38,7 +38,7 @@ func (a *app) top(args []string) int {
 	s, err := dial(a)
 	if err == nil {
 		if term := exec.Getenv(a.environ, "TERM"); isTerminal(unix.Stdout) && term != "" && term != "dumb" {
-			code, err = a.topLive(s)
+			code, err = topLive(a, s)
 		} else {
 			err = repeatStatus(a.stdout, s)
 		}

@@ -58,7 +58,7 @@ const (
 
 // topLive runs top on the terminal on stdout. It returns the status to exit with, or what
 // to tell once the terminal is restored.
-func (a *app) topLive(s *admin.Client) (code int, err error) {
+func topLive(a *app, s *admin.Client) (code int, err error) {
 	d, err := s.Status()
 	if err != nil {
 		return 0, err
