@@ -277,7 +277,7 @@ func TestTopWithoutColours(t *testing.T) {
 		if styled.MatchString(x.Text()) != test.styled {
 			t.Errorf("%q: styles %v: %q", test.environ, !test.styled, x.Text())
 		}
-		if strings.ContainsAny(x.Text(), "▁█") != (test.environ == nil || test.environ[0] != "LC_ALL=C") {
+		if strings.ContainsAny(x.Text(), "▁▂▃▄▅▆▇█") != (test.environ == nil || test.environ[0] != "LC_ALL=C") {
 			t.Errorf("%q: %q", test.environ, x.Text())
 		}
 	}
