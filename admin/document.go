@@ -57,19 +57,21 @@ type Listen struct {
 
 // A Worker is one, or a slot that waits for its next one: then it has no PID.
 type Worker struct {
-	Slot        int      `json:"slot"`
-	PID         int      `json:"pid,omitempty"`
-	State       string   `json:"state"`
-	Uptime      float64  `json:"uptime_seconds"`
-	Restarts    int      `json:"restarts"`              // workers that the slot had before
-	CPU         *float64 `json:"cpu_ratio,omitempty"`   // CPU seconds per second, lately
-	CPUSeconds  *float64 `json:"cpu_seconds,omitempty"` // since its start
-	Resident    *int64   `json:"resident_memory_bytes,omitempty"`
-	HeapUsed    *int64   `json:"heap_used_bytes,omitempty"`
-	HeapLimit   *int64   `json:"heap_limit_bytes,omitempty"`
-	Utilization *float64 `json:"loop_utilization,omitempty"` // 0 to 1
-	DelayP99    *float64 `json:"loop_delay_p99_seconds,omitempty"`
-	Connections *int64   `json:"connections,omitempty"` // open
-	Requests    *int64   `json:"requests,omitempty"`    // answered or in hand
-	LastExit    string   `json:"last_exit,omitempty"`   // of the worker before it in the slot
+	Slot       int      `json:"slot"`
+	PID        int      `json:"pid,omitempty"`
+	State      string   `json:"state"`
+	Uptime     float64  `json:"uptime_seconds"`
+	Restarts   int      `json:"restarts"`              // workers that the slot had before
+	CPU        *float64 `json:"cpu_ratio,omitempty"`   // CPU seconds per second, lately
+	CPUSeconds *float64 `json:"cpu_seconds,omitempty"` // since its start
+	Resident   *int64   `json:"resident_memory_bytes,omitempty"`
+	// HeartbeatAge is the time since the worker has reported what follows, in seconds.
+	HeartbeatAge *float64 `json:"heartbeat_age_seconds,omitempty"`
+	HeapUsed     *int64   `json:"heap_used_bytes,omitempty"`
+	HeapLimit    *int64   `json:"heap_limit_bytes,omitempty"`
+	Utilization  *float64 `json:"loop_utilization,omitempty"` // 0 to 1
+	DelayP99     *float64 `json:"loop_delay_p99_seconds,omitempty"`
+	Connections  *int64   `json:"connections,omitempty"` // open
+	Requests     *int64   `json:"requests,omitempty"`    // answered or in hand
+	LastExit     string   `json:"last_exit,omitempty"`   // of the worker before it in the slot
 }

@@ -104,6 +104,7 @@ func (w *Worker) encode(o *object) {
 	o.numberIfKnown("cpu_ratio", w.CPU)
 	o.numberIfKnown("cpu_seconds", w.CPUSeconds)
 	o.integerIfKnown("resident_memory_bytes", w.Resident)
+	o.numberIfKnown("heartbeat_age_seconds", w.HeartbeatAge)
 	o.integerIfKnown("heap_used_bytes", w.HeapUsed)
 	o.integerIfKnown("heap_limit_bytes", w.HeapLimit)
 	o.numberIfKnown("loop_utilization", w.Utilization)

@@ -1,6 +1,11 @@
 package exec
 
-import "golang.org/x/sys/unix"
+import (
+	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
 
 // HasForeground reports whether the process group of pid is the foreground group of
 // the terminal on stdin.
@@ -30,3 +35,25 @@ func ReclaimForeground(pid int) {
 }
 
 func setForeground(group int) { _ = unix.IoctlSetPointerInt(unix.Stdin, unix.TIOCSPGRP, group) }
+
+// Suspend stops this process and the others of its group as ^Z does, and returns when
+// it is continued; at once where there is nobody to continue it: the kernel then lets
+// no terminal stop a group (one without a parent in another group of the session).
+func Suspend() error {
+	const ignore = 1
+	var caught disposition
+	if err := sigaction(unix.SIGTSTP, &disposition{ignore}, &caught); err != nil {
+		return err
+	}
+	err := unix.Kill(0, unix.SIGTSTP) // the others, such as time(1), or the rest of a pipe
+	if err == nil {
+		// A signal for this thread takes effect before tgkill returns; one for the process may
+		// be taken by another thread, later.
+		runtime.LockOSThread()
+		_ = sigaction(unix.SIGTSTP, new(disposition), nil)
+		err = unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGTSTP)
+		runtime.UnlockOSThread()
+	}
+	_ = sigaction(unix.SIGTSTP, &caught, nil)
+	return os.NewSyscallError("kill", err)
+}

@@ -12,7 +12,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testproc.Main(map[string]func([]string){"starting": starting})
+	testproc.Main(map[string]func([]string){"starting": starting, "toppanics": topPanics})
 	os.Exit(m.Run())
 }
 

@@ -28,6 +28,12 @@ type Terminal struct {
 func OnTerminal(t *testing.T, c testproc.Command, control bool) *Terminal {
 	t.Helper()
 	master, tty := OpenTerminal(t)
+	return startOn(t, c, control, master, tty)
+}
+
+// startOn starts c on a terminal, and watches that.
+func startOn(t *testing.T, c testproc.Command, control bool, master, tty *os.File) *Terminal {
+	t.Helper()
 	c.Stdin, c.Stdout, c.Stderr = tty, tty, tty
 	c.Attr.Setsid, c.Attr.Setctty = true, control
 	x := &Terminal{t: t, Master: master}

@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	"internal/testproc": {},
 	"test/harness":      {"internal/testproc"},
 	"test/deploy":       {},
+	"test/picture":      {},
 	"bench":             {"bench/server", "bench/operate", "internal/testproc"},
 	"bench/bare":        {},
 	"bench/operate":     {"bench/server", "internal/testproc"},
