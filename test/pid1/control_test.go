@@ -188,6 +188,8 @@ func TestControlSocketIsNotInherited(t *testing.T) {
 	for _, conn := range open {
 		conn.Close()
 	}
+	p.Signal(unix.SIGTERM)
+	p.Wait()
 }
 
 // The exit does not wait for clients, and those who follow a reload are told.
