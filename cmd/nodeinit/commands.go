@@ -41,7 +41,7 @@ type subcommand struct {
 func subcommands() []subcommand {
 	return []subcommand{
 		{"explain", explainHelp, (*app).explain},
-		{"status", statusHelp, (*app).status},
+		{"status", statusHelp, status},
 		{"pause", pauseHelp, (*app).pause},
 		{"reload", reloadHelp, reload},
 		{"scale", scaleHelp, scale},
