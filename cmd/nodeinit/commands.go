@@ -43,9 +43,9 @@ func subcommands() []subcommand {
 		{"explain", explainHelp, (*app).explain},
 		{"status", statusHelp, status},
 		{"pause", pauseHelp, (*app).pause},
-		{"reload", reloadHelp, (*app).reload},
-		{"scale", scaleHelp, (*app).scale},
-		{"health", healthHelp, (*app).health},
+		{"reload", reloadHelp, reload},
+		{"scale", scaleHelp, scale},
+		{"health", healthHelp, health},
 		{"version", versionHelp, (*app).version},
 		{"help", helpHelp, (*app).help},
 	}
