@@ -24,3 +24,41 @@ func TestControl(t *testing.T) {
 		t.Errorf("taken twice: %+v", taken)
 	}
 }
+
+// Of two requests to scale that are not taken yet the first one fails.
+func TestScaleAgain(t *testing.T) {
+	t.Parallel()
+	var s Supervisor
+	first, second := s.Scale(2, false), s.Scale(3, false)
+	if _, more := <-first.Events(); more || first.Failure() != anotherNumber {
+		t.Errorf("the first one ends with %q", first.Failure())
+	}
+	select {
+	case <-second.Events():
+		t.Errorf("the second one ends with %q", second.Failure())
+	default:
+	}
+}
+
+// What was asked for and not taken by the end of Run is answered then, and what comes
+// after it at once.
+func TestControlEnds(t *testing.T) {
+	t.Parallel()
+	var s Supervisor
+	s.control.begin()
+	asked := []*Operation{s.Reload(), s.Scale(2, false)}
+	reply, _ := s.control.askStatus()
+	if other, _ := s.control.askStatus(); other != reply {
+		t.Error("two that ask at once make two statuses")
+	}
+	s.control.end(&Status{State: "ended"})
+	for _, o := range append(asked, s.Reload(), s.Scale(2, true)) {
+		if _, more := <-o.Events(); more || o.Failure() != stopped {
+			t.Errorf("ends with %q", o.Failure())
+		}
+	}
+	<-reply.done
+	if later, ok := s.Status(); !ok || later.State != "ended" || reply.status.State != "ended" {
+		t.Errorf("%+v and %+v", reply.status, later)
+	}
+}
