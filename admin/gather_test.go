@@ -93,7 +93,7 @@ func TestFiguresOfAWorker(t *testing.T) {
 	}
 	old := sample{p.PID, time.Now().Add(-2 * time.Second), stat.started, 0}
 	g.samples = []sample{old}
-	if w = only(t, g); w.CPU == nil || *w.CPU <= 0 || *w.CPU > *w.CPUSeconds/2+1e-4 {
+	if w = only(t, g); w.CPU == nil || *w.CPU <= 0 || *w.CPU > (*w.CPUSeconds+0.001)/2 {
 		t.Errorf("%v s of CPU time in two seconds or more are a ratio of %v", *w.CPUSeconds, *w.CPU)
 	}
 	if len(g.samples) != 1 || !g.samples[0].at.After(old.at) || g.samples[0].cpu == 0 {
