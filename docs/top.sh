@@ -4,7 +4,7 @@
 # Usage: make picture
 set -eu
 cd "$(dirname "$0")/.."
-seconds=32
+seconds=40
 bash test/apps.sh express5 >&2
 bash test/images.sh >&2
 (cd test && go build -o ../bin/picture ./picture)
