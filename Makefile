@@ -10,7 +10,7 @@ export PORT
 
 SOURCES = go.mod go.sum $(shell find cmd admin config plan supervisor cluster node exec files signals reaper threads gomaxprocs cgroup logs -name '*.go' ! -name '*_test.go' -o -name '*.txt')
 
-.PHONY: run build test test-fast test-otel bench bench-cluster bench-operate bench-logs clean
+.PHONY: run build test test-fast test-otel bench bench-cluster bench-operate bench-logs bench-control clean
 
 run: build
 	@echo "open http://localhost:$(PORT)/   (^C stops it)"
@@ -52,6 +52,10 @@ bench-operate: build
 # What passes on log lines: speed, CPU, memory, and whether lines are torn or lost.
 bench-logs: build
 	@bash bench/bench.sh logs $(FLAGS)
+
+# Requests over the control socket: what 100,000 leave in nodeinit, and how long they take under load.
+bench-control: build
+	@bash bench/bench.sh control $(FLAGS)
 
 clean:
 	rm -rf bin

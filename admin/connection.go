@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -16,17 +18,24 @@ import (
 
 // A connection is the server's end of one. It belongs to one goroutine.
 type connection struct {
-	file *os.File
-	gone chan struct{} // closed when awaitHangup has ended; nil: it was not called
+	calls *sync.Mutex // locked during system calls
+	file  *os.File
+	conn  syscall.RawConn
+	gone  chan struct{} // closed when awaitHangup has ended; nil: it was not called
 }
 
-func newConnection(fd int) *connection {
-	return &connection{file: os.NewFile(uintptr(fd), "control connection")}
+// newConnection returns a connection. Calls is locked already.
+func newConnection(fd int, calls *sync.Mutex) *connection {
+	c := &connection{calls: calls, file: os.NewFile(uintptr(fd), "control connection")}
+	c.conn, _ = c.file.SyscallConn() // fails where the file is closed only
+	return c
 }
 
 // close returns when nothing that belongs to the connection is left.
 func (c *connection) close() {
+	c.calls.Lock()
 	_ = c.file.Close()
+	c.calls.Unlock()
 	if c.gone != nil {
 		<-c.gone
 	}
@@ -42,7 +51,7 @@ func (c *connection) readRequest(ctx context.Context) ([]byte, error) {
 	defer stop()
 	line := make([]byte, 0, 256)
 	for {
-		n, err := c.file.Read(line[len(line):cap(line)])
+		n, err := c.read(line[len(line):cap(line)])
 		line = line[:len(line)+n]
 		end := bytes.IndexByte(line, '\n')
 		switch {
@@ -62,11 +71,47 @@ func (c *connection) readRequest(ctx context.Context) ([]byte, error) {
 	}
 }
 
+// read reads what has arrived, as soon as there is something. At the end it is [io.EOF].
+func (c *connection) read(b []byte) (n int, err error) {
+	waited := c.conn.Read(func(fd uintptr) bool {
+		c.calls.Lock()
+		defer c.calls.Unlock()
+		for {
+			if n, err = unix.Read(int(fd), b); !errors.Is(err, unix.EINTR) {
+				return !errors.Is(err, unix.EAGAIN)
+			}
+		}
+	})
+	switch {
+	case waited != nil:
+		return 0, waited
+	case err == nil && n == 0:
+		return 0, io.EOF
+	}
+	return max(n, 0), err
+}
+
 // write writes a line. A client that does not read has it fail.
-func (c *connection) write(line []byte) error {
+func (c *connection) write(line []byte) (err error) {
 	_ = c.file.SetWriteDeadline(time.Now().Add(writeTimeout))
-	_, err := c.file.Write(line)
-	return err
+	waited := c.conn.Write(func(fd uintptr) bool {
+		c.calls.Lock()
+		defer c.calls.Unlock()
+		for len(line) > 0 {
+			n, failed := unix.Write(int(fd), line)
+			switch {
+			case failed == nil:
+				line = line[n:]
+			case errors.Is(failed, unix.EAGAIN):
+				return false
+			case !errors.Is(failed, unix.EINTR):
+				err = failed
+				return true
+			}
+		}
+		return true
+	})
+	return errors.Join(waited, err)
 }
 
 // follow passes on the steps of an operation until its end, or that of the client: the
@@ -122,11 +167,7 @@ func (c *connection) awaitHangup() {
 	_ = c.file.SetReadDeadline(time.Time{})
 	go func() {
 		defer close(c.gone)
-		conn, err := c.file.SyscallConn()
-		if err != nil {
-			return
-		}
-		_ = conn.Read(hungUp) // an error is that close was called
+		_ = c.conn.Read(hungUp) // an error is that close was called
 	}()
 }
 

@@ -16,48 +16,45 @@ type diagSocket struct {
 	address        string
 	path           bool // the address is one
 	queue, backlog int
+	owner          int // a process that has it open; 0: none is known
 }
 
-// Bounds on what the kernel is asked for: a process that listens on more is not shown
-// in full.
+// Bounds on what the kernel is asked for: where there is more, some are missing.
 const (
 	maxDiagSockets = 4096
 	maxDiagReads   = 1024
 )
 
-// A diagQuery asks for the listening sockets of a family.
-type diagQuery struct {
-	request []byte // without the header
-	parse   func(message []byte) (diagSocket, bool)
-}
-
-// Values of the kernel's that x/sys/unix lacks (linux/unix_diag.h, linux/inet_diag.h,
+// Values of the kernel's that x/sys/unix lacks (linux/inet_diag.h, linux/unix_diag.h,
 // net/tcp_states.h).
 const (
 	listening = 1 << 10 // TCP_LISTEN, which is that of Unix sockets too
 
 	unixShowName, unixShowQueue = 1, 0x10
-	unixName, unixQueue         = 0, 4
+	unixName, unixQueue         = 0, 4 // attributes
 
-	inetOnlyV6 = 11
+	inetOnlyV6 = 11 // an attribute
 
 	sizeofInetRequest, sizeofInetMessage = 56, 72
 	sizeofUnixRequest, sizeofUnixMessage = 24, 16
 )
 
-func inetQuery(family byte) diagQuery {
-	request := make([]byte, sizeofInetRequest) // struct inet_diag_req_v2
-	request[0], request[1] = family, unix.IPPROTO_TCP
-	binary.NativeEndian.PutUint32(request[4:], listening)
-	return diagQuery{request, parseInet}
-}
-
-func unixQuery() diagQuery {
-	request := make([]byte, sizeofUnixRequest) // struct unix_diag_req
-	request[0] = unix.AF_UNIX
-	binary.NativeEndian.PutUint32(request[4:], listening)
-	binary.NativeEndian.PutUint32(request[12:], unixShowName|unixShowQueue)
-	return diagQuery{request, parseUnix}
+// diagRequest returns a request for the listening sockets of a family: struct nlmsghdr,
+// and struct unix_diag_req or inet_diag_req_v2.
+func diagRequest(family byte) []byte {
+	const header = unix.SizeofNlMsghdr
+	size, protocol, show := header+sizeofInetRequest, byte(unix.IPPROTO_TCP), uint32(0)
+	if family == unix.AF_UNIX {
+		size, protocol, show = header+sizeofUnixRequest, 0, unixShowName|unixShowQueue
+	}
+	b, order := make([]byte, size), binary.NativeEndian
+	order.PutUint32(b, uint32(size))
+	order.PutUint16(b[4:], unix.SOCK_DIAG_BY_FAMILY)
+	order.PutUint16(b[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
+	b[header], b[header+1] = family, protocol
+	order.PutUint32(b[header+4:], listening)
+	order.PutUint32(b[header+12:], show) // of TCP a port and an address, which are not used
+	return b
 }
 
 // diagSockets returns the listening TCP and Unix sockets of this network namespace;
@@ -68,26 +65,23 @@ func diagSockets() (list []diagSocket, ok bool) {
 		return nil, false
 	}
 	defer unix.Close(fd)
-	// The kernel sends no more at once than there was room for when it was read last, or
-	// 8 KiB at most (linux/netlink.h, NLMSG_GOODSIZE).
-	buffer := make([]byte, 8<<10)
-	for _, q := range []diagQuery{inetQuery(unix.AF_INET), inetQuery(unix.AF_INET6), unixQuery()} {
-		more, answered := q.ask(fd, buffer)
-		list, ok = append(list, more...), ok || answered
+	for _, family := range [...]byte{unix.AF_INET, unix.AF_INET6, unix.AF_UNIX} {
+		var answered bool
+		list, answered = askDiag(list, fd, diagRequest(family))
+		ok = ok || answered
 	}
 	return list, ok
 }
 
-// ask sends q and reads the answer. The kernel makes it while it is read, so that there
-// is nothing to wait for.
-func (q diagQuery) ask(fd int, buffer []byte) (list []diagSocket, ok bool) {
-	header := make([]byte, unix.SizeofNlMsghdr, unix.SizeofNlMsghdr+len(q.request))
-	binary.NativeEndian.PutUint32(header, uint32(len(header)+len(q.request)))
-	binary.NativeEndian.PutUint16(header[4:], unix.SOCK_DIAG_BY_FAMILY)
-	binary.NativeEndian.PutUint16(header[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
-	if err := unix.Sendto(fd, append(header, q.request...), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return nil, false
+// askDiag sends a request and adds what is answered to list. The kernel makes the answer
+// while it is read, so there is nothing to wait for.
+func askDiag(list []diagSocket, fd int, request []byte) (_ []diagSocket, ok bool) {
+	if _, err := unix.Write(fd, request); err != nil {
+		return list, false
 	}
+	// The kernel sends no more at once than there was room for when it was read last, or
+	// 8 KiB at most (linux/netlink.h, NLMSG_GOODSIZE).
+	buffer := make([]byte, 8<<10)
 	for range maxDiagReads {
 		n, err := unix.Read(fd, buffer)
 		switch {
@@ -97,16 +91,16 @@ func (q diagQuery) ask(fd int, buffer []byte) (list []diagSocket, ok bool) {
 			return list, false
 		}
 		var end bool
-		if list, end, ok = q.parseAll(list, buffer[:n]); end {
+		if list, end, ok = parseDiag(list, buffer[:n]); end {
 			return list, ok
 		}
 	}
 	return list, true
 }
 
-// parseAll adds the sockets of messages to list. It reports whether the last message of
-// an answer is there, and if so whether it is no error.
-func (q diagQuery) parseAll(list []diagSocket, messages []byte) (_ []diagSocket, end, ok bool) {
+// parseDiag adds the sockets of messages to list. It reports whether the last message of
+// an answer is there, and if so whether that is no error.
+func parseDiag(list []diagSocket, messages []byte) (_ []diagSocket, end, ok bool) {
 	for len(messages) >= unix.SizeofNlMsghdr {
 		size := int(binary.NativeEndian.Uint32(messages))
 		if size < unix.SizeofNlMsghdr || size > len(messages) {
@@ -118,7 +112,7 @@ func (q diagQuery) parseAll(list []diagSocket, messages []byte) (_ []diagSocket,
 		case unix.NLMSG_ERROR:
 			return list, true, false
 		case unix.SOCK_DIAG_BY_FAMILY:
-			if s, ok := q.parse(messages[unix.SizeofNlMsghdr:size]); ok && len(list) < maxDiagSockets {
+			if s := parseSocket(messages[unix.SizeofNlMsghdr:size]); s.address != "" && len(list) < maxDiagSockets {
 				list = append(list, s)
 			}
 		}
@@ -130,82 +124,68 @@ func (q diagQuery) parseAll(list []diagSocket, messages []byte) (_ []diagSocket,
 // aligned returns the size with the padding of NLMSG_ALIGN and NLA_ALIGN.
 func aligned(size int) int { return (size + 3) &^ 3 }
 
-// attributes calls each with those at the end of a message.
-func attributes(text []byte, each func(kind uint16, value []byte)) {
+// attribute returns the value of an attribute at the end of a message; nil: it has none,
+// or one of fewer bytes.
+func attribute(text []byte, kind uint16, bytes int) []byte {
 	const header = 4
 	for len(text) >= header {
 		size := int(binary.NativeEndian.Uint16(text))
 		if size < header || size > len(text) {
-			return
+			return nil
 		}
-		each(binary.NativeEndian.Uint16(text[2:]), text[header:size])
+		if binary.NativeEndian.Uint16(text[2:]) == kind && size-header >= bytes {
+			return text[header:size]
+		}
 		text = text[min(aligned(size), len(text)):]
 	}
+	return nil
 }
 
-// parseInet parses struct inet_diag_msg and its attributes. Of a listening socket,
-// idiag_rqueue is the length of the accept queue and idiag_wqueue the greatest that it
-// may have (net/ipv4/tcp_diag.c, tcp_diag_get_info).
-func parseInet(m []byte) (s diagSocket, ok bool) {
-	const port, source, queue, backlog, inode = 4, 8, 56, 60, 68
-	if len(m) < sizeofInetMessage {
-		return s, false
-	}
-	var address netip.Addr
-	switch m[0] {
-	case unix.AF_INET:
-		address = netip.AddrFrom4([4]byte(m[source:]))
-	case unix.AF_INET6:
-		address = netip.AddrFrom16([16]byte(m[source:]))
-	default:
-		return s, false
-	}
-	onlyV6 := true
-	attributes(m[sizeofInetMessage:], func(kind uint16, value []byte) {
-		if kind == inetOnlyV6 && len(value) > 0 {
-			onlyV6 = value[0] != 0
-		}
-	})
-	s = diagSocket{
-		inode: binary.NativeEndian.Uint32(m[inode:]),
-		queue: int(binary.NativeEndian.Uint32(m[queue:])), backlog: int(binary.NativeEndian.Uint32(m[backlog:])),
-	}
-	number := ":" + strconv.Itoa(int(binary.BigEndian.Uint16(m[port:])))
+// parseSocket parses struct inet_diag_msg or unix_diag_msg with its attributes. One that
+// it cannot parse, and one without a name, to which nobody can connect, has no address.
+func parseSocket(m []byte) (s diagSocket) {
 	switch {
-	case address.Is6() && address.IsUnspecified() && !onlyV6:
-		s.address = "*" + number // all addresses, as the log has it
-	case address.Is6():
-		s.address = "[" + address.String() + "]" + number
-	default:
-		s.address = address.String() + number
+	case len(m) >= sizeofInetMessage && (m[0] == unix.AF_INET || m[0] == unix.AF_INET6):
+		s.parseInet(m)
+	case len(m) >= sizeofUnixMessage && m[0] == unix.AF_UNIX:
+		s.parseUnix(m)
 	}
-	return s, true
+	return s
 }
 
-// parseUnix parses struct unix_diag_msg and its attributes.
-func parseUnix(m []byte) (s diagSocket, ok bool) {
-	const inode = 4
-	if len(m) < sizeofUnixMessage || m[0] != unix.AF_UNIX {
-		return s, false
-	}
+// parseInet takes the length of the accept queue from idiag_rqueue, and the greatest that
+// it may have from idiag_wqueue (net/ipv4/tcp_diag.c, tcp_diag_get_info).
+func (s *diagSocket) parseInet(m []byte) {
+	const port, source, queues, inode = 4, 8, 56, 68
 	s.inode = binary.NativeEndian.Uint32(m[inode:])
-	attributes(m[sizeofUnixMessage:], func(kind uint16, value []byte) {
-		switch {
-		case kind == unixName:
-			s.address, s.path = unixAddress(string(value))
-		case kind == unixQueue && len(value) >= 8:
-			s.queue = int(binary.NativeEndian.Uint32(value))
-			s.backlog = int(binary.NativeEndian.Uint32(value[4:]))
-		}
-	})
-	return s, s.address != "" // one without a name cannot be connected to
+	s.setQueue(m[queues:])
+	number := ":" + strconv.Itoa(int(binary.BigEndian.Uint16(m[port:])))
+	if m[0] == unix.AF_INET {
+		s.address = netip.AddrFrom4([4]byte(m[source:])).String() + number
+		return
+	}
+	only := attribute(m[sizeofInetMessage:], inetOnlyV6, 1)
+	if address := netip.AddrFrom16([16]byte(m[source:])); address != netip.IPv6Unspecified() || only == nil || only[0] != 0 {
+		s.address = "[" + address.String() + "]" + number
+		return
+	}
+	s.address = "*" + number // all addresses, as the log has it
 }
 
-// unixAddress returns the address of a Unix socket as the log has it: @ for each NUL of
-// an abstract name. It reports whether it is the path of a file.
-func unixAddress(name string) (address string, path bool) {
-	if strings.HasPrefix(name, "\x00") {
-		return strings.ReplaceAll(name, "\x00", "@"), false
+func (s *diagSocket) parseUnix(m []byte) {
+	const inode = 4
+	s.inode = binary.NativeEndian.Uint32(m[inode:])
+	m = m[sizeofUnixMessage:]
+	if queues := attribute(m, unixQueue, 8); queues != nil {
+		s.setQueue(queues)
 	}
-	return strings.TrimRight(name, "\x00"), true
+	if name := string(attribute(m, unixName, 1)); strings.HasPrefix(name, "\x00") {
+		s.address = strings.ReplaceAll(name, "\x00", "@") // an abstract one, as the log has it
+	} else {
+		s.address, s.path = strings.TrimRight(name, "\x00"), true
+	}
+}
+
+func (s *diagSocket) setQueue(b []byte) {
+	s.queue, s.backlog = int(binary.NativeEndian.Uint32(b)), int(binary.NativeEndian.Uint32(b[4:]))
 }

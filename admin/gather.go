@@ -28,6 +28,7 @@ const (
 
 // A sample is the CPU time that a process had used at a moment.
 type sample struct {
+	pid     int
 	at      time.Time
 	started time.Duration // when the process was, to know it by
 	cpu     time.Duration
@@ -36,46 +37,53 @@ type sample struct {
 // measure adds what /proc says of workers. CPU usage is that since the last sample, or
 // since the start of a young worker. Where there is neither, it is measured.
 func (g *Gatherer) measure(from []supervisor.WorkerStatus, to []Worker) {
-	next := make(map[int]sample, len(from))
-	if g.add(from, to, next) {
-		g.samples = next
+	if g.sample(from, to) {
 		<-time.After(sampleTime)
-		g.add(from, to, next)
+		g.sample(from, to)
 	}
-	g.samples = next
 }
 
-// add takes a sample of each worker, and fills next with those to keep. It reports
-// whether it found no former sample of one.
-func (g *Gatherer) add(from []supervisor.WorkerStatus, to []Worker, next map[int]sample) (missing bool) {
+// sample takes a sample of each worker. It reports whether there was none before of one
+// that needs it.
+func (g *Gatherer) sample(from []supervisor.WorkerStatus, to []Worker) (missing bool) {
+	var kept []sample
 	for i := range from {
 		pid := programOf(&from[i])
 		stat, ok := readWorker(&from[i])
 		if !ok {
 			continue
 		}
-		now := sample{time.Now(), stat.started, stat.cpu}
+		now := sample{pid, time.Now(), stat.started, stat.cpu}
 		seconds := rounded3(stat.cpu.Seconds())
 		to[i].CPUSeconds, to[i].Resident = &seconds, &stat.resident
-		base, ok := g.samples[pid]
-		switch age := now.at.Sub(base.at); {
-		case !ok || base.started != now.started || age > maxSampleAge:
-			base = sample{at: from[i].Started, started: now.started}
-			next[pid] = now
-		case age < minSampleAge:
-			next[pid] = base
-		default:
-			next[pid] = now
+		base, ok := g.last(now)
+		if ok && now.at.Sub(base.at) < minSampleAge {
+			kept = append(kept, base)
+		} else {
+			kept = append(kept, now)
 		}
-		age := now.at.Sub(base.at)
-		if age < sampleTime || age > maxSampleAge {
+		if !ok {
+			base.at = from[i].Started // when it had used nothing
+		}
+		if age := now.at.Sub(base.at); age < sampleTime || age > maxSampleAge {
 			missing = true
-			continue
+		} else {
+			ratio := rounded4(max(now.cpu-base.cpu, 0).Seconds() / age.Seconds())
+			to[i].CPU = &ratio
 		}
-		ratio := rounded4(max((now.cpu-base.cpu).Seconds(), 0) / age.Seconds())
-		to[i].CPU = &ratio
 	}
+	g.samples = kept
 	return missing
+}
+
+// last returns the former sample of a process, unless that is too old.
+func (g *Gatherer) last(now sample) (sample, bool) {
+	for _, s := range g.samples {
+		if s.pid == now.pid && s.started == now.started && now.at.Sub(s.at) <= maxSampleAge {
+			return s, true
+		}
+	}
+	return sample{}, false
 }
 
 // programOf returns the process ID of a worker's program: below a wrapper, such as npm,
@@ -105,15 +113,12 @@ func readWorker(w *supervisor.WorkerStatus) (procStat, bool) {
 	if cpu > 0 {
 		stat.cpu = cpu
 	}
-	for at, depth := pid, stat; ok; depth, ok = readStat(at) {
-		if at == w.PID {
-			return stat, depth.isChild(w.Started)
-		}
-		if at = depth.parent; at <= 1 || at == os.Getpid() {
-			break
-		}
+	at, above := pid, stat
+	for depth := 0; ok && at != w.PID && depth < maxDepth; depth++ {
+		at = above.parent
+		above, ok = readStat(at)
 	}
-	return procStat{}, false
+	return stat, ok && at == w.PID && above.isChild(w.Started)
 }
 
 // A procStat is what /proc/PID/stat has of a process.
@@ -149,23 +154,37 @@ func readStat(pid int) (procStat, bool) {
 // parseStat parses the text of /proc/PID/stat (proc_pid_stat(5)): the name of the
 // process, in parentheses, may have any bytes in it.
 func parseStat(text []byte) (s procStat, ok bool) {
-	const state, parent, utime, stime, started, resident = 0, 1, 11, 12, 19, 21 // after the name
-	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
-	if len(fields) <= resident || fields[state][0] == 'Z' || fields[state][0] == 'X' {
-		return procStat{}, false
+	const state, parent, utime, stime, started, resident = 3, 4, 14, 15, 22, 24
+	const most = 1 << 62 / int64(tick) // of ticks and of pages: no product overflows
+	rest := text[bytes.LastIndexByte(text, ')')+1:]
+	for i := state; i <= resident; i++ {
+		field, after, _ := bytes.Cut(bytes.TrimPrefix(rest, []byte(" ")), []byte(" "))
+		rest = after
+		if i == state {
+			if string(field) == "Z" || string(field) == "X" {
+				return procStat{}, false
+			}
+			continue
+		}
+		if i != parent && i != utime && i != stime && i != started && i != resident {
+			continue
+		}
+		n, err := strconv.ParseInt(string(field), 10, 64)
+		if err != nil || n < 0 || n > most {
+			return procStat{}, false
+		}
+		switch i {
+		case parent:
+			s.parent = int(n)
+		case utime, stime:
+			s.cpu += time.Duration(n) * tick
+		case started:
+			s.started = time.Duration(n) * tick
+		case resident:
+			s.resident = n * int64(os.Getpagesize())
+		}
 	}
-	ok = true
-	number := func(i int) int64 {
-		n, err := strconv.ParseInt(string(fields[i]), 10, 64)
-		const most = 1 << 62 / int64(tick) // of ticks and of pages: no product overflows
-		ok = ok && err == nil && n >= 0 && n <= most
-		return n
-	}
-	s.parent = int(number(parent))
-	s.cpu = time.Duration(number(utime)+number(stime)) * tick
-	s.started = time.Duration(number(started)) * tick
-	s.resident = number(resident) * int64(os.Getpagesize())
-	return s, ok
+	return s, true
 }
 
 // cpuTime returns the CPU time of a process, to the nanosecond where /proc has ticks; 0

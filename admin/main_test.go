@@ -14,6 +14,10 @@ func TestMain(m *testing.M) {
 		"squatter":  squatterRole,
 		"discovery": discoveryRole,
 		"fewfiles":  fewFilesRole,
+		"busy":      busyRole,
+		"wrapper":   wrapperRole,
+		"blind":     blindRole,
+		"listener":  listenerRole,
 	})
 	os.Exit(m.Run())
 }

@@ -56,17 +56,15 @@ func (q request) appendJSON(b []byte) []byte {
 
 // parseRequest reads the line of a client. An error is for that client.
 func parseRequest(line []byte) (request, error) {
-	var version struct {
-		Version *int `json:"version"`
-	}
-	if json.Unmarshal(line, &version) != nil || version.Version == nil {
+	q := request{Version: -1}
+	err := json.Unmarshal(line, &q) // has filled in what it can also where a value is of the wrong type
+	wrong := (*json.UnmarshalTypeError)(nil)
+	switch {
+	case err != nil && !errors.As(err, &wrong), q.Version < 0:
 		return request{}, errors.New("not a request of the control protocol")
-	}
-	if v := *version.Version; v != ProtocolVersion {
-		return request{}, versionError(v)
-	}
-	var q request
-	if err := json.Unmarshal(line, &q); err != nil {
+	case q.Version != ProtocolVersion:
+		return request{}, versionError(q.Version)
+	case err != nil:
 		return request{}, fmt.Errorf("not a request of version %d: %w", ProtocolVersion, err)
 	}
 	switch q.Op {

@@ -115,10 +115,14 @@ func TestNamespaces(t *testing.T) {
 		"Name:\tnode\nPid:\t12\nNSpid:\t12\nNSpgid:\t12\n":       1,
 		"Name:\tnode\nPid:\t12\nNSpid:\t12\t1\nNSpgid:\t12\t1\n": 2,
 		"Name:\tNSpid:\t1 2\nPid:\t12\n":                         0,
-		"Name:\ta\\nNSpid:\t1 2\nPid:\t12\nNSpid:\t3":            1,
-		"": 0,
+		"Name:\ta\\nNSpid:\t1 2\nPid:\t12\nNSpid:\t3\n":          1,
+		"Pid:\t12\nNSpid:\t3":                                    0, // cut off
+		"":                                                       0,
 	} {
-		if got := namespaces(status); got != want {
+		if cut, whole := aloneIn([]byte(status), true), aloneIn([]byte(status), false); cut != (want == 1) || whole != (want <= 1) {
+			t.Errorf("%q: %t, %t", status, cut, whole)
+		}
+		if got := namespaces([]byte(status)); got != want {
 			t.Errorf("%q: %d, want %d", status, got, want)
 		}
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
-	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,10 +38,16 @@ type Server struct {
 	Health func() (healthy bool, text string)
 	Reload func() Operation
 	Scale  func(workers int, force bool) Operation
+	// Trim, if set, ends threads that are too many. It is called after many requests.
+	Trim func()
 
-	status    sync.Mutex   // held while Status is called
-	followers atomic.Int32 // connections that follow an operation
-	requests  atomic.Int32 // since the last collection
+	// One connection at a time makes a system call: Go's runtime makes another thread for
+	// each that is in one when the CPUs are busy, and ends none.
+	calls     sync.Mutex
+	status    sync.Mutex    // held while Status is called
+	followers atomic.Int32  // connections that follow an operation
+	garbage   atomic.Int32  // bytes, about, since the last collection
+	peer      [8 << 10]byte // what Run's goroutine reads about a client
 }
 
 // How long nothing is accepted where that is no use.
@@ -72,7 +78,7 @@ func (s *Server) serve(ctx context.Context, l *listener) {
 	defer connections.Wait()
 	free := make(chan struct{}, maxConnections)
 	for refused := 0; ; {
-		fd, err := l.accept()
+		fd, err := l.accept(&s.calls)
 		switch {
 		case errors.Is(err, os.ErrClosed):
 			return
@@ -86,19 +92,15 @@ func (s *Server) serve(ctx context.Context, l *listener) {
 		}
 		select {
 		case free <- struct{}{}:
-			err = s.check(fd)
-			if err == nil {
+			if c := s.admit(fd); c != nil {
 				refused = 0
-				connections.Go(func() { s.answer(ctx, fd); <-free })
+				connections.Go(func() { s.answer(ctx, c); <-free })
 				continue
 			}
 			<-free
 		default:
-			err = errors.New("too many clients")
+			s.refuse(fd, errors.New("too many clients"))
 		}
-		// The socket is new, so there is room for the line.
-		_ = unix.Send(fd, appendError(nil, err), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
-		unix.Close(fd)
 		if refused++; refused%refusalBurst == 0 && !pause(ctx, refusalPause) {
 			return
 		}
@@ -115,21 +117,40 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-func (s *Server) check(fd int) error {
+// admit returns the connection of a client, or refuses it.
+func (s *Server) admit(fd int) *connection {
+	s.calls.Lock()
 	peer, err := peerOf(fd)
-	if err != nil {
-		return os.NewSyscallError("getsockopt", err)
+	if err == nil {
+		err = checkClient(peer, unix.Geteuid(), s.peer[:])
 	}
-	return checkClient(peer, unix.Geteuid())
+	if err == nil {
+		defer s.calls.Unlock()
+		return newConnection(fd, &s.calls)
+	}
+	s.calls.Unlock()
+	s.refuse(fd, err)
+	return nil
 }
 
-// collectEvery is the number of requests after which garbage is collected: left to
-// itself, Go lets 4 MB gather.
-const collectEvery = 64
+// refuse says why to a client. Its socket is new, so there is room for the line.
+func (s *Server) refuse(fd int, why error) {
+	s.calls.Lock()
+	defer s.calls.Unlock()
+	_ = unix.Send(fd, appendError(nil, why), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+	unix.Close(fd)
+}
+
+// Garbage is collected, and its memory returned, once requests have made about so much:
+// left to itself, Go lets 4 MB gather.
+const (
+	maxGarbage    = 512 << 10 // bytes
+	statusGarbage = 64 << 10  // of a document
+	otherGarbage  = 8 << 10   // of another request
+)
 
 // answer serves one client.
-func (s *Server) answer(ctx context.Context, fd int) {
-	c := newConnection(fd)
+func (s *Server) answer(ctx context.Context, c *connection) {
 	defer c.close()
 	line, err := c.readRequest(ctx)
 	if errors.Is(err, errNoRequest) {
@@ -145,9 +166,16 @@ func (s *Server) answer(ctx context.Context, fd int) {
 	if err != nil {
 		_ = c.write(appendError(nil, err))
 	}
-	if s.requests.Add(1) >= collectEvery {
-		s.requests.Store(0)
-		runtime.GC()
+	garbage := int32(otherGarbage)
+	if q.Op == opStatus {
+		garbage = statusGarbage
+	}
+	if s.garbage.Add(garbage) >= maxGarbage {
+		s.garbage.Store(0)
+		debug.FreeOSMemory()
+		if s.Trim != nil {
+			s.Trim()
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -157,9 +158,11 @@ func connect(address string) (fd int, err error) {
 }
 
 // accept waits for the next client. [os.ErrClosed] is that close was called; after other
-// errors it can be called again.
-func (l *listener) accept() (fd int, err error) {
+// errors it can be called again. Calls is locked during the system call.
+func (l *listener) accept(calls *sync.Mutex) (fd int, err error) {
 	closed := l.conn.Read(func(socket uintptr) bool {
+		calls.Lock()
+		defer calls.Unlock()
 		fd, _, err = unix.Accept4(int(socket), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 		return !errors.Is(err, unix.EAGAIN)
 	})

@@ -371,7 +371,7 @@ func TestOutOfDescriptors(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &testServer{Server: &Server{Control: path}}
-	waitUntil(t, "the socket", func() bool { _, err := os.Lstat(path); return err == nil })
+	waitUntil(t, "the socket", func() bool { return answerAt(path) == strings.TrimSpace(fine) })
 	var waiting []*net.UnixConn
 	waitUntil(t, "all descriptors to be in use", func() bool {
 		conn := s.open(t, "")

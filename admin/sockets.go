@@ -1,11 +1,8 @@
 package admin
 
 import (
-	"bytes"
-	"cmp"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -14,126 +11,128 @@ import (
 	"github.com/nodeinit/nodeinit/supervisor"
 )
 
-// Bounds on the descriptors that are looked through for sockets. Those that listen are
-// among the first that a process opens.
+// Bounds on the descriptors that are looked through for sockets, and on the sockets that
+// are shown. Those that listen are among the first that a process opens.
 const (
 	maxDescriptors      = 1024     // of a process
 	maxTotalDescriptors = 16 << 10 // of all
+	maxListen           = 512
 )
 
-// listening returns the sockets that workers have, or that this process has for them,
-// by address. Where the kernel does not tell, it is the addresses alone that workers have
+// listening returns the sockets that workers have, or that this process has for them, by
+// address. Where the kernel does not tell, it is the addresses alone that workers have
 // reported.
-func (g *Gatherer) listening(workers []supervisor.WorkerStatus) []Listen {
+func (g *Gatherer) listening(workers []supervisor.WorkerStatus) (list []Listen) {
 	all, ok := diagSockets()
 	if !ok {
 		return reported(workers)
 	}
-	dir, err := os.Getwd()
-	if err != nil {
-		dir = "/"
-	}
-	var list []Listen
-	for _, s := range owned(all, workers) {
-		if strings.HasPrefix(s.address, ownName) || s.path && s.address == g.Control {
-			continue
+	own := os.Getpid()
+	budget := maxTotalDescriptors - claim(all, own) // which mostly has all
+	for i := range workers {
+		if w := &workers[i]; w.PID != 0 && budget > 0 {
+			pid := programOf(w)
+			budget -= claim(all, pid)
+			// What was read is of the worker if it has its process ID afterwards.
+			if _, ok := readWorker(w); !ok {
+				disclaim(all, pid)
+			}
 		}
-		if s.path && !filepath.IsAbs(s.address) { // the kernel has it as it was at bind
-			s.address = filepath.Join(dir, s.address)
-		}
-		list = append(list, Listen{s.address, &s.queue, &s.backlog})
 	}
-	slices.SortStableFunc(list, func(a, b Listen) int { return cmp.Compare(a.Address, b.Address) })
+	for i := range all {
+		s := &all[i]
+		if s.owner != 0 && len(list) < maxListen && !(s.owner == own && g.isControl(s)) {
+			list = insert(list, Listen{s.absolute(), &s.queue, &s.backlog})
+		}
+	}
 	return list
 }
 
-// ownName is the beginning of the names of control sockets.
-const ownName = "@nodeinit/"
+// isControl reports whether a socket of this process is the control socket.
+func (g *Gatherer) isControl(s *diagSocket) bool {
+	return s.path && s.address == g.Control || strings.HasPrefix(s.address, "@nodeinit/")
+}
+
+// absolute returns the address. The kernel has a path as it was when the socket was
+// bound, which may have been from the working directory.
+func (s *diagSocket) absolute() string {
+	if dir, err := os.Getwd(); s.path && err == nil && !filepath.IsAbs(s.address) {
+		return filepath.Join(dir, s.address)
+	}
+	return s.address
+}
+
+// insert adds l to a list that is sorted by address.
+func insert(list []Listen, l Listen) []Listen {
+	list = append(list, l)
+	for i := len(list) - 1; i > 0 && list[i].Address < list[i-1].Address; i-- {
+		list[i], list[i-1] = list[i-1], list[i]
+	}
+	return list
+}
 
 // reported returns the addresses of sockets with a queue that workers have reported.
 func reported(workers []supervisor.WorkerStatus) (list []Listen) {
-	for _, w := range workers {
-		for _, address := range w.Reported.Listening {
-			same := func(l Listen) bool { return l.Address == address }
-			if !strings.HasPrefix(address, "udp:") && !slices.ContainsFunc(list, same) {
-				list = append(list, Listen{Address: address})
-			}
-		}
-	}
-	return list
-}
-
-// owned returns those of sockets that this process or a worker has open.
-func owned(sockets []diagSocket, workers []supervisor.WorkerStatus) (list []diagSocket) {
-	slices.SortFunc(sockets, func(a, b diagSocket) int { return cmp.Compare(a.inode, b.inode) })
-	budget := maxTotalDescriptors
-	take := func(pid int, still func() bool) {
-		if len(sockets) == 0 || budget <= 0 {
-			return
-		}
-		found := make(map[int]bool)
-		budget -= socketsOf(pid, func(inode uint32) (more bool) {
-			i, ok := slices.BinarySearchFunc(sockets, inode, func(s diagSocket, inode uint32) int { return cmp.Compare(s.inode, inode) })
-			if ok {
-				found[i] = true
-			}
-			return len(found) < len(sockets)
-		})
-		if len(found) == 0 || !still() {
-			return
-		}
-		var rest []diagSocket
-		for i, s := range sockets {
-			if found[i] {
-				list = append(list, s)
-			} else {
-				rest = append(rest, s)
-			}
-		}
-		sockets = rest
-	}
-	take(os.Getpid(), func() bool { return true }) // mostly it has all
+	seen := ""
 	for i := range workers {
-		if w := &workers[i]; w.PID != 0 {
-			// What was read is of the worker if it has its process ID afterwards.
-			take(programOf(w), func() bool { _, ok := readWorker(w); return ok })
+		for _, address := range workers[i].Reported.Listening {
+			line := "\n" + address + "\n"
+			if !strings.HasPrefix(address, "udp:") && !strings.Contains(seen, line) {
+				list, seen = insert(list, Listen{Address: address}), seen+line
+			}
 		}
 	}
 	return list
 }
 
-// socketsOf calls each with the inode of each socket among the first descriptors of a
-// process, until it returns false, and returns how many descriptors were looked at.
-func socketsOf(pid int, each func(inode uint32) (more bool)) (looked int) {
+// claim makes a process the owner of those sockets without one that are among its first
+// descriptors, and returns how many descriptors it has looked at.
+func claim(all []diagSocket, pid int) (looked int) {
+	left := 0
+	for i := range all {
+		if all[i].owner == 0 {
+			left++
+		}
+	}
 	dir, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/fd", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return 0 // it has ended, or may not be looked at
 	}
 	defer unix.Close(dir)
 	entries, target := make([]byte, 4<<10), make([]byte, 64)
-	for looked < maxDescriptors {
+	for left > 0 && looked < maxDescriptors {
 		n, err := unix.ReadDirent(dir, entries)
 		if err != nil || n <= 0 {
-			return looked
+			break
 		}
 		_, _, names := unix.ParseDirent(entries[:n], -1, nil)
+		looked += len(names)
 		for _, name := range names {
-			looked++
 			n, err := unix.Readlinkat(dir, name, target)
-			if inode, ok := socketInode(target[:max(n, 0)]); err == nil && ok && !each(inode) {
-				return looked
+			inode, ok := socketInode(target[:max(n, 0)])
+			for i := range all {
+				if s := &all[i]; err == nil && ok && s.inode == inode && s.owner == 0 {
+					s.owner = pid
+					left--
+				}
 			}
 		}
 	}
 	return looked
 }
 
+func disclaim(all []diagSocket, pid int) {
+	for i := range all {
+		if all[i].owner == pid {
+			all[i].owner = 0
+		}
+	}
+}
+
 // socketInode returns the number in "socket:[123]" (fs/proc/fd.c, proc_fd_link).
 func socketInode(target []byte) (uint32, bool) {
-	number, ok := bytes.CutPrefix(target, []byte("socket:["))
-	if number, ok = bytes.CutSuffix(number, []byte("]")); !ok {
-		return 0, false
-	}
-	inode, err := strconv.ParseUint(string(number), 10, 32)
-	return uint32(inode), err == nil
+	text := string(target)
+	number := strings.TrimSuffix(strings.TrimPrefix(text, "socket:["), "]")
+	inode, err := strconv.ParseUint(number, 10, 32)
+	return uint32(inode), err == nil && len(number)+len("socket:[]") == len(text)
 }

@@ -34,7 +34,7 @@ type Gatherer struct {
 	// Status returns the state of the workers, false if that cannot be had.
 	Status func() (supervisor.Status, bool)
 
-	samples map[int]sample // of CPU time, by process ID
+	samples []sample // of CPU time
 }
 
 // maxArgv is how many bytes of the command line are in a Document.

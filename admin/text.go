@@ -89,44 +89,32 @@ func from(where string) string {
 	return " (" + printable(where) + ")"
 }
 
-// listenText has the accept queue of each address. Several sockets of one address,
-// each with a queue of its own, are added up.
+// listenText has the accept queue of each address. Several sockets of one address, each
+// with a queue of its own, are added up.
 func (d *Document) listenText() string {
-	var texts []string
-	for i := range d.Listen {
-		if text := d.queueText(i); text != "" {
-			texts = append(texts, text)
+	text := ""
+	for i := 0; i < len(d.Listen); {
+		address, first := d.Listen[i].Address, i
+		queue, backlog, known := 0, 0, false
+		for ; i < len(d.Listen) && d.Listen[i].Address == address; i++ {
+			if l := &d.Listen[i]; l.Queue != nil && l.Backlog != nil {
+				queue, backlog, known = queue+*l.Queue, backlog+*l.Backlog, true
+			}
+		}
+		if first > 0 {
+			text += ", "
+		}
+		text += printable(address)
+		if known {
+			text += " (queue " + strconv.Itoa(queue) + " of " + strconv.Itoa(backlog)
+			if sockets := i - first; sockets > 1 {
+				text += " in " + strconv.Itoa(sockets) + " sockets"
+			}
+			text += ")"
 		}
 	}
-	if len(texts) == 0 {
+	if text == "" {
 		return none
-	}
-	return strings.Join(texts, ", ")
-}
-
-// queueText returns the text of the i-th address, "" if it stands before that too.
-func (d *Document) queueText(i int) string {
-	var queue, backlog int64
-	sockets, known := int64(0), false
-	for j, l := range d.Listen {
-		switch {
-		case l.Address != d.Listen[i].Address:
-			continue
-		case j < i:
-			return ""
-		}
-		sockets++
-		if l.Queue != nil && l.Backlog != nil {
-			queue, backlog, known = queue+int64(*l.Queue), backlog+int64(*l.Backlog), true
-		}
-	}
-	text := printable(d.Listen[i].Address)
-	if known {
-		text += " (queue " + strconv.FormatInt(queue, 10) + " of " + strconv.FormatInt(backlog, 10)
-		if sockets > 1 {
-			text += " in " + counted(sockets, "socket")
-		}
-		text += ")"
 	}
 	return text
 }
@@ -217,4 +205,11 @@ func runeWidth(r rune) int {
 	default:
 		return 2
 	}
+}
+
+func displayWidth(text string) (columns int) {
+	for _, r := range text {
+		columns += runeWidth(r)
+	}
+	return columns
 }

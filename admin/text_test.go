@@ -61,7 +61,7 @@ func expectNarrow(t *testing.T, name string, lines []string, width int) {
 			}
 		}
 		if columns > width || !utf8.ValidString(line) {
-			t.Errorf("%s: %q has %d columns, want %d at most", name, line, columns, width)
+			t.Fatalf("%s: %q has %d columns, want %d at most", name, line, columns, width)
 		}
 	}
 }

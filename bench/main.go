@@ -4,9 +4,10 @@
 // besides falls on all alike; the medians of the rounds are compared.
 //
 // Its suite "operate" counts requests that fail while workers are replaced, "heap"
-// lets programs leak in little memory, and "logs" is about what passes on logs.
+// lets programs leak in little memory, "logs" is about what passes on logs, and "control" about requests
+// over the control socket.
 //
-// Usage, in the root of the repository: bash bench/bench.sh [init|cluster|rr|agent|operate|heap|logs]
+// Usage, in the root of the repository: bash bench/bench.sh [init|cluster|rr|agent|operate|heap|logs|control]
 package main
 
 import (
@@ -57,6 +58,8 @@ func run(args []string, stderr io.Writer) (err error) {
 		return measureHeaps(args[1:], stderr)
 	case len(args) > 0 && args[0] == "logs":
 		return measureLogs(args[1:], stderr)
+	case len(args) > 0 && args[0] == "control":
+		return measureControl(args[1:], stderr)
 	case len(args) == 3 && args[0] == operate.FloodRole:
 		return operate.RunFlood(args[1], args[2])
 	}

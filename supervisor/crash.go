@@ -115,8 +115,8 @@ func (r *run) workerExited(w *worker, survived bool) {
 	crash := running && !w.leaving && (e.Code() != 0 || w.killed == Hang) && !interrupted
 	quit := running && !crash && !interrupted && w.quits(e) && r.fleet.left(slot) > 0
 	e.log(w, crash, quit)
-	slot.lastExit, slot.lastExitAt = w.endText(e), time.Now()
-	w.step("ended", slot.lastExit)
+	slot.lastExit, slot.lastExitAt = e.text(w), time.Now()
+	r.env.step(w, "ended", slot.lastExit)
 	kept := w != slot.replacement
 	switch w {
 	case slot.replacement: // nodeinit started it of its own accord, so its crash is none of those that count

@@ -15,7 +15,14 @@ const defaultGrace = 9 * time.Second
 type env struct {
 	*Supervisor
 	toGroup bool                               // signals go to process groups by now
-	onStep  func(w *worker, step, text string) // a worker has another state, or has ended; nil: nobody is told
+	onStep  func(w *worker, step, text string) // is told what workers do; nil: nothing is
+}
+
+// step says that w has another state, or has ended: text is how.
+func (e *env) step(w *worker, step, text string) {
+	if e.onStep != nil {
+		e.onStep(w, step, text)
+	}
 }
 
 // modeMsg returns the message for the mode.

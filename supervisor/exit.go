@@ -125,8 +125,8 @@ func exitOf(w *worker, survived bool) Exit {
 	return e
 }
 
-// endText returns how w has ended, in few words, for people.
-func (w *worker) endText(e Exit) string {
+// text returns how w has ended, in few words, for people.
+func (e Exit) text(w *worker) string {
 	text := "exit " + strconv.Itoa(e.Code())
 	switch {
 	case e.Survived:

@@ -7,9 +7,43 @@ import (
 	"github.com/nodeinit/nodeinit/cluster"
 )
 
+// A healthCase is a status and what Health says of it.
+type healthCase struct {
+	name    string
+	s       Status
+	healthy bool
+	text    string
+}
+
 func TestHealth(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, c := range healthCases(now) {
+		if healthy, text := Health(c.s, now); healthy != c.healthy || text != c.text {
+			t.Errorf("%s: %v, %q", c.name, healthy, text)
+		}
+	}
+}
+
+// statusOf is that of two slots in which workers are.
+func statusOf(workers ...WorkerStatus) Status {
+	s := Status{State: "running", PerCore: true, Want: 2, Workers: workers}
+	for _, w := range workers {
+		if w.Serves {
+			s.Ready++
+		}
+	}
+	return s
+}
+
+// forked is that of one process.
+func forked(w WorkerStatus) Status {
+	s := statusOf(w)
+	s.PerCore, s.Want = false, 1
+	return s
+}
+
+func healthCases(now time.Time) []healthCase {
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
 	bare := WorkerStatus{PID: 7, State: "ready", Serves: true, ReadySince: ago(time.Hour)}
 	agent := func(beat time.Duration) WorkerStatus {
@@ -26,60 +60,37 @@ func TestHealth(t *testing.T) {
 	closed.Reported.Ended = true
 	starting, leaving := WorkerStatus{PID: 8, State: "starting"}, WorkerStatus{PID: 9, State: "draining"}
 	waiting := WorkerStatus{State: "waiting", LastExit: "exit 3"}
-	status := func(workers ...WorkerStatus) Status {
-		s := Status{State: "running", PerCore: true, Want: 2, Workers: workers}
-		for _, w := range workers {
-			if w.Serves {
-				s.Ready++
-			}
-		}
-		return s
-	}
-	fork := func(w WorkerStatus) Status {
-		s := status(w)
-		s.PerCore, s.Want = false, 1
-		return s
-	}
-	reloading := status(agent(0), leaving, starting)
+	reloading := statusOf(agent(0), leaving, starting)
 	reloading.Reloading = true
 	stopping := func(state string) Status {
-		s := status(agent(0), agent(0))
+		s := statusOf(agent(0), agent(0))
 		s.State = state
 		return s
 	}
-	for _, c := range []struct {
-		name    string
-		s       Status
-		healthy bool
-		text    string
-	}{
+	return []healthCase{
 		{"before the start", Status{}, false, "not started yet"},
-		{"all ready", status(agent(0), agent(time.Second)), true, "2 of 2 workers ready"},
-		{"without an agent", status(bare, bare), true, "2 of 2 workers ready"},
-		{"one starts", status(agent(0), starting), true, "1 of 2 workers ready"},
-		{"one hangs", status(agent(0), agent(HeartbeatLimit)), true, "1 of 2 workers ready, 1 with an event loop that stands still"},
-		{"just not too old", status(agent(HeartbeatLimit - 1)), true, "1 of 2 workers ready"},
-		{"all hang", status(agent(time.Minute), agent(12*time.Second)), false, "no worker's event loop turns: that of each stands still for 12 s or more"},
-		{"a worker that starts is no help", status(agent(time.Minute), starting), false, "no worker's event loop turns: that of each stands still for 60 s or more"},
-		{"one hangs, the other has no agent", status(agent(time.Minute), bare), true, "1 of 2 workers ready, 1 with an event loop that stands still"},
-		{"no heartbeat yet", status(noBeat(9 * time.Second)), true, "1 of 2 workers ready"},
-		{"never a heartbeat", status(noBeat(11 * time.Second)), false, "no worker's event loop turns: that of each stands still for 11 s or more"},
-		{"none is ready", status(starting, waiting), false, "no worker is ready, starting, waiting after exit 3"},
-		{"none is there", status(), false, "no worker is ready"},
+		{"all ready", statusOf(agent(0), agent(time.Second)), true, "2 of 2 workers ready"},
+		{"without an agent", statusOf(bare, bare), true, "2 of 2 workers ready"},
+		{"one starts", statusOf(agent(0), starting), true, "1 of 2 workers ready"},
+		{"one hangs", statusOf(agent(0), agent(HeartbeatLimit)), true, "1 of 2 workers ready, 1 with an event loop that stands still"},
+		{"just not too old", statusOf(agent(HeartbeatLimit - 1)), true, "1 of 2 workers ready"},
+		{"all hang", statusOf(agent(time.Minute), agent(12*time.Second)), false, "no worker's event loop turns: that of each stands still for 12 s or more"},
+		{"a worker that starts is no help", statusOf(agent(time.Minute), starting), false, "no worker's event loop turns: that of each stands still for 60 s or more"},
+		{"one hangs, the other has no agent", statusOf(agent(time.Minute), bare), true, "1 of 2 workers ready, 1 with an event loop that stands still"},
+		{"no heartbeat yet", statusOf(noBeat(9 * time.Second)), true, "1 of 2 workers ready"},
+		{"never a heartbeat", statusOf(noBeat(11 * time.Second)), false, "no worker's event loop turns: that of each stands still for 11 s or more"},
+		{"none is ready", statusOf(starting, waiting), false, "no worker is ready, starting, waiting after exit 3"},
+		{"none is there", statusOf(), false, "no worker is ready"},
 		{"reload", reloading, true, "1 of 2 workers ready, reloading"},
 		{"drain delay", stopping("drainDelay"), false, "stopping: the drain delay is running"},
 		{"stop", stopping("stopping"), false, "stopping"},
 		{"kill", stopping("killing"), false, "stopping"},
 		{"leftovers", stopping("finalTerm"), false, "stopping: all workers have ended"},
 		{"end", stopping("ended"), false, "stopping: all workers have ended"},
-		{"fork", fork(agent(0)), true, "the program is ready"},
-		{"fork, without an agent", fork(bare), true, "the program is ready"},
-		{"fork, the agent was not attached", fork(closed), true, "the program is ready"},
-		{"fork, hangs", fork(agent(time.Minute)), false, "the event loop of the program stands still for 60 s or more"},
-		{"fork, starts", fork(starting), false, "the program is not ready, starting"},
-	} {
-		if healthy, text := Health(c.s, now); healthy != c.healthy || text != c.text {
-			t.Errorf("%s: %v, %q", c.name, healthy, text)
-		}
+		{"fork", forked(agent(0)), true, "the program is ready"},
+		{"fork, without an agent", forked(bare), true, "the program is ready"},
+		{"fork, the agent was not attached", forked(closed), true, "the program is ready"},
+		{"fork, hangs", forked(agent(time.Minute)), false, "the event loop of the program stands still for 60 s or more"},
+		{"fork, starts", forked(starting), false, "the program is not ready, starting"},
 	}
 }

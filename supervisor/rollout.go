@@ -68,9 +68,9 @@ func (o *rollout) giveUp() {
 	}
 }
 
-// step reports to the operation that changes the slot of w what this does, or how it
-// has ended.
-func (o *rollout) step(w *worker, step, text string) {
+// reportStep reports to the operation that changes the slot of w what this does, or how
+// it has ended.
+func reportStep(o *rollout, w *worker, step, text string) {
 	if o.change == nil || o.change.slot != w.slot {
 		return
 	}

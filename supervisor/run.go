@@ -44,7 +44,7 @@ func newRun(s *Supervisor) *run {
 		exits: make(chan *worker), over: make(chan struct{}),
 	}
 	r.rollout.start = r.start
-	e.onStep = r.rollout.step
+	e.onStep = func(w *worker, step, text string) { reportStep(r.rollout, w, step, text) }
 	r.shutdown = &shutdown{env: e, fleet: f, rollout: r.rollout}
 	sampled := s.PerCore && (s.Recycle.MaxMemory != nil || s.Target != nil || s.Listens != nil)
 	r.schedule = newSchedule(now, sampled, s.HangTimeout)

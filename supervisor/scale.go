@@ -69,7 +69,7 @@ func (o *rollout) requestScale(asked scaleRequest, running bool) {
 	case n > maxSlots:
 		refused = "more than " + plural(maxSlots, "worker")
 	default:
-		if allowed := o.allowed(); n > allowed && !asked.force {
+		if allowed := o.env.allowed(); n > allowed && !asked.force {
 			refused = "the limits of the container are good for " + plural(allowed, "worker") + " (--force starts more)"
 			break
 		}
@@ -92,13 +92,13 @@ func (o *rollout) requestScale(asked scaleRequest, running bool) {
 }
 
 // allowed returns how many workers may be asked for without force.
-func (o *rollout) allowed() int {
-	if o.env.Allowed == nil {
+func (e *env) allowed() int {
+	if e.Allowed == nil {
 		return math.MaxInt
 	}
-	n := max(o.env.Allowed(), 1)
-	if o.env.Target == nil { // the user has set the number
-		n = max(n, o.env.Workers)
+	n := max(e.Allowed(), 1)
+	if e.Target == nil { // the user has set the number
+		n = max(n, e.Workers)
 	}
 	return n
 }

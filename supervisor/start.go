@@ -48,7 +48,7 @@ func (r *run) start(slot *slot, place **worker) error {
 		restarts: slot.starts - 1,
 	}
 	*place = w
-	w.step(w.state.String(), "")
+	r.env.step(w, w.state.String(), "")
 	r.watchers.Go(func() { r.awaitExit(w) })
 	if r.env.PerCore {
 		w.withWorker(r.env.Log.Info("worker started")).Send()

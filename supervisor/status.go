@@ -70,7 +70,7 @@ func (r *run) status() *Status {
 	}
 	for _, slot := range r.fleet.slots {
 		for _, w := range slot.workers() {
-			w.addTo(now)
+			slot.addWorker(now, w)
 			if r.shutdown.state == running && w.serves() {
 				now.Ready++
 			}
@@ -83,14 +83,14 @@ func (r *run) status() *Status {
 	return now
 }
 
-// addTo adds a worker of the slot to a status.
+// addTo adds to a status what all workers of the slot have in common.
 func (s *slot) addTo(status *Status) *WorkerStatus {
 	status.Workers = append(status.Workers, WorkerStatus{Slot: s.number, LastExit: s.lastExit, LastExitAt: s.lastExitAt})
 	return &status.Workers[len(status.Workers)-1]
 }
 
-func (w *worker) addTo(status *Status) {
-	one := w.slot.addTo(status)
+func (s *slot) addWorker(status *Status, w *worker) {
+	one := s.addTo(status)
 	one.PID, one.State, one.Serves = w.PID, w.state.String(), w.serves()
 	one.Started, one.ReadySince, one.OldSpace = w.started, w.readyAt, w.OldSpace
 	one.Restarts, one.Reason = w.restarts, string(w.startReason)

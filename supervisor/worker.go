@@ -53,13 +53,7 @@ func (w *worker) enter(state workerState, deadline time.Time) {
 	changed := w.state != state
 	w.state, w.deadline = state, deadline
 	if changed && state != workerClosed {
-		w.step(state.String(), "")
-	}
-}
-
-func (w *worker) step(step, text string) {
-	if w.env.onStep != nil {
-		w.env.onStep(w, step, text)
+		w.env.step(w, state.String(), "")
 	}
 }
 

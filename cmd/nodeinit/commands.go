@@ -41,11 +41,11 @@ type subcommand struct {
 func subcommands() []subcommand {
 	return []subcommand{
 		{"explain", explainHelp, (*app).explain},
-		{"status", statusHelp, (*app).status},
+		{"status", statusHelp, status},
 		{"pause", pauseHelp, (*app).pause},
-		{"reload", reloadHelp, (*app).reload},
-		{"scale", scaleHelp, (*app).scale},
-		{"health", healthHelp, (*app).health},
+		{"reload", reloadHelp, reload},
+		{"scale", scaleHelp, scale},
+		{"health", healthHelp, health},
 		{"version", versionHelp, (*app).version},
 		{"help", helpHelp, (*app).help},
 	}

@@ -65,6 +65,7 @@ func (r *run) controlServer(s *supervisor.Supervisor) *admin.Server {
 		},
 		Reload: func() admin.Operation { return s.Reload() },
 		Scale:  func(workers int, force bool) admin.Operation { return s.Scale(workers, force) },
+		Trim:   func() { _ = r.adjustThreads() }, // those that are missing are no matter here
 	}
 }
 

@@ -16,7 +16,7 @@ long), and no stop has begun. In fork mode the same holds for the program.
 
 // health prints whether the workers of a running nodeinit can serve. It is called every
 // few seconds, so it does as little as it can.
-func (a *app) health(args []string) int {
+func health(a *app, args []string) int {
 	rest, code, ok := a.parse("health", args, func(set *pflag.FlagSet) { clientFlags(a, set) })
 	if !ok {
 		return code

@@ -133,12 +133,12 @@ func TestMisuse(t *testing.T) {
 // A word is a subcommand only where a program could not be meant.
 func TestSubcommandOrProgram(t *testing.T) {
 	t.Parallel()
-	for _, word := range []string{"explain", "help", "pause", "version"} {
+	for _, word := range []string{"explain", "help", "pause", "status", "version"} {
 		if findSubcommand(word) == nil {
 			t.Errorf("%s is no subcommand", word)
 		}
 	}
-	for _, word := range []string{"", "node", "Explain", "./explain", "run", "status"} {
+	for _, word := range []string{"", "node", "Explain", "./explain", "run", "Status"} {
 		if findSubcommand(word) != nil {
 			t.Errorf("%q is a subcommand", word)
 		}

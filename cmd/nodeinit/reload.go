@@ -23,7 +23,7 @@ for the first. Interrupting this does not end the reload.
 --pid: of which nodeinit, where several run.`
 
 // reload has a running nodeinit replace its workers.
-func (a *app) reload(args []string) int {
+func reload(a *app, args []string) int {
 	rest, code, ok := a.parse("reload", args, func(set *pflag.FlagSet) { clientFlags(a, set) })
 	if !ok {
 		return code
@@ -31,11 +31,11 @@ func (a *app) reload(args []string) int {
 	if err := noArguments("reload", rest); err != nil {
 		return a.usageError(err)
 	}
-	return a.operate("reload", (*admin.Client).Reload)
+	return operate(a, "reload", (*admin.Client).Reload)
 }
 
 // operate has a running nodeinit do something, and prints the steps as they happen.
-func (a *app) operate(name string, do func(*admin.Client, func(admin.Event)) (string, error)) int {
+func operate(a *app, name string, do func(*admin.Client, func(admin.Event)) (string, error)) int {
 	start, text := time.Now(), ""
 	client, err := dial(a)
 	if err == nil {

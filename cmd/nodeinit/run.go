@@ -39,7 +39,8 @@ type run struct {
 	reaper    reaper.Reaper
 	reap      func() // starts the reaper, once
 
-	makeThreads func() // begins to make all threads, once
+	makeThreads func()     // begins to make all threads, once
+	adjusting   sync.Mutex // held by adjustThreads
 
 	current *plan.Current // plans for later workers; only the supervisor's goroutine uses it
 }

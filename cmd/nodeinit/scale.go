@@ -20,7 +20,7 @@ Exits with 1 if it is refused, or if a new worker does not come up.
 --pid: of which nodeinit, where several run.`
 
 // scale has a running nodeinit run another number of workers.
-func (a *app) scale(args []string) int {
+func scale(a *app, args []string) int {
 	var force *bool
 	own := func(set *pflag.FlagSet) {
 		clientFlags(a, set)
@@ -38,7 +38,7 @@ func (a *app) scale(args []string) int {
 	if err != nil {
 		return a.usageError(err)
 	}
-	return a.operate("scale", func(c *admin.Client, on func(admin.Event)) (string, error) {
+	return operate(a, "scale", func(c *admin.Client, on func(admin.Event)) (string, error) {
 		return c.Scale(workers, *force, on)
 	})
 }

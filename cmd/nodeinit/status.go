@@ -20,7 +20,7 @@ JSON is described by docs/status.schema.json. Exits with 1 if there is none.`
 const statusWidth = 80
 
 // status prints the state of a nodeinit that runs.
-func (a *app) status(args []string) int {
+func status(a *app, args []string) int {
 	var asJSON bool
 	rest, code, ok := a.parse("status", args, func(set *pflag.FlagSet) {
 		clientFlags(a, set)
@@ -32,15 +32,14 @@ func (a *app) status(args []string) int {
 	if err := noArguments("status", rest); err != nil {
 		return a.usageError(err)
 	}
+	var d *admin.Document
 	client, err := dial(a)
-	if err != nil {
-		a.printError(err)
-		return 1
+	if err == nil {
+		d, err = client.Status()
 	}
-	d, err := client.Status()
 	if err != nil {
-		a.printError(err)
-		return 1
+		a.printError(fmt.Errorf("status: %w", err))
+		return exitFailed
 	}
 	text := append(d.AppendJSON(nil), '\n')
 	if !asJSON {

@@ -60,15 +60,26 @@ func (a *app) processesAreScarce() bool {
 	return limited && room < fewForContainer
 }
 
-// makeAllThreads makes what is missing of threadCount, and one more where the output of
-// processes is passed on: the runtime switches threads often then, and may switch to one
-// before another one has counted as idle.
-func (r *run) makeAllThreads() {
-	count := threadCount
+// allThreads is threadCount, and one more where the output of processes is passed on: the
+// runtime switches threads often then, and may switch to one before another one has
+// counted as idle.
+func (r *run) allThreads() int {
 	if stdout, stderr := r.plan.Logs.Piped(); stdout || stderr {
-		count++
+		return threadCount + 1
 	}
-	if err := r.threads.Make(count, threads.SignalThreads, r.reaper.Do); err != nil {
+	return threadCount
+}
+
+// makeAllThreads makes what is missing of allThreads.
+func (r *run) makeAllThreads() {
+	if err := r.adjustThreads(); err != nil {
 		r.log.Warn("threads are missing").Err(err).Send()
 	}
+}
+
+// adjustThreads has the process have allThreads. Goroutines may call it at the same time.
+func (r *run) adjustThreads() error {
+	r.adjusting.Lock()
+	defer r.adjusting.Unlock()
+	return r.threads.Make(r.allThreads(), threads.SignalThreads, r.reaper.Do)
 }

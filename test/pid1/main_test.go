@@ -53,5 +53,7 @@ func roles() map[string]func(args []string) {
 		"tostop":        tostop,
 		"asker":         asker,
 		"host":          host,
+		"squatted":      squatted,
+		"squatter":      squatter,
 	}
 }
