@@ -99,7 +99,7 @@ func run(args []string, stderr io.Writer) (err error) {
 	case "agent":
 		return o.compareAgent()
 	default:
-		return fmt.Errorf("%q is nothing to measure (try init, cluster, rr, agent, operate, heap or logs)", what)
+		return fmt.Errorf("%q is nothing to measure (try init, cluster, rr, agent, operate, heap, logs or control)", what)
 	}
 }
 
