@@ -12,8 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// answerTimeout is how long the answer to status and health may take.
-const answerTimeout = 10 * time.Second
+// How long an answer may take. That to health says after three seconds that the loop of
+// nodeinit does not answer; a status may wait for those of other clients.
+const (
+	healthTimeout = 5 * time.Second
+	statusTimeout = 10 * time.Second
+)
 
 // A Client speaks to one nodeinit. It is for one goroutine at a time.
 type Client struct {
@@ -36,7 +40,7 @@ func (c *Client) Close() {
 // Status returns the state of the nodeinit.
 func (c *Client) Status() (*Document, error) {
 	var d Document
-	_, err := c.do(request{Op: opStatus}, answerTimeout, func(line []byte) (bool, error) {
+	_, err := c.do(request{Op: opStatus}, statusTimeout, func(line []byte) (bool, error) {
 		a, err := parseAnswer(line)
 		if err != nil {
 			return false, err
@@ -57,7 +61,7 @@ func (c *Client) Status() (*Document, error) {
 
 // Health reports whether the container serves, and why not.
 func (c *Client) Health() (healthy bool, text string, err error) {
-	text, err = c.do(request{Op: opHealth}, answerTimeout, func(line []byte) (bool, error) {
+	text, err = c.do(request{Op: opHealth}, healthTimeout, func(line []byte) (bool, error) {
 		a, err := parseAnswer(line)
 		if err == nil && a.Healthy == nil {
 			err = errors.New("not an answer of the control protocol")

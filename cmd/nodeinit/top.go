@@ -86,12 +86,13 @@ func endedError(pid int) error {
 	return errors.New("nodeinit (pid " + strconv.Itoa(pid) + ") has ended")
 }
 
-// isUTF8 reports whether the locale of an environment has UTF-8 (locale(7)).
+// isUTF8 reports whether the locale of an environment has UTF-8 (locale(7)). docker exec
+// passes none, and terminals have had UTF-8 for long: then it is that.
 func isUTF8(environ []string) bool {
 	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
 		if value := strings.ToLower(exec.Getenv(environ, name)); value != "" {
 			return strings.HasSuffix(value, ".utf-8") || strings.HasSuffix(value, ".utf8")
 		}
 	}
-	return false
+	return true
 }

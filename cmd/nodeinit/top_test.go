@@ -130,7 +130,7 @@ func TestRequestsPerSecond(t *testing.T) {
 func TestLocale(t *testing.T) {
 	t.Parallel()
 	for environ, want := range map[string]bool{
-		"":                               false,
+		"":                               true,
 		"LANG=C":                         false,
 		"LANG=de_DE.UTF-8":               true,
 		"LANG=C.utf8":                    true,
