@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"os"
+	"os/signal"
 	"regexp"
 	"slices"
 	"strconv"
@@ -303,6 +304,10 @@ func TestTopOfOtherKinds(t *testing.T) {
 			t.Errorf("ended with %#x, want SIGPIPE", status)
 		}
 	})
+	// A shell has what it starts in the background ignore SIGINT, as would all that the tests start.
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, unix.SIGINT)
+	defer signal.Stop(interrupted)
 	for _, term := range []string{"TERM=dumb", "TERM="} {
 		t.Run(term, func(t *testing.T) {
 			x := harness.OnScreen(t, topOf(init, term), 80, 24)
