@@ -238,16 +238,14 @@ func TestBadClientsHoldUpNobody(t *testing.T) {
 
 func TestManyClients(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
+	s := startServer(t, func(s *testServer) { s.large = 4 << 20 })
 	var open []*net.UnixConn
 	waitUntil(t, "all connections to be taken", func() bool {
-		conn := s.open(t, "")
-		if len(open) < maxConnections {
-			open = append(open, conn)
-			return false
-		}
-		got := rest(t, conn)
-		return got == tooMany
+		conn := s.open(t, askStatus) // its document does not fit the buffer of the socket
+		open = append(open, conn)
+		start := make([]byte, len(tooMany))
+		_, _ = io.ReadFull(conn, start)
+		return string(start) == tooMany
 	})
 	for _, conn := range open {
 		conn.Close()
@@ -278,6 +276,41 @@ func TestManyClients(t *testing.T) {
 	if got := s.ask(t, askHealth); got != fine {
 		t.Errorf("%q after all", got)
 	}
+}
+
+// Where all connections are taken, one whose client says nothing makes room.
+func TestSilentClientsMakeRoom(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	waitUntil(t, "one to make room", func() bool { // on a slow machine they end by themselves
+		var open []*net.UnixConn
+		for range maxConnections {
+			open = append(open, s.open(t, `{"version":1,`))
+		}
+		waitUntil(t, "an answer", func() bool { return s.ask(t, askHealth) == fine })
+		madeRoom := false
+		for _, conn := range open {
+			_ = conn.CloseWrite()
+			madeRoom = rest(t, conn) == tooMany || madeRoom
+		}
+		return madeRoom
+	})
+}
+
+// What connections without a request leave behind is collected too.
+func TestConnectionsAloneLeaveNothing(t *testing.T) {
+	t.Parallel()
+	collected := make(chan struct{})
+	s := startServer(t, func(s *testServer) { s.Trim = sync.OnceFunc(func() { close(collected) }) })
+	waitUntil(t, "a collection", func() bool {
+		s.open(t, "").Close()
+		select {
+		case <-collected:
+			return true
+		default:
+			return false
+		}
+	})
 }
 
 func TestOperations(t *testing.T) {
