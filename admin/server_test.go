@@ -238,18 +238,18 @@ func TestBadClientsHoldUpNobody(t *testing.T) {
 
 func TestManyClients(t *testing.T) {
 	t.Parallel()
-	s := startServer(t, func(s *testServer) { s.large = 4 << 20 })
-	var open []*net.UnixConn
-	waitUntil(t, "all connections to be taken", func() bool {
-		conn := s.open(t, askStatus) // its document does not fit the buffer of the socket
-		open = append(open, conn)
-		start := make([]byte, len(tooMany))
-		_, _ = io.ReadFull(conn, start)
-		return string(start) == tooMany
+	released := make(chan struct{})
+	release := sync.OnceFunc(func() { close(released) })
+	s := startServer(t, func(s *testServer) {
+		status := s.Status
+		s.Status = func(b []byte) []byte { <-released; return status(b) }
 	})
-	for _, conn := range open {
-		conn.Close()
-	}
+	t.Cleanup(release)
+	waitUntil(t, "all connections to be taken", func() bool {
+		s.open(t, askStatus)
+		return s.ask(t, askHealth) == tooMany
+	})
+	release()
 	waitUntil(t, "room", func() bool { return s.ask(t, askHealth) == fine })
 
 	answers := make(chan string, 1000)
