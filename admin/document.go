@@ -16,6 +16,7 @@ type Document struct {
 	State    string  `json:"state"`
 	Ready    int     `json:"ready"` // workers that serve
 	Want     int     `json:"want"`  // slots there are to be
+	Scaled   bool    `json:"scaled,omitempty"` // Want is what scale N has set
 	Change   string  `json:"change,omitempty"`
 	// Argv is the command line of the program.
 	Argv    []string `json:"argv"`

@@ -19,6 +19,10 @@ func (d *Document) AppendJSON(dst []byte) []byte {
 	o.text("state", d.State)
 	o.integer("ready", int64(d.Ready))
 	o.integer("want", int64(d.Want))
+	if d.Scaled {
+		o.key("scaled")
+		o.dst = append(o.dst, "true"...)
+	}
 	o.textIfAny("change", d.Change)
 	o.key("argv")
 	o.open("[")

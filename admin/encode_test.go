@@ -24,6 +24,8 @@ func fill(v reflect.Value, n *int) {
 	switch v.Kind() {
 	case reflect.Int, reflect.Int64:
 		v.SetInt(int64(*n))
+	case reflect.Bool:
+		v.SetBool(true)
 	case reflect.Float64:
 		v.SetFloat(float64(*n) + 0.5)
 	case reflect.String:
@@ -63,7 +65,7 @@ func FuzzAppendJSON(f *testing.F) {
 	f.Add("a", "b", int64(0), math.Inf(-1), true)
 	f.Fuzz(func(t *testing.T, a, b string, n int64, x float64, known bool) {
 		d := &Document{
-			Version: int(n), Nodeinit: Process{Version: a, PID: int(n), Uptime: x}, Mode: b, State: a, Ready: int(n), Change: b,
+			Version: int(n), Nodeinit: Process{Version: a, PID: int(n), Uptime: x}, Mode: b, State: a, Ready: int(n), Scaled: n%2 == 0, Change: b,
 			Argv: []string{a, b, a + b}, Limits: Limits{CPUs: x, CPUsFrom: a, Memory: n, MemoryFrom: b}, Listen: []Listen{{Address: a}},
 			Workers: []Worker{{Slot: int(n), PID: int(n), State: b, Uptime: x, LastExit: a}, {State: a + b}},
 		}

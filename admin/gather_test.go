@@ -217,9 +217,9 @@ func TestReportedFigures(t *testing.T) {
 	}{
 		{cluster.State{}, 0, ``},
 		{cluster.State{Agent: true, Loop: loop}, 5, `,"heap_limit_bytes":5`},
-		{cluster.State{Heartbeat: now, Loop: loop}, 5, `,"heap_used_bytes":7,"heap_limit_bytes":5,"loop_utilization":0.1235,"loop_delay_p99_seconds":0.0015`},
-		{cluster.State{Heartbeat: now.Add(-supervisor.HeartbeatLimit), Loop: loop}, 0, `,"heap_used_bytes":7`},
-		{cluster.State{Heartbeat: now, Loop: cluster.Loop{Heap: 1}, Counted: true}, 0, `,"heap_used_bytes":1,"loop_utilization":0,"loop_delay_p99_seconds":0,"connections":0,"requests":0`},
+		{cluster.State{Heartbeat: now, Loop: loop}, 5, `,"heartbeat_age_seconds":0,"heap_used_bytes":7,"heap_limit_bytes":5,"loop_utilization":0.1235,"loop_delay_p99_seconds":0.0015`},
+		{cluster.State{Heartbeat: now.Add(-supervisor.HeartbeatLimit), Loop: loop}, 0, `,"heartbeat_age_seconds":10,"heap_used_bytes":7`},
+		{cluster.State{Heartbeat: now, Loop: cluster.Loop{Heap: 1}, Counted: true}, 0, `,"heartbeat_age_seconds":0,"heap_used_bytes":1,"loop_utilization":0,"loop_delay_p99_seconds":0,"connections":0,"requests":0`},
 		{cluster.State{Counted: true, Connections: 4, Requests: 1 << 40}, 0, `,"connections":4,"requests":1099511627776`},
 	} {
 		if got := describe(c.state, c.oldSpace); got != c.want {

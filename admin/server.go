@@ -69,9 +69,15 @@ func (s *Server) Run(ctx context.Context) {
 		return
 	}
 	defer l.close()
-	stop := context.AfterFunc(ctx, func() { _ = l.file.Close() })
-	defer stop()
+	closed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		_ = l.file.Close()
+		close(closed)
+	})
 	s.serve(ctx, l)
+	if !stop() {
+		<-closed // accept returns before that: clients would still find the socket
+	}
 }
 
 func (s *Server) serve(ctx context.Context, l *listener) {

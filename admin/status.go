@@ -63,7 +63,8 @@ func (g *Gatherer) Document() (*Document, bool) {
 		Nodeinit: Process{
 			Version: g.Version, PID: os.Getpid(), Uptime: rounded3(time.Since(g.Started).Seconds()),
 		},
-		Mode: g.Mode, State: status.State, Ready: status.Ready, Want: status.Want, Change: string(status.Change),
+		Mode: g.Mode, State: status.State, Ready: status.Ready, Want: status.Want,
+		Scaled: status.Fixed && status.Alone == "", Change: string(status.Change),
 		Argv: cut(g.Argv, maxArgv), Limits: g.Limits(),
 		Starts: status.Starts, Crashes: status.Crashes, Reloads: status.Reloads,
 	}

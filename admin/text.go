@@ -47,7 +47,11 @@ func (d *Document) modeText() string {
 	if d.Change != "" {
 		text += " (" + printable(d.Change) + ")"
 	}
-	return text + ", " + strconv.Itoa(d.Ready) + " of " + strconv.Itoa(d.Want) + " ready; " +
+	text += ", " + strconv.Itoa(d.Ready) + " of " + strconv.Itoa(d.Want) + " ready"
+	if d.Scaled {
+		text += " (by scale)"
+	}
+	return text + "; " +
 		counted(int64(d.Starts), "start") + ", " + counted(int64(d.Crashes), "crash") + ", " +
 		counted(int64(d.Reloads), "reload")
 }

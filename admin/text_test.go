@@ -97,7 +97,7 @@ func documents() map[string]*admin.Document {
 	return map[string]*admin.Document{
 		"reload": {
 			Nodeinit: admin.Process{Version: "0.1.0", PID: 1, Uptime: 11532, Resident: pointer[int64](5300000)},
-			Mode:     "per-core", State: "running", Ready: 2, Want: 2, Change: "reload",
+			Mode:     "per-core", State: "running", Ready: 2, Want: 2, Scaled: true, Change: "reload",
 			Argv:   []string{"node", "server.js"},
 			Limits: admin.Limits{CPUs: 1.5, CPUsFrom: "/sys/fs/cgroup/cpu.max", Memory: 512 << 20, MemoryFrom: "/sys/fs/cgroup/memory.max"},
 			Memory: pointer[int64](325 << 20), Starts: 4, Crashes: 1, Reloads: 0,

@@ -14,8 +14,9 @@ import (
 const scaleHelp = `nodeinit scale N|auto [--force] [--pid N]
 
 Has the nodeinit that runs here run N workers from now on, or with auto as many as
-before, and prints what becomes of each. Limits that change do not change N. More
-than they are good for need --force: they would share the CPUs and the memory.
+it would if nobody had asked, and prints what becomes of each. Limits that change do
+not change N. More than they are good for need --force: they would share the CPUs and
+the memory.
 Exits with 1 if it is refused, or if a new worker does not come up.
 --pid: of which nodeinit, where several run.`
 

@@ -49,6 +49,9 @@ func TestSteersAHardenedApplication(t *testing.T) {
 	}
 	app.exec("/nodeinit", "scale", "1")
 	harness.WaitUntil(t, "one worker", ready(1))
+	if text := app.exec("/nodeinit", "status"); !strings.Contains(text, "1 of 1 ready (by scale)") {
+		t.Errorf("status of one worker:\n%s", text)
+	}
 	app.exec("/nodeinit", "scale", "auto")
 	harness.WaitUntil(t, "two workers again", ready(2))
 	if out, err := harness.Run("docker", "exec", app.name, "/nodeinit", "scale", "50"); err == nil || !strings.Contains(err.Error(), "--force") {
