@@ -24,10 +24,12 @@ type connection struct {
 	gone  chan struct{} // closed when awaitHangup has ended; nil: it was not called
 }
 
-// newConnection returns a connection. Calls is locked already.
+// newConnection returns a connection, whose request has its time limit from now on. Calls
+// is locked already.
 func newConnection(fd int, calls *sync.Mutex) *connection {
 	c := &connection{calls: calls, file: os.NewFile(uintptr(fd), "control connection")}
 	c.conn, _ = c.file.SyscallConn() // fails where the file is closed only
+	_ = c.file.SetReadDeadline(time.Now().Add(requestTimeout))
 	return c
 }
 
@@ -46,8 +48,7 @@ var errNoRequest = errors.New("no request")
 
 // readRequest returns the line that the client sends. It ends with ctx.
 func (c *connection) readRequest(ctx context.Context) ([]byte, error) {
-	_ = c.file.SetReadDeadline(time.Now().Add(requestTimeout))
-	stop := context.AfterFunc(ctx, func() { _ = c.file.SetReadDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { c.endRead() })
 	defer stop()
 	line := make([]byte, 0, 256)
 	for {
@@ -70,6 +71,9 @@ func (c *connection) readRequest(ctx context.Context) ([]byte, error) {
 		}
 	}
 }
+
+// endRead has readRequest return. Any goroutine may call it.
+func (c *connection) endRead() { _ = c.file.SetReadDeadline(time.Unix(1, 0)) }
 
 // read reads what has arrived, as soon as there is something. At the end it is [io.EOF].
 func (c *connection) read(b []byte) (n int, err error) {

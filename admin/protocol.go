@@ -105,12 +105,18 @@ type answer struct {
 	Version int    `json:"version"`
 }
 
+// parseAnswer reads a line of the server. For root that may be a program of any user, and
+// what a terminal would obey is escaped.
 func parseAnswer(line []byte) (a answer, err error) {
 	if err = json.Unmarshal(line, &a); err != nil {
 		return answer{}, fmt.Errorf("not an answer of the control protocol: %w", err)
 	}
 	if a.Error != "" {
-		return answer{}, errors.New(a.Error)
+		return answer{}, errors.New(printable(a.Error))
+	}
+	a.Text = printable(a.Text)
+	if a.Event != nil {
+		a.Event.Step, a.Event.Text = printable(a.Event.Step), printable(a.Event.Text)
 	}
 	return a, nil
 }

@@ -71,7 +71,12 @@ func TestParseAnswer(t *testing.T) {
 	if err != nil || a.Event == nil || *a.Event != (Event{1, 3, "ready", "x"}) {
 		t.Errorf("%v, %v", a, err)
 	}
-	for line, want := range map[string]string{`{"error":"no"}`: "no", "": "not an answer ", "nope": "not an answer ", `{"version":"2"}`: "not an answer "} {
+	const obeyed, escaped = `\u001b[2J\u009b\n`, `\x1b[2J\u009b\n`
+	a, err = parseAnswer([]byte(`{"event":{"step":"` + obeyed + `","text":"` + obeyed + `"},"text":"` + obeyed + `"}`))
+	if err != nil || *a.Event != (Event{Step: escaped, Text: escaped}) || a.Text != escaped {
+		t.Errorf("%q, %+v, %v", a.Text, a.Event, err)
+	}
+	for line, want := range map[string]string{`{"error":"no"}`: "no", `{"error":"` + obeyed + `"}`: escaped, "": "not an answer ", "nope": "not an answer ", `{"version":"2"}`: "not an answer "} {
 		if _, err := parseAnswer([]byte(line)); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s: %v", line, err)
 		}

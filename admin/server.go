@@ -45,6 +45,7 @@ type Server struct {
 	// each that is in one when the CPUs are busy, and ends none.
 	calls     sync.Mutex
 	status    sync.Mutex    // held while Status is called
+	silent    silent        // connections whose request has not come
 	followers atomic.Int32  // connections that follow an operation
 	garbage   atomic.Int32  // bytes, about, since the last collection
 	peer      [8 << 10]byte // what Run's goroutine reads about a client
@@ -96,17 +97,16 @@ func (s *Server) serve(ctx context.Context, l *listener) {
 			}
 			continue
 		}
-		select {
-		case free <- struct{}{}:
-			if c := s.admit(fd); c != nil {
-				refused = 0
-				connections.Go(func() { s.answer(ctx, c); <-free })
-				continue
-			}
-			<-free
-		default:
-			s.refuse(fd, errors.New("too many clients"))
+		if err = s.check(fd); err == nil && !s.makeRoom(ctx, free) {
+			err = errTooMany
 		}
+		if err == nil {
+			refused = 0
+			c := s.connect(fd)
+			connections.Go(func() { s.answer(ctx, c); <-free })
+			continue
+		}
+		s.refuse(fd, err)
 		if refused++; refused%refusalBurst == 0 && !pause(ctx, refusalPause) {
 			return
 		}
@@ -123,20 +123,42 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// admit returns the connection of a client, or refuses it.
-func (s *Server) admit(fd int) *connection {
+// check refuses those that are no clients of this server.
+func (s *Server) check(fd int) error {
 	s.calls.Lock()
+	defer s.calls.Unlock()
 	peer, err := peerOf(fd)
 	if err == nil {
 		err = checkClient(peer, unix.Geteuid(), s.peer[:])
 	}
-	if err == nil {
-		defer s.calls.Unlock()
-		return newConnection(fd, &s.calls)
+	return err
+}
+
+var errTooMany = errors.New("too many clients")
+
+// makeRoom adds a value to free, or reports that there is no room for another connection.
+// Where all are taken, one whose client says nothing makes room.
+func (s *Server) makeRoom(ctx context.Context, free chan<- struct{}) bool {
+	select {
+	case free <- struct{}{}:
+		return true
+	default:
 	}
-	s.calls.Unlock()
-	s.refuse(fd, err)
-	return nil
+	if !s.silent.end() {
+		return false
+	}
+	select {
+	case free <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (s *Server) connect(fd int) *connection {
+	s.calls.Lock()
+	defer s.calls.Unlock()
+	return newConnection(fd, &s.calls)
 }
 
 // refuse says why to a client. Its socket is new, so there is room for the line.
@@ -152,15 +174,16 @@ func (s *Server) refuse(fd int, why error) {
 const (
 	maxGarbage    = 512 << 10 // bytes
 	statusGarbage = 64 << 10  // of a document
-	otherGarbage  = 8 << 10   // of another request
+	otherGarbage  = 8 << 10   // of another request, and of a connection without one
 )
 
 // answer serves one client.
 func (s *Server) answer(ctx context.Context, c *connection) {
 	defer c.close()
+	s.silent.add(c)
 	line, err := c.readRequest(ctx)
-	if errors.Is(err, errNoRequest) {
-		return
+	if !s.silent.remove(c) {
+		err = errTooMany
 	}
 	var q request
 	if err == nil {
@@ -169,7 +192,7 @@ func (s *Server) answer(ctx context.Context, c *connection) {
 	if err == nil {
 		err = s.do(ctx, c, q)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, errNoRequest) {
 		_ = c.write(appendError(nil, err))
 	}
 	garbage := int32(otherGarbage)

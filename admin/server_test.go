@@ -238,20 +238,18 @@ func TestBadClientsHoldUpNobody(t *testing.T) {
 
 func TestManyClients(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
-	var open []*net.UnixConn
-	waitUntil(t, "all connections to be taken", func() bool {
-		conn := s.open(t, "")
-		if len(open) < maxConnections {
-			open = append(open, conn)
-			return false
-		}
-		got := rest(t, conn)
-		return got == tooMany
+	released := make(chan struct{})
+	release := sync.OnceFunc(func() { close(released) })
+	s := startServer(t, func(s *testServer) {
+		status := s.Status
+		s.Status = func(b []byte) []byte { <-released; return status(b) }
 	})
-	for _, conn := range open {
-		conn.Close()
-	}
+	t.Cleanup(release)
+	waitUntil(t, "all connections to be taken", func() bool {
+		s.open(t, askStatus)
+		return s.ask(t, askHealth) == tooMany
+	})
+	release()
 	waitUntil(t, "room", func() bool { return s.ask(t, askHealth) == fine })
 
 	answers := make(chan string, 1000)
@@ -278,6 +276,41 @@ func TestManyClients(t *testing.T) {
 	if got := s.ask(t, askHealth); got != fine {
 		t.Errorf("%q after all", got)
 	}
+}
+
+// Where all connections are taken, one whose client says nothing makes room.
+func TestSilentClientsMakeRoom(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	waitUntil(t, "one to make room", func() bool { // on a slow machine they end by themselves
+		var open []*net.UnixConn
+		for range maxConnections {
+			open = append(open, s.open(t, `{"version":1,`))
+		}
+		waitUntil(t, "an answer", func() bool { return s.ask(t, askHealth) == fine })
+		madeRoom := false
+		for _, conn := range open {
+			_ = conn.CloseWrite()
+			madeRoom = rest(t, conn) == tooMany || madeRoom
+		}
+		return madeRoom
+	})
+}
+
+// What connections without a request leave behind is collected too.
+func TestConnectionsAloneLeaveNothing(t *testing.T) {
+	t.Parallel()
+	collected := make(chan struct{})
+	s := startServer(t, func(s *testServer) { s.Trim = sync.OnceFunc(func() { close(collected) }) })
+	waitUntil(t, "a collection", func() bool {
+		s.open(t, "").Close()
+		select {
+		case <-collected:
+			return true
+		default:
+			return false
+		}
+	})
 }
 
 func TestOperations(t *testing.T) {

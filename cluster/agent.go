@@ -70,7 +70,7 @@ func (s *State) apply(r *agentReport) {
 			Utilisation: min(max(r.Utilization, 0), 1),
 			DelayP50:    microseconds(r.P50),
 			DelayP99:    microseconds(r.P99),
-			Heap:        max(r.Heap, 0),
+			Heap:        count(r.Heap),
 		}
 		s.Counted = r.Connections >= 0 && r.Requests >= 0
 		s.Connections, s.Requests = count(r.Connections), count(r.Requests)

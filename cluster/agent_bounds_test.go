@@ -27,7 +27,7 @@ func TestHeartbeatIsWithinBounds(t *testing.T) {
 		{`"utilization":0.25,"p50":-5,"p99":-9223372036854775808,"heap":-1`, Loop{Utilisation: 0.25}},
 		{`"p50":9223372036854775807,"p99":9223372036854776`, Loop{0, time.Duration(longest), time.Duration(longest), 0}},
 		{`"p99":4611686018427387904`, Loop{DelayP99: time.Duration(longest)}},
-		{`"heap":9223372036854775807`, Loop{Heap: math.MaxInt64}},
+		{`"heap":9223372036854775807`, Loop{Heap: maxCount}},
 		{`"utilization":null,"p50":null,"heap":null`, Loop{}},
 	} {
 		m.send(`{"cmd":"NODE_NODEINIT","act":"heartbeat",%s}`, c.fields)

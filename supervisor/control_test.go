@@ -25,11 +25,12 @@ func TestControl(t *testing.T) {
 	}
 }
 
-// Of two requests to scale that are not taken yet the first one fails.
+// Of two requests to scale that are not taken yet the first one fails, but with the same
+// number they are one.
 func TestScaleAgain(t *testing.T) {
 	t.Parallel()
 	var s Supervisor
-	first, second := s.Scale(2, false), s.Scale(3, false)
+	first, second, third := s.Scale(2, false), s.Scale(3, false), s.Scale(3, false)
 	if _, more := <-first.Events(); more || first.Failure() != anotherNumber {
 		t.Errorf("the first one ends with %q", first.Failure())
 	}
@@ -37,6 +38,12 @@ func TestScaleAgain(t *testing.T) {
 	case <-second.Events():
 		t.Errorf("the second one ends with %q", second.Failure())
 	default:
+	}
+	s.control.take().scale.by.done("done")
+	for _, o := range []*Operation{second, third} {
+		if _, more := <-o.Events(); more || o.Text() != "done" {
+			t.Errorf("one ends with %q, %q", o.Text(), o.Failure())
+		}
 	}
 }
 

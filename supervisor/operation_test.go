@@ -175,6 +175,11 @@ var operationScenarios = []operationScenario{
 			"10s 1 201 stopping, 10.1s failed: another number of workers was asked for",
 			"12s 1 201 ended (scale), 12s 1 202 starting, 12.1s 1 202 ready, 12.1s done: 2 workers",
 		}},
+	{name: "the same number while slots are added", set: auto, workers: 1, play: usual, asks: "5s scale:3, 5050ms scale:3",
+		want: []string{
+			"5s 1 201 starting, 5.1s 1 201 ready, 5.1s 2 301 starting, 5.2s 2 301 ready, 5.2s done: 3 workers",
+			"5.1s 1 201 ready, 5.1s 2 301 starting, 5.2s 2 301 ready, 5.2s done: 3 workers",
+		}},
 	{name: "a resize goes before the reload", set: auto, workers: 1, play: usual, asks: "5s reload, 5050ms scale:2",
 		want: []string{firstReloaded + ", 6.2s done: reloaded 1 worker in 1.2 s", "6.1s 1 201 starting, 6.2s 1 201 ready, 6.2s done: 2 workers"}},
 

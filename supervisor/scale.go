@@ -55,7 +55,7 @@ const anotherNumber = "another number of workers was asked for"
 
 // requestScale has so many workers from now on, or with 0 as many as Target returns.
 func (o *rollout) requestScale(asked scaleRequest, running bool) {
-	n, refused := asked.workers, ""
+	n, before, refused := asked.workers, o.scale.want, ""
 	switch {
 	case !o.env.PerCore:
 		refused = "one process cannot share its port with others"
@@ -81,8 +81,10 @@ func (o *rollout) requestScale(asked scaleRequest, running bool) {
 		asked.by.fail(refused)
 		return
 	}
-	o.scaling.fail(anotherNumber)
-	o.scaling = asked.by
+	if o.scale.want != before {
+		o.scaling.fail(anotherNumber)
+	}
+	o.scaling.add(asked.by...)
 	switch {
 	case o.scale.waiting:
 		o.scaling.done(plural(o.scale.want, "worker") + ", once the program has asked for a server")

@@ -147,13 +147,17 @@ func (s *Supervisor) Reload() *Operation {
 }
 
 // Scale has n workers from now on, or with 0 as many as Target says. More than
-// Allowed are refused, but with force. Another Scale takes the place of one that is
+// Allowed are refused, but with force. A Scale with another number takes the place of one that is
 // not over. It may be called by any goroutine at any time and does not block.
 func (s *Supervisor) Scale(n int, force bool) *Operation {
 	return s.control.request(func(q *requests, asked *Operation) {
-		if q.scale != nil {
+		if q.scale != nil && (q.scale.workers != n || q.scale.force != force) {
 			q.scale.by.fail(anotherNumber)
+			q.scale = nil
 		}
-		q.scale = &scaleRequest{workers: n, force: force, by: operations{asked}}
+		if q.scale == nil {
+			q.scale = &scaleRequest{workers: n, force: force}
+		}
+		q.scale.by.add(asked)
 	})
 }
