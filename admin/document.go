@@ -14,8 +14,8 @@ type Document struct {
 	Nodeinit Process `json:"nodeinit"`
 	Mode     string  `json:"mode"` // fork or per-core
 	State    string  `json:"state"`
-	Ready    int     `json:"ready"` // workers that serve
-	Want     int     `json:"want"`  // slots there are to be
+	Ready    int     `json:"ready"`            // workers that serve
+	Want     int     `json:"want"`             // slots there are to be
 	Scaled   bool    `json:"scaled,omitempty"` // Want is what scale N has set
 	Change   string  `json:"change,omitempty"`
 	// Argv is the command line of the program.

@@ -123,6 +123,8 @@ var operationScenarios = []operationScenario{
 		want: []string{"5s failed: the new worker of slot 0 did not come up: fork: out of processes (0 workers replaced before)"}},
 	{name: "the old one crashes meanwhile", set: auto, workers: 1, crashes: 1, play: "0 serves@100ms exit:3@5050ms | " + usual, asks: "5s reload",
 		want: []string{"5s 0 102 starting, 5.05s 0 101 ended (exit 3), 5.1s 0 102 ready, 5.1s done: reloaded 1 worker in 0.1 s"}},
+	{name: "the only slot waits for its next worker", set: auto, workers: 1, crashes: 1, play: "0 serves@100ms exit:3@1s | " + usual, asks: "1050ms reload",
+		want: []string{"1.05s failed: no worker runs that could be replaced: the next ones are new anyway, if they come up"}},
 	{name: "reloads during a reload are one, and each ends with its own", set: auto, workers: 1, play: usual, asks: "5s reload, 5050ms reload, 5060ms reload, 20s reload",
 		want: []string{
 			firstReloaded + ", 6.1s done: reloaded 1 worker in 1.1 s",

@@ -74,6 +74,9 @@ func (o *rollout) reloadNext() bool {
 	o.env.Log.Info("reload done").Int("workers", o.reload.replaced).
 		Int64("took_ms", took.Milliseconds()).Send()
 	o.reloads++
+	if o.reload.replaced == 0 && !o.fleet.othersServe(nil) {
+		o.reload.by.fail("no worker runs that could be replaced: the next ones are new anyway, if they come up")
+	}
 	o.reload.by.done("reloaded " + plural(o.reload.replaced, "worker") + " in " +
 		strconv.FormatFloat(took.Seconds(), 'f', 1, 64) + " s")
 	o.endReload()

@@ -26,8 +26,8 @@ type app struct {
 	stdout  io.Writer
 	stderr  io.Writer
 
-	showHelp, showVersion bool // were asked for by a flag
-	pid                   int  // of the nodeinit that a client subcommand speaks to; 0: not given
+	showHelp, showVersion bool      // were asked for by a flag
+	pid                   processID // of the nodeinit that a client subcommand speaks to; 0: not given
 }
 
 // A subcommand is a word that is no program unless it stands after --.

@@ -70,20 +70,33 @@ func (r *run) controlServer(s *supervisor.Supervisor) *admin.Server {
 }
 
 // clientFlags adds the flags of the subcommands that speak to a running nodeinit.
-func clientFlags(a *app, set *pflag.FlagSet) { set.IntVar(&a.pid, "pid", 0, "") }
+func clientFlags(a *app, set *pflag.FlagSet) { set.Var(&a.pid, "pid", "") }
+
+// A processID is the value of --pid; 0: it was not given.
+type processID int
+
+func (p *processID) Set(text string) error {
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil || n == 0 {
+		return errors.New(strconv.Quote(text) + " is not a process ID (give that of a nodeinit)")
+	}
+	*p = processID(n)
+	return nil
+}
+
+func (p *processID) String() string { return strconv.Itoa(int(*p)) }
+func (p *processID) Type() string   { return "PID" }
 
 // dial returns a client of the nodeinit that a is to speak to: that of --pid, that of
 // --control before or after the subcommand, PID 1, or the only one that runs here. Call
 // it after parse, which was given clientFlags.
 func dial(a *app) (*admin.Client, error) {
-	if a.pid < 0 {
-		return nil, errors.New("--pid: " + strconv.Itoa(a.pid) + " is not a process ID")
-	}
-	target := admin.Target{PID: a.pid, Control: string(a.config.Control)}
-	if a.pid == 0 && a.config.Source(&a.config.Control) == a.config.Flag(&a.config.Control) && target.Control != admin.Auto {
+	pid := int(a.pid)
+	target := admin.Target{PID: pid, Control: string(a.config.Control)}
+	if pid == 0 && a.config.Source(&a.config.Control) == a.config.Flag(&a.config.Control) && target.Control != admin.Auto {
 		return admin.Dial(target)
 	}
-	pid := max(a.pid, 1)
+	pid = max(pid, 1)
 	if r, ok := running(files.Dir("/proc"), pid, a.environ); ok {
 		target = admin.Target{PID: pid, Control: string(r.config.Control)}
 	}
