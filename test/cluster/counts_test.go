@@ -119,7 +119,7 @@ func (k *counted) open(kind, text, answer string) net.Conn {
 // connection that switches its protocol, as a request.
 func TestAgentCounts(t *testing.T) {
 	t.Parallel()
-	onEach(t, starts(harness.NodeLines, "fork", "per-core"), func(t *testing.T, s start) {
+	onEach(t, everyLine(), func(t *testing.T, s start) {
 		k := s.startCounted(t)
 		http1 := k.transport(func(p *http.Protocols) { p.SetHTTP1(true) })
 		tls2 := k.transport(func(p *http.Protocols) { p.SetHTTP2(true) })

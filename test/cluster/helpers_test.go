@@ -18,7 +18,7 @@ import (
 // tell from each other, on the first and the last.
 func primaries(balances ...string) []harness.Primary {
 	var list []harness.Primary
-	for i, line := range harness.NodeLines {
+	for i, line := range harness.ReleaseLines {
 		for _, balance := range balances {
 			isNodes := balance == "rr" || balance == "shared"
 			if *harness.PrimaryFlag != "node" && (balance == "rr" || i == 0 || line == harness.NewestLine) {

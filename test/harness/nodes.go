@@ -10,6 +10,10 @@ import (
 // of each release line, and the first of two.
 var NodeLines = []string{"18.20.8", "20.20.2", "22.0.0", "22.23.3", "24.0.0", "24.21.0", "26.10.0"}
 
+// ReleaseLines are the newest of each release line. Node's cluster module, and what a
+// worker says to its primary, are alike within one; what the agent finds is not.
+var ReleaseLines = []string{"18.20.8", "20.20.2", "22.23.3", "24.21.0", "26.10.0"}
+
 // ReferenceLine is the version on which tests run under Node's own primary too,
 // so that what they expect of nodeinit is what Node does.
 const ReferenceLine = "22.23.3"
