@@ -10,7 +10,7 @@ export PORT
 
 SOURCES = go.mod go.sum $(shell find cmd admin config plan supervisor cluster node exec files signals reaper threads gomaxprocs cgroup logs -name '*.go' ! -name '*_test.go' -o -name '*.txt')
 
-.PHONY: run build test test-fast test-otel bench bench-cluster bench-operate bench-logs bench-control picture clean
+.PHONY: run build test test-fast test-lines test-otel bench bench-cluster bench-operate bench-logs bench-control picture clean
 
 run: build
 	@echo "open http://localhost:$(PORT)/   (^C stops it)"
@@ -24,6 +24,10 @@ bin/nodeinit: $(SOURCES)
 # Everything: needs root or the packages that test/setup.sh names.
 test:
 	@bash test/test.sh all
+
+# Everything, on all seven versions of Node instead of four: before a release.
+test-lines:
+	@NODEINIT_TEST_LINES=all bash test/test.sh all
 
 # What needs neither Docker nor QEMU.
 test-fast:

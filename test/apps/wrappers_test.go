@@ -57,7 +57,7 @@ func TestWrappers(t *testing.T) {
 	dir := harness.AppDir(t, "wrappers")
 	for _, version := range harness.NodeLines {
 		for _, w := range wrappedCommands {
-			if !w.lines && version != harness.ReferenceLine || slices.Index(harness.NodeLines, version) < slices.Index(harness.NodeLines, w.since) {
+			if !w.lines && version != harness.ReferenceLine || slices.Index(harness.AllLines, version) < slices.Index(harness.AllLines, w.since) {
 				continue
 			}
 			for mode, workers := range map[string]int{"fork": 1, "auto": 2} {
