@@ -362,7 +362,7 @@ func TestClientsThatGo(t *testing.T) {
 	}
 }
 
-// Those who wait for a reload keep no others from status and health.
+// Clients that wait for a reload keep no others from status and health.
 func TestFollowersLeaveRoom(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)

@@ -88,10 +88,10 @@ func answerAt(name string) string {
 
 func refusal() string { return strings.TrimSpace(string(appendError(nil, errPeer))) }
 
-// Of those who reach the name, as all of a network namespace do, only root and the
+// Of the processes that reach the name, as all of a network namespace do, only root and the
 // user of nodeinit are let in, and only from its PID namespace itself; and the client
 // accepts only what these have opened.
-func TestWhoIsLetIn(t *testing.T) {
+func TestClientsAndListenersThatAreLetIn(t *testing.T) {
 	t.Parallel()
 	if os.Getuid() != 0 {
 		t.Fatal("only root can be other users")

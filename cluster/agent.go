@@ -83,8 +83,8 @@ func (s *State) apply(r *agentReport) {
 	}
 }
 
-// maxCount is how far JavaScript counts (Number.MAX_SAFE_INTEGER), and with it those who
-// read JSON.
+// maxCount is how far JavaScript counts (Number.MAX_SAFE_INTEGER), and with it what
+// reads JSON.
 const maxCount = 1<<53 - 1
 
 // count returns n, from 0 to maxCount.

@@ -41,8 +41,8 @@ func (s start) listening() string {
 	return "worker listening"
 }
 
-// who is what message.js calls itself.
-func (s start) who() string {
+// name is what message.js calls itself.
+func (s start) name() string {
 	if s.mode == "fork" {
 		return "alone"
 	}
@@ -61,7 +61,7 @@ func TestStopMessage(t *testing.T) {
 		if s.mode == "fork" {
 			has = " has undefined undefined"
 		}
-		p.Expect(s.who()+has, s.who()+` "say \"é\"\\\n\u0001"`, s.who()+" exits")
+		p.Expect(s.name()+has, s.name()+` "say \"é\"\\\n\u0001"`, s.name()+" exits")
 	})
 }
 
@@ -72,7 +72,7 @@ func TestStopMessageBeforeTheSignal(t *testing.T) {
 		p := s.tells(t, "--stop-message shutdown --instance-var off", "handles", 1, s.listening())
 		p.Signal(unix.SIGTERM)
 		p.WaitCode(0)
-		p.Expect(s.who()+" has undefined undefined", s.who()+` "shutdown"`, s.who()+" SIGTERM")
+		p.Expect(s.name()+" has undefined undefined", s.name()+` "shutdown"`, s.name()+" SIGTERM")
 	})
 }
 
@@ -89,7 +89,7 @@ func TestStopMessageOfAProgramThatDoesNotListen(t *testing.T) {
 		if s.mode == "fork" {
 			has = " has undefined undefined"
 		}
-		p.Expect(s.who()+has, s.who()+" Control", s.who()+` "shutdown"`, s.who()+" exits")
+		p.Expect(s.name()+has, s.name()+" Control", s.name()+` "shutdown"`, s.name()+" exits")
 	})
 }
 

@@ -199,7 +199,7 @@ func TestControlSocketIsNotInherited(t *testing.T) {
 	}
 }
 
-// The exit does not wait for clients, and those who follow a reload are told.
+// The exit does not wait for clients, and clients that follow a reload are told.
 func TestControlSocketHoldsUpNoExit(t *testing.T) {
 	t.Parallel()
 	p, name := startControlled(t, harness.LongGrace+"--mode per-core --workers 1 --ready-timeout 0 --ready message", testproc.Argv("idle")...)
