@@ -43,11 +43,12 @@ type Config struct {
 	MaxCrashes   Number      `env:"MAX_CRASHES" pm2:"max-restarts" arg:"N" needs:"workers" help:"how many crashed workers to replace; then exit"`
 	MaxMemory    MaxMemory   `env:"MAX_MEMORY" pm2:"max-memory-restart" arg:"SIZE|P%" needs:"workers" help:"replace a worker whose memory stays above"`
 
-	WorkerConfig `group:"workers"`
-	LimitConfig  `group:"limits"`
-	LogConfig    `group:"log"`
-	TiniConfig   `group:"as tini"`
-	OtherConfig  `group:"other"`
+	WorkerConfig  `group:"workers"`
+	LimitConfig   `group:"limits"`
+	LogConfig     `group:"log"`
+	MetricsConfig `group:"metrics"`
+	TiniConfig    `group:"as tini"`
+	OtherConfig   `group:"other"`
 
 	given map[string]source // by flag: how it was set; not there: it has the default
 }
@@ -86,6 +87,15 @@ type LogConfig struct {
 	Verbose   Count  `env:"VERBOSE" short:"v" help:"log each signal and orphan; -vv also what was started"`
 }
 
+// MetricsConfig is what nodeinit shows over TCP, and how it asks the program over HTTP.
+type MetricsConfig struct {
+	Metrics        Address  `env:"METRICS" arg:"[IP:]PORT" help:"serve /metrics, /livez, /readyz and /status on this TCP port"`
+	MetricsApp     Route    `env:"METRICS_APP" arg:"[PORT]/PATH" needs:"metrics" help:"each worker's own metrics, which /metrics has too"`
+	HealthPath     Route    `env:"HEALTH_PATH" arg:"[PORT]/PATH" help:"ask each worker for this; replace those that do not answer 2xx"`
+	HealthInterval Duration `env:"HEALTH_INTERVAL" arg:"D" must:"positive" needs:"health" help:"how often, and how long an answer may take"`
+	HealthFailures Number   `env:"HEALTH_FAILURES" arg:"N" must:"positive" needs:"health" help:"after how many failures in a row a worker is replaced"`
+}
+
 // TiniConfig is what tini has too, under the same letters.
 type TiniConfig struct {
 	Group      Toggle            `env:"GROUP" short:"g" help:"send signals to the program's process group"`
@@ -112,10 +122,11 @@ func Default() Config {
 		WorkerConfig: WorkerConfig{
 			ReadyTimeout: Duration(DefaultReadyTimeout), CrashWindow: Duration(time.Minute), StopOrder: "auto", Resize: true,
 		},
-		LimitConfig: LimitConfig{Heap: Heap{Auto: true}},
-		LogConfig:   LogConfig{Logs: "auto", LogFields: "default", LogFormat: "auto", LogLevel: "info", LogTo: "stdout"},
-		TiniConfig:  TiniConfig{Subreaper: true},
-		OtherConfig: OtherConfig{Control: "auto", InstanceVar: "NODE_APP_INSTANCE"},
-		given:       make(map[string]source),
+		LimitConfig:   LimitConfig{Heap: Heap{Auto: true}},
+		LogConfig:     LogConfig{Logs: "auto", LogFields: "default", LogFormat: "auto", LogLevel: "info", LogTo: "stdout"},
+		MetricsConfig: MetricsConfig{HealthInterval: Duration(5 * time.Second), HealthFailures: 3},
+		TiniConfig:    TiniConfig{Subreaper: true},
+		OtherConfig:   OtherConfig{Control: "auto", InstanceVar: "NODE_APP_INSTANCE"},
+		given:         make(map[string]source),
 	}
 }

@@ -21,7 +21,7 @@ func topic(flag string) string {
 }
 
 // Usage returns a line for each flag that is in no group, and for each group the
-// names of its flags: together they fit a screen.
+// names of its flags, or the letters of those that have one: together they fit a screen.
 func Usage() string {
 	var b strings.Builder
 	var members []string
@@ -31,7 +31,11 @@ func Usage() string {
 			fmt.Fprintf(&b, "  %-27s %s\n", o.usage(), o.help)
 			continue
 		}
-		members = append(members, o.usage())
+		name := o.usage()
+		if o.short != "" {
+			name = strings.TrimRight("-"+o.short+" "+o.arg, " ")
+		}
+		members = append(members, name)
 		if i+1 == len(list) || list[i+1].group != o.group {
 			b.WriteString(wrapped("  "+o.group+": ", members))
 			members = nil

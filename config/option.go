@@ -38,7 +38,7 @@ type source struct{ name, text string }
 // sets something: reflection costs time, and its garbage would stay in the memory of
 // PID 1.
 var settings = sync.OnceValue(func() []setting {
-	return appendSettings(make([]setting, 0, 40), reflect.TypeFor[Config](), nil, "")
+	return appendSettings(make([]setting, 0, 48), reflect.TypeFor[Config](), nil, "")
 })
 
 // appendSettings appends the settings that are fields of t, at index in Config. (The
@@ -124,8 +124,15 @@ func (o option) verify(text string) error {
 			return fmt.Errorf("%q is less than 4M (try 512M)", text)
 		}
 	case Duration:
-		if must == "hang" && v != 0 && v < minHang {
+		switch {
+		case must == "hang" && v != 0 && v < minHang:
 			return fmt.Errorf("%q is less than 3s, and workers report once a second (try 10s, or 0 for off)", text)
+		case must == "positive" && v < minInterval:
+			return fmt.Errorf("%q is less than 100ms (try 5s)", text)
+		}
+	case Number:
+		if must == "positive" && v == 0 {
+			return fmt.Errorf("%q is less than 1 (try 3)", text)
 		}
 	}
 	return nil

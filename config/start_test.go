@@ -18,7 +18,7 @@ func TestNothingSetTakesNoMemory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, needs := range []string{"mode", "workers", "agent", "channel"} {
+		for _, needs := range []string{"mode", "workers", "agent", "channel", "metrics", "health"} {
 			if list := c.Given(needs); list != nil {
 				t.Fatalf("given are %q", list)
 			}

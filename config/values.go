@@ -114,6 +114,9 @@ func (d Duration) String() string { return time.Duration(d).String() }
 // minHang is some times as long as the agent takes from report to report.
 const minHang = Duration(3 * time.Second)
 
+// minInterval is how seldom the workers are asked at most.
+const minInterval = Duration(100 * time.Millisecond)
+
 // A Count is how often a flag was given.
 type Count int
 

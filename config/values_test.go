@@ -9,6 +9,8 @@ import (
 	"time"
 )
 
+var badRoutes = []string{"on", "metrics", "0/metrics", "65536/metrics", "-1/m", "+1/m", "9100", ":9100/m", "localhost/m", "http://localhost/m", "/a b", "/a\r\nHost: b", "/a\x00", "/ä", "/a\x7f", "/a#b", " /a"}
+
 // bad are values that an option does not take, as a flag or in the environment.
 var bad = map[string][]string{
 	"mode":          {"cluster", "Auto", "percore", " fork"},
@@ -49,7 +51,13 @@ var bad = map[string][]string{
 	"strip-colors":  {"maybe", "-1"},
 	"stop-message":  {"\xff", strings.Repeat("x", maxText+1)},
 	"instance-var":  {"1A", "A B", "A-B", "A=", "=", "É", "{", "@A", "A.B", "NODE_OPTIONS", "NODE_UNIQUE_ID", "NODE_CHANNEL_FD", "NODEINIT_WORKER", "NODEINIT_GRACE"},
-	"control":       {"on", "Auto", "nodeinit.sock", "./a", "@nodeinit/1/1", "/tmp/", "/" + strings.Repeat("x", 107)},
+	"metrics": {"on", "Off", "0", ":0", "65536", ":65536", "+80", "-1", "80 ", " 80", "0x50", "host:80", "localhost", "localhost:", ":", "127.0.0.1", "127.0.0.1:", "127.0.0:80", "256.0.0.1:80",
+		"127.1:80", "0177.0.0.1:80", "::1:80", "[::1]", "[::1]80", "[::1:80", "::1]:80", "[127.0.0.1]:80", "[fe80::1%eth0]:80", "[]:80", "a\nb", "http://127.0.0.1:80", "*:80"},
+	"metrics-app":     append([]string{"9100/" + strings.Repeat("a", maxPath)}, badRoutes...),
+	"health-path":     append([]string{"/" + strings.Repeat("a", maxPath)}, badRoutes...),
+	"health-interval": {"9x", "-1s", "0", "0s", "99ms", "often"},
+	"health-failures": {"0", "-1", "1.5", "many"},
+	"control":         {"on", "Auto", "nodeinit.sock", "./a", "@nodeinit/1/1", "/tmp/", "/" + strings.Repeat("x", 107)},
 }
 
 // A bad value is told in one line with where it is, the value and an example.
@@ -92,6 +100,32 @@ func checkBad(t *testing.T, where, value string, environ, args []string) {
 	text := err.Error()
 	if strings.Contains(text, "\n") || !strings.HasPrefix(text, where) || !strings.Contains(text, strconv.Quote(value)) || !strings.Contains(text, "try ") {
 		t.Errorf("%q %q: %q is not one line with where it is, the value and an example", environ, args, text)
+	}
+}
+
+func TestAddress(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"off": "off", "9464": ":9464", ":9464": ":9464", "1": ":1", "65535": ":65535", "127.0.0.1:80": "127.0.0.1:80", "0.0.0.0:80": "0.0.0.0:80",
+		"[::1]:80": "[::1]:80", "[::]:80": "[::]:80", "[::ffff:10.0.0.1]:80": "[::ffff:10.0.0.1]:80", "localhost:80": "127.0.0.1:80", "080": ":80",
+	} {
+		a := Address{Port: 7}
+		if err := a.UnmarshalText([]byte(text)); err != nil || a.String() != want {
+			t.Errorf("%q is %v, %v, want %v", text, a, err, want)
+		}
+	}
+}
+
+func TestRoute(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]Route{
+		"off": {}, "/": {0, "/"}, "/metrics": {0, "/metrics"}, "9100/metrics": {9100, "/metrics"}, "1/a?b=c&d=%20/e": {1, "/a?b=c&d=%20/e"},
+		"/" + strings.Repeat("a", maxPath-1): {0, "/" + strings.Repeat("a", maxPath-1)},
+	} {
+		r := Route{7, "/x"}
+		if err := r.UnmarshalText([]byte(text)); err != nil || r != want {
+			t.Errorf("%q is %v, %v, want %v", text, r, err, want)
+		}
 	}
 }
 
@@ -240,6 +274,21 @@ func FuzzRemap(f *testing.F) {
 		}
 		if c, ok := roundTrip[CPUs](t, text); ok && !(c > 0 && c <= 1<<20) {
 			t.Fatalf("%q is %v", text, c)
+		}
+	})
+}
+
+func FuzzAddress(f *testing.F) {
+	f.Add("[::1]:9464")
+	f.Add("127.0.0.1:9464")
+	f.Add("9464")
+	f.Add("9100/metrics?a=b")
+	f.Fuzz(func(t *testing.T, text string) {
+		if a, ok := roundTrip[Address](t, text); ok && (a.Port < 0 || a.Port > 65535 || (a.Port == 0) != (text == "off")) {
+			t.Fatalf("%q is %v", text, a)
+		}
+		if r, ok := roundTrip[Route](t, text); ok && text != "off" && (r.Port < 0 || r.Port > 65535 || r.Path[0] != '/' || strings.ContainsAny(r.Path, " \r\n\x00")) {
+			t.Fatalf("%q is %v", text, r)
 		}
 	})
 }

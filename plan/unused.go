@@ -54,6 +54,12 @@ func (p *Plan) unused() (lines []string) {
 			add("channel", p.withoutAgent)
 		}
 	}
+	if c := p.config; c.Metrics.Port == 0 {
+		add("metrics", func() string { return "only with " + c.Flag(&c.Metrics) })
+	}
+	if c := p.config; c.HealthPath.Path == "" {
+		add("health", func() string { return "only with " + c.Flag(&c.HealthPath) })
+	}
 	if !p.Logs.IsJSON() {
 		add("json", func() string { return "only with " + p.config.Flag(&p.config.Logs) + " json" })
 		if p.Logs.ownText {

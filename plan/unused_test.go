@@ -197,6 +197,9 @@ func TestUnused(t *testing.T) {
 		{"--no-multiline --strip-colors --log-fields ecs --logs json", "node a.js", nil},
 		{"--log-fields ecs", "node a.js", nil},
 		{"--log-fields ecs --log-format text", "node a.js", []string{"--log-fields ecs: only for JSON lines, and there are none"}},
+		{"--metrics-app /metrics", "node a.js", []string{"--metrics-app /metrics: only with --metrics"}},
+		{"--health-interval 1s --health-failures 1", "redis-server", []string{"--health-interval 1s, --health-failures 1: only with --health-path"}},
+		{"--metrics 9464 --metrics-app /metrics --health-path / --health-interval 1s --health-failures 1", "node a.js", nil},
 		{"--mode per-core " + agent, "deno run a.ts", []string{"--hang-timeout 9: only where the program is Node"}},
 	} {
 		a := user{config: parsed(t, nil, strings.Fields(c.args))}

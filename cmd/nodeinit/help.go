@@ -45,6 +45,5 @@ func usage() string {
 	return "nodeinit [flags] [--] command [args...]     run a program as PID 1\n" +
 		"nodeinit " + strings.Join(subcommandNames(), "|") + " (help NAME)\n\n" +
 		config.Usage() +
-		"  -h, --help; --version; nodeinit help FLAG tells more\n" +
-		"--grace 5s is also NODEINIT_GRACE=5s; flags win.\n"
+		"  -h, --help; --version; nodeinit help FLAG. --grace 5s is NODEINIT_GRACE=5s too\n"
 }
