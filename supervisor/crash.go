@@ -108,6 +108,7 @@ func (r *run) workerExited(w *worker, survived bool) {
 	e := exitOf(w, survived)
 	e.Cause = r.oom.explain(e, r.env.counters(), w.OldSpace)
 	r.fleet.exits++
+	slot.traffic.handovers += w.channel().Handovers()
 	r.exit.MaxRSS = max(r.exit.MaxRSS, e.MaxRSS)
 	others := len(r.fleet.workers()) > 1 || r.fleet.left(slot) > 0
 	interrupted := running && w.interrupted(e) && others
@@ -122,7 +123,7 @@ func (r *run) workerExited(w *worker, survived bool) {
 	case slot.replacement: // nodeinit started it of its own accord, so its crash is none of those that count
 		slot.replacement = nil
 		if crash {
-			r.exit.Crashes++
+			r.countCrash(string(e.Cause))
 		}
 		r.rollout.failed(string(e.Cause), slot.lastExit)
 	case slot.outgoing:
@@ -163,7 +164,7 @@ func (r *run) currentExited(w *worker, e Exit, crash, quit bool) {
 	slot.last, slot.exitSeq = e, r.fleet.exits
 	switch {
 	case crash && !r.startedUp && !w.wasReady(): // the program does not come up: say so to what starts containers
-		r.exit.Crashes++
+		r.countCrash(string(e.Cause))
 		r.decisive = &e
 		r.shutdown.abort(slot, "crash")
 	case crash, quit && r.env.Crashes.Max > 0:
@@ -183,7 +184,11 @@ func (r *run) currentExited(w *worker, e Exit, crash, quit bool) {
 func (r *run) crashed(slot *slot, e Exit, useful bool, startErr error) {
 	now := time.Now()
 	policy := r.env.Crashes
-	r.exit.Crashes++
+	cause := string(e.Cause)
+	if startErr != nil {
+		cause = notStartedCause
+	}
+	r.countCrash(cause)
 	recent, exceeded := r.crashes.record(now)
 	loops := slot.loop.record(now, useful, policy.Window)
 	if exceeded || loops {

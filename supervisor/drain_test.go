@@ -31,6 +31,7 @@ func (c *calls) Watch(signal string, soon, late time.Duration) {
 func (c *calls) StopConnections(replaced bool) { c.note("StopConnections %v", replaced) }
 func (c *calls) DisableKeepAlives()            { c.note("DisableKeepAlives") }
 func (c *calls) Disconnect()                   { c.note("Disconnect") }
+func (c *calls) Handovers() int64              { return 0 }
 func (c *calls) Release(kept bool)             { c.note("Release %v", kept) }
 
 func (c *calls) check(t *testing.T, want ...string) {

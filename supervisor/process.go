@@ -42,6 +42,8 @@ type Channel interface {
 	DisableKeepAlives()
 	// Disconnect has it end its channel.
 	Disconnect()
+	// Handovers returns how many connections it has got over the channel so far.
+	Handovers() int64
 	// Release gives the channel up. With kept, connections wait for the next worker
 	// of the slot.
 	Release(kept bool)
@@ -116,4 +118,5 @@ func (noChannel) Watch(_ string, _, _ time.Duration) {}
 func (noChannel) StopConnections(bool)               {}
 func (noChannel) DisableKeepAlives()                 {}
 func (noChannel) Disconnect()                        {}
+func (noChannel) Handovers() int64                   { return 0 }
 func (noChannel) Release(bool)                       {}

@@ -45,12 +45,14 @@ type rollout struct {
 	fleet *fleet
 	start func(slot *slot, place **worker) error
 
-	change     *change    // nil: none
-	reload     *reload    // nil: none
-	reloads    int        // that were completed
-	scale      scale      // how many workers there are to be
-	scaling    operations // that wait until there are so many
-	pauseUntil time.Time  // no recycling and no growing until then; zero: no pause
+	change  *change // nil: none
+	reload  *reload // nil: none
+	reloads int     // that were completed
+	// reloadsFailed counts those that were given up because a replacement has ended.
+	reloadsFailed int
+	scale         scale      // how many workers there are to be
+	scaling       operations // that wait until there are so many
+	pauseUntil    time.Time  // no recycling and no growing until then; zero: no pause
 }
 
 // cancel gives up the change and the reload. They end where they are.
@@ -188,6 +190,7 @@ func (o *rollout) failed(cause, how string) {
 	line := o.env.Log.Warn(string(c.reason)+" failed").Int("worker", c.slot.number).Str("reason", cause)
 	switch c.reason {
 	case ForReload:
+		o.reloadsFailed++
 		line.Int("workers", o.reload.replaced).Send()
 		o.reload.by.fail(why + " (" + plural(o.reload.replaced, "worker") + " replaced before)")
 		o.endReload()

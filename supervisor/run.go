@@ -23,6 +23,7 @@ type run struct {
 	schedule schedule
 	timer    *time.Timer // of alarm; nil: not used yet
 	reports  reportLog
+	events   eventCounts
 
 	exit      Exit  // that Run returns
 	err       error // why a worker could not be started, if the container ends of that
@@ -42,7 +43,7 @@ func newRun(s *Supervisor) *run {
 		env: e, fleet: f, rollout: &rollout{env: e, fleet: f},
 		crashes: crashBudget{CrashPolicy: s.Crashes}, oom: oomAccount{s.Before},
 		exit: Exit{PerCore: s.PerCore}, started: now,
-		exits: make(chan *worker), over: make(chan struct{}),
+		exits: make(chan *worker), over: make(chan struct{}), events: newEventCounts(),
 	}
 	r.rollout.start = r.start
 	e.onStep = func(w *worker, step, text string) { reportStep(r.rollout, w, step, text) }
@@ -53,6 +54,7 @@ func newRun(s *Supervisor) *run {
 }
 
 func (r *run) onSignal(sig unix.Signal) {
+	r.events.signals.add(signals.Name(sig))
 	if sig == r.env.ReloadSignal && sig != 0 {
 		r.rollout.requestReload(r.shutdown.state == running)
 		return
@@ -72,6 +74,9 @@ func (r *run) onReport(report cluster.Report) {
 	}
 	before := w.reported
 	w.reported = report.State
+	if report.State.Counted {
+		w.slot.traffic.count(before.Requests, report.State.Requests)
+	}
 	w.onReport(report.State)
 	r.reports.log(w, before)
 	r.grow(w)

@@ -25,6 +25,7 @@ type slot struct {
 	starts      int    // workers it has had
 	lastExit    string // of the last one that has ended, see [WorkerStatus]
 	lastExitAt  time.Time
+	traffic     traffic
 }
 
 // workers returns those in the slot, in the order of their start.
@@ -36,6 +37,18 @@ func (s *slot) workers() []*worker {
 // places returns the same, with nil where there is none. It makes no garbage, for what is
 // done at each event.
 func (s *slot) places() [3]*worker { return [3]*worker{s.outgoing, s.current, s.replacement} }
+
+// shown returns the one to show where one is to be shown; nil: there is none.
+func (s *slot) shown() *worker {
+	switch {
+	case s.current != nil:
+		return s.current
+	case s.outgoing != nil:
+		return s.outgoing
+	default:
+		return s.replacement
+	}
+}
 
 // continues reports whether the slot has, or is to get, a worker that is not on
 // its way out.

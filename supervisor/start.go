@@ -48,6 +48,7 @@ func (r *run) start(slot *slot, place **worker) error {
 		restarts: slot.starts - 1,
 	}
 	*place = w
+	r.events.starts.add(w.reason())
 	r.env.step(w, w.state.String(), "")
 	r.watchers.Go(func() { r.awaitExit(w) })
 	if r.env.PerCore {

@@ -20,6 +20,11 @@ type Status struct {
 	Starts    int          // workers that were started
 	Crashes   int          // see [Exit]
 	Reloads   int          // that were completed
+
+	ReloadsFailed  int     // that were given up because a new worker did not come up
+	StartsByReason []Count // start, crash, or a [ChangeReason]
+	CrashesByCause []Count // a [Cause], or not_started
+	Signals        []Count // that nodeinit got, SIGTERM and so on
 	// Workers are those that run, and a slot that waits for its next one; by slot, in
 	// a slot in the order of their start.
 	Workers []WorkerStatus
@@ -40,6 +45,15 @@ type WorkerStatus struct {
 	// exit 1, SIGKILL (oom_kill) and the like; "": none has.
 	LastExit   string
 	LastExitAt time.Time
+
+	// Current says that of its slot this is the one to show where one is to be shown: that
+	// which serves, or is to next.
+	Current bool
+	ID      int64 // see [Worker]; 0: it has no channel
+	// What all workers that the slot has had have done together, which never falls.
+	Requests  int64 // HTTP requests that their agents have reported
+	Counted   bool  // one of them has
+	Handovers int64 // connections that nodeinit has handed over to them
 }
 
 // Status returns the state. It may be called by any goroutine at any time, but not by
@@ -66,8 +80,9 @@ func (r *run) status() *Status {
 	now := &Status{
 		State: r.shutdown.state.String(), PerCore: r.env.PerCore, Want: scale.want,
 		Change: r.rollout.reason(), Reloading: r.rollout.reload != nil, Fixed: scale.fixed, Alone: scale.alone,
-		Starts: r.fleet.starts, Crashes: r.exit.Crashes, Reloads: r.rollout.reloads,
+		Starts: r.fleet.starts, Crashes: r.exit.Crashes, Reloads: r.rollout.reloads, ReloadsFailed: r.rollout.reloadsFailed,
 	}
+	r.events.addTo(now)
 	for _, slot := range r.fleet.slots {
 		for _, w := range slot.workers() {
 			slot.addWorker(now, w)
@@ -77,7 +92,7 @@ func (r *run) status() *Status {
 		}
 		if !slot.retryAt.IsZero() {
 			waiting := slot.addTo(now)
-			waiting.State, waiting.Restarts = "waiting", slot.starts
+			waiting.State, waiting.Restarts, waiting.Current = "waiting", slot.starts, slot.shown() == nil
 		}
 	}
 	return now
@@ -85,7 +100,16 @@ func (r *run) status() *Status {
 
 // addTo adds to a status what all workers of the slot have in common.
 func (s *slot) addTo(status *Status) *WorkerStatus {
-	status.Workers = append(status.Workers, WorkerStatus{Slot: s.number, LastExit: s.lastExit, LastExitAt: s.lastExitAt})
+	one := WorkerStatus{
+		Slot: s.number, LastExit: s.lastExit, LastExitAt: s.lastExitAt,
+		Requests: s.traffic.requests, Counted: s.traffic.counted, Handovers: s.traffic.handovers,
+	}
+	for _, w := range s.places() {
+		if w != nil {
+			one.Handovers += w.channel().Handovers()
+		}
+	}
+	status.Workers = append(status.Workers, one)
 	return &status.Workers[len(status.Workers)-1]
 }
 
@@ -93,9 +117,10 @@ func (s *slot) addWorker(status *Status, w *worker) {
 	one := s.addTo(status)
 	one.PID, one.State, one.Serves = w.PID, w.state.String(), w.serves()
 	one.Started, one.ReadySince, one.OldSpace = w.started, w.readyAt, w.OldSpace
-	one.Restarts, one.Reason = w.restarts, string(w.startReason)
-	if one.Reason == "" && w.restarts > 0 {
-		one.Reason = "crash"
+	one.Restarts, one.Reason = w.restarts, w.reason()
+	if one.Reason == firstStart {
+		one.Reason = ""
 	}
+	one.Current, one.ID = s.shown() == w, w.ID
 	one.Reported = w.reported // what it refers to is never modified
 }
