@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/nodeinit/nodeinit/httpget"
 )
 
 // ECSTimeout is how long to wait for [ECS] at the start.
@@ -18,7 +20,7 @@ const ecsMetadata = "ECS task metadata"
 // the time. See
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoint-v4-response.html
 func ECS(ctx context.Context, uri string) (cpus float64, memory int64, err error) {
-	body, err := get(ctx, uri+"/task")
+	body, err := httpget.Get(ctx, uri+"/task")
 	if err != nil {
 		return 0, 0, fmt.Errorf("ask for ECS task metadata: %w", err)
 	}

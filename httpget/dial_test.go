@@ -1,4 +1,4 @@
-package cgroup
+package httpget
 
 import (
 	"context"
@@ -40,11 +40,11 @@ func TestResolveRefuses(t *testing.T) {
 			t.Errorf("%q port %q: %+v, want an error", host, port, peer)
 		}
 	}
-	_, err := get(t.Context(), "http://no-such-host.invalid/v4")
+	_, err := Get(t.Context(), "http://no-such-host.invalid/v4")
 	if want := `"no-such-host.invalid" is neither an address nor a name in /etc/hosts`; err == nil || err.Error() != want {
 		t.Errorf("a name: %v, want %q", err, want)
 	}
-	_, err = get(t.Context(), "http://127.0.0.1:1")
+	_, err = Get(t.Context(), "http://127.0.0.1:1")
 	if !errors.Is(err, unix.ECONNREFUSED) || !strings.Contains(err.Error(), "connect to 127.0.0.1 port 1: ") {
 		t.Errorf("nobody listens: %v", err)
 	}
@@ -55,7 +55,7 @@ func TestGetByAddress(t *testing.T) {
 	t.Parallel()
 	for _, host := range []string{"127.0.0.1", "[::ffff:127.0.0.1]", "localhost"} {
 		server := serveRaw(t, says(ok+"Content-Length: 4\r\n\r\nbody"))
-		body, err := get(t.Context(), strings.Replace(server, "127.0.0.1", host, 1))
+		body, err := Get(t.Context(), strings.Replace(server, "127.0.0.1", host, 1))
 		if string(body) != "body" || err != nil {
 			t.Errorf("%s: %q, %v", host, body, err)
 		}
@@ -74,7 +74,7 @@ func TestDialIsCanceled(t *testing.T) {
 	fd, port := fullListener(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if _, err := get(ctx, "http://127.0.0.1:"+port); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := Get(ctx, "http://127.0.0.1:"+port); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error %v, want a deadline that passed", err)
 	}
 	if _, _, err := unix.Accept(fd); err != nil {
@@ -88,7 +88,7 @@ func TestDialWaits(t *testing.T) {
 	fd, port := fullListener(t)
 	done := make(chan error, 1)
 	go func() {
-		_, err := get(t.Context(), "http://127.0.0.1:"+port)
+		_, err := Get(t.Context(), "http://127.0.0.1:"+port)
 		done <- err
 	}()
 	awaitConnecting(t, port)

@@ -1,4 +1,4 @@
-package cgroup
+package httpget
 
 import (
 	"bufio"
@@ -9,6 +9,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -40,6 +42,13 @@ func serveRaw(t *testing.T, handler func(conn net.Conn)) (uri string) {
 		<-done
 	})
 	return "http://" + listener.Addr().String()
+}
+
+func serve(t *testing.T, handler http.HandlerFunc) (uri string) {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server.URL
 }
 
 // says answers with text, and ends the connection.
@@ -89,8 +98,9 @@ var refused = map[string]struct{ text, err string }{
 	"nothing":                 {"", "unexpected EOF"},
 	"garbage":                 {"SSH-2.0-OpenSSH_9.2\r\n", "malformed status line"},
 	"NUL bytes":               {strings.Repeat("\x00", 100) + "\r\n", "malformed status line"},
-	"TLS":                     {"\x15\x03\x01\x00\x02\x02\x46", "malformed status line"},
-	"HTTP/2":                  {"HTTP/2.0 200 OK\r\n\r\nbody", "malformed status line"},
+	"TLS":                     {"\x15\x03\x01\x00\x02\x02\x46", "speaks TLS"},
+	"HTTP/2":                  {"\x00\x00\x12\x04\x00\x00\x00\x00\x00", "speaks HTTP/2"},
+	"HTTP/2 in words":         {"HTTP/2.0 200 OK\r\n\r\nbody", "malformed status line"},
 	"a status of two digits":  {"HTTP/1.1 20 OK\r\n\r\nbody", "malformed status line"},
 	"a negative status":       {"HTTP/1.1 -20 OK\r\n\r\nbody", "status"},
 	"half a status line":      {"HTTP/1.1 200", "unexpected EOF"},
@@ -150,7 +160,7 @@ func TestGet(t *testing.T) {
 	for name, c := range answers {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			body, err := get(t.Context(), serveRaw(t, says(c.text)))
+			body, err := Get(t.Context(), serveRaw(t, says(c.text)))
 			if string(body) != c.body || err != nil {
 				t.Errorf("%.60q, %v; want %.60q", body, err, c.body)
 			}
@@ -164,7 +174,7 @@ func TestGetRefuses(t *testing.T) {
 	for name, c := range refused {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			body, err := get(t.Context(), serveRaw(t, says(c.text)))
+			body, err := Get(t.Context(), serveRaw(t, says(c.text)))
 			if body != nil || err == nil || !strings.Contains(err.Error(), c.err) || strings.ContainsAny(err.Error(), "\r\n\x00") {
 				t.Errorf("%.60q, %v; want an error with %q", body, err, c.err)
 			}
@@ -194,7 +204,7 @@ func TestGetEndsWhatIsEndless(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := get(t.Context(), serveRaw(t, c.handler))
+			got, err := Get(t.Context(), serveRaw(t, c.handler))
 			if got != nil || err == nil || !strings.Contains(err.Error(), c.err) {
 				t.Errorf("%.60q, %v; want an error with %q", got, err, c.err)
 			}
@@ -219,7 +229,7 @@ func TestGetIsCanceled(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), testproc.HangLimit)
 			defer cancel()
-			body, err := get(ctx, serveRaw(t, func(conn net.Conn) {
+			body, err := Get(ctx, serveRaw(t, func(conn net.Conn) {
 				for i := range text { // a byte at a time
 					_, _ = io.WriteString(conn, text[i:i+1])
 				}
@@ -233,7 +243,7 @@ func TestGetIsCanceled(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := get(ctx, "http://127.0.0.1:1/"); !errors.Is(err, context.Canceled) {
+	if _, err := Get(ctx, "http://127.0.0.1:1/"); !errors.Is(err, context.Canceled) {
 		t.Errorf("dialing: %v, want %v", err, context.Canceled)
 	}
 }
@@ -250,14 +260,13 @@ func TestGetAsksFor(t *testing.T) {
 		"/a\u00e9":     "/a%C3%A9",
 	} {
 		var host, asked string
-		uri := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		server := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			host, asked = r.Host, r.RequestURI
 			if r.Proto != "HTTP/1.1" || !r.Close || r.Header.Get("Accept-Encoding") != "identity" {
 				t.Errorf("%s, close %t, %v", r.Proto, r.Close, r.Header)
 			}
 		})
-		server := strings.TrimSuffix(uri, "/v4/0123")
-		if _, err := get(t.Context(), server+path); err != nil || asked != want || "http://"+host != server {
+		if _, err := Get(t.Context(), server+path); err != nil || asked != want || "http://"+host != server {
 			t.Errorf("%q: asked %s for %q, %v; want %q", path, host, asked, err, want)
 		}
 	}
@@ -270,11 +279,48 @@ func TestGetRefusesAddresses(t *testing.T) {
 		"http:127.0.0.1", "http://a b", "http://127.0.0.1:x", "http://user@127.0.0.1:1", "http://127.0.0.1:1/\r\nA: b",
 		"http://127.0.0.1:1/\x00", "http://a%0d%0ab/", "http://[::1", "http://127.0.0.1:65536/", "http://%00/",
 	} {
-		if body, err := get(t.Context(), address); err == nil {
+		if body, err := Get(t.Context(), address); err == nil {
 			t.Errorf("%q: %q, want an error", address, body)
 		}
 	}
 }
+
+// What a caller of Do asks for is sent, and what it needs comes back.
+func TestDo(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		text    string
+		maxBody int
+		want    Answer
+	}{
+		"with a body":        {ok + "Content-Type: text/plain; a=b\r\n\r\nbody", 4, Answer{200, "200 OK", "text/plain; a=b", []byte("body")}},
+		"without":            {ok + "Content-Length: 999999999\r\n\r\n", 0, Answer{200, "200 OK", "", nil}},
+		"another status":     {"HTTP/1.1 503 Not yet\r\nContent-Encoding: gzip\r\n\r\nbody", 4, Answer{503, "503 Not yet", "", nil}},
+		"one without a body": {"HTTP/1.1 204 No Content\r\n\r\n", 4, Answer{204, "204 No Content", "", nil}},
+	} {
+		conn := &exchange{in: strings.NewReader(c.text)}
+		got, err := Do(conn, Request{"/a?b", "localhost:1", "x/1", "text/plain", c.maxBody})
+		if !reflect.DeepEqual(got, c.want) || err != nil {
+			t.Errorf("%s: %+v, %v; want %+v", name, got, err, c.want)
+		}
+		asked, err := http.ReadRequest(bufio.NewReader(&conn.out))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h := asked.Header; asked.RequestURI != "/a?b" || asked.Host != "localhost:1" || h.Get("User-Agent") != "x/1" || h.Get("Accept") != "text/plain" {
+			t.Errorf("%s: asked for %s of %s with %v", name, asked.RequestURI, asked.Host, h)
+		}
+	}
+}
+
+// An exchange has what a server says, and takes what the client does.
+type exchange struct {
+	in  io.Reader
+	out bytes.Buffer
+}
+
+func (e *exchange) Read(b []byte) (int, error)  { return e.in.Read(b) }
+func (e *exchange) Write(b []byte) (int, error) { return e.out.Write(b) }
 
 // A Go server, as ECS has it, sends more than 2 KiB in chunks.
 func TestGetFromGoServer(t *testing.T) {
@@ -286,7 +332,7 @@ func TestGetFromGoServer(t *testing.T) {
 			_, _ = io.WriteString(w, want)
 			isChunked <- w.Header().Get("Content-Length") == ""
 		})
-		if body, err := get(t.Context(), uri); string(body) != want || err != nil {
+		if body, err := Get(t.Context(), uri); string(body) != want || err != nil {
 			t.Errorf("%d bytes: got %d, %v", size, len(body), err)
 		}
 		if !<-isChunked {
@@ -310,19 +356,20 @@ func FuzzReadAnswer(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, answer, more []byte) {
-		body, err := readAnswer(bytes.NewReader(answer))
+		whole, err := readAnswer(bytes.NewReader(answer), maxBody)
+		body := whole.Body
 		if err != nil && (body != nil || errors.Is(err, io.EOF)) {
 			t.Fatalf("%.100q and the error %v", body, err)
 		}
-		if err == nil {
+		if err == nil && whole.Status == http.StatusOK {
 			if want, known := bodyByHTTP(t, answer); known && !bytes.Equal(body, want) {
 				t.Fatalf("%.100q, net/http has %.100q", body, want)
 			}
 		}
 		endless := &repeated{text: answer, then: more}
-		body, _ = readAnswer(endless)
-		if endless.read > maxHeader+maxBody+1 || len(body) > maxBody {
-			t.Fatalf("read %d bytes, body of %d", endless.read, len(body))
+		whole, _ = readAnswer(endless, maxBody)
+		if endless.read > maxHeader+maxBody+1 || len(whole.Body) > maxBody {
+			t.Fatalf("read %d bytes, body of %d", endless.read, len(whole.Body))
 		}
 	})
 }

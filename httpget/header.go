@@ -1,4 +1,4 @@
-package cgroup
+package httpget
 
 import (
 	"bufio"
@@ -8,8 +8,12 @@ import (
 	"strings"
 )
 
-// A header has the fields that say how to read the body, without spaces around them.
+// A header has the status and the fields that say what the body is and how to read it,
+// without spaces around them.
 type header struct {
+	status          int
+	reason          string // the status with its words
+	contentType     string
 	contentCodings  []string // Content-Encoding
 	transferCodings []string // Transfer-Encoding
 	lengths         []string // Content-Length
@@ -49,6 +53,8 @@ func (h *header) add(field string) bool {
 	}
 	value = strings.Trim(value, " \t")
 	switch {
+	case strings.EqualFold(name, "Content-Type"):
+		h.contentType = value
 	case strings.EqualFold(name, "Content-Encoding"):
 		h.contentCodings = append(h.contentCodings, value)
 	case strings.EqualFold(name, "Transfer-Encoding"):
