@@ -16,7 +16,7 @@ import (
 const (
 	opStatus = "status" // answer: a Document
 	opHealth = "health" // answer: healthy and text
-	opReload = "reload" // answer: events, then done and text
+	opReload = "reload" // answer: accepted at once, then events, then done and text
 	opScale  = "scale"  // the same
 )
 
@@ -136,6 +136,10 @@ func appendEvent(b []byte, e supervisor.Event) []byte {
 	}
 	return append(b, "}}\n"...)
 }
+
+// accepted is the first line of the answer to what may take long. Clients that do not know
+// it pass over it.
+const accepted = `{"accepted":true}` + "\n"
 
 func appendDone(b []byte, text string) []byte {
 	b = append(b, `{"done":true,"text":`...)

@@ -225,6 +225,9 @@ func (s *Server) do(ctx context.Context, c *connection, q request) error {
 			return errors.New("too many clients wait for a reload or scale")
 		}
 		defer s.followers.Add(-1)
+		if c.write([]byte(accepted)) != nil {
+			return nil // the client has gone, and has told its user that there was no answer
+		}
 		if q.Op == opReload {
 			return c.follow(ctx, s.Reload())
 		}
