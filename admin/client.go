@@ -49,7 +49,7 @@ func (c *Client) Status() (*Document, error) {
 			return false, fmt.Errorf("that nodeinit speaks version %d of the control protocol, not %d (use its own client)", a.Version, ProtocolVersion)
 		}
 		if err := json.Unmarshal(line, &d); err != nil {
-			return false, fmt.Errorf("not an answer of the control protocol: %w", err)
+			return false, answerError(err)
 		}
 		return true, nil
 	})
@@ -64,7 +64,7 @@ func (c *Client) Health() (healthy bool, text string, err error) {
 	text, err = c.do(request{Op: opHealth}, healthTimeout, func(line []byte) (bool, error) {
 		a, err := parseAnswer(line)
 		if err == nil && a.Healthy == nil {
-			err = errors.New("not an answer of the control protocol")
+			err = answerError(nil)
 		}
 		if err == nil {
 			healthy, text = *a.Healthy, a.Text
