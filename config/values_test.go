@@ -48,7 +48,7 @@ var bad = map[string][]string{
 	"no-multiline":  {"maybe", "2"},
 	"strip-colors":  {"maybe", "-1"},
 	"stop-message":  {"\xff", strings.Repeat("x", maxText+1)},
-	"instance-var":  {"1A", "A B", "A-B", "A=", "=", "É", "{", "@A", "A.B", "NODE_OPTIONS", "NODE_UNIQUE_ID", "NODE_CHANNEL_FD", "NODEINIT_WORKER", "NODEINIT_GRACE"},
+	"instance-var":  {"1A", "A B", "A-B", "A=", "=", "É", "{", "@A", "A.B", "NODE_OPTIONS", "NODE_UNIQUE_ID", "NODE_CHANNEL_FD", "NODEINIT_WORKER", "NODEINIT_GRACE", "NODE_PATH", "PATH", "LD_PRELOAD", "LD_LIBRARY_PATH", "OFF", "Off"},
 	"control":       {"on", "Auto", "nodeinit.sock", "./a", "@nodeinit/1/1", "/tmp/", "/" + strings.Repeat("x", 107)},
 }
 
