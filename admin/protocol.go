@@ -29,7 +29,8 @@ const (
 	writeTimeout   = 5 * time.Second // for each line of an answer
 
 	maxConnections = 16
-	maxFollowers   = 8 // of these, connections that follow an operation: status and health are to go on
+	maxLong        = 12 // of these, connections with another request than health: that is to be answered always
+	maxFollowers   = 8  // of these, connections that follow an operation: status is to go on
 )
 
 // A request is what a client asks for.

@@ -245,10 +245,15 @@ func TestManyClients(t *testing.T) {
 		s.Status = func(b []byte) []byte { <-released; return status(b) }
 	})
 	t.Cleanup(release)
-	waitUntil(t, "all connections to be taken", func() bool {
+	for range 2 * maxConnections { // health has connections of its own
 		s.open(t, askStatus)
-		return s.ask(t, askHealth) == tooMany
-	})
+		if got := s.ask(t, askHealth); got != fine {
+			t.Errorf("%q", got)
+		}
+	}
+	if got := s.ask(t, askStatus); got != tooMany {
+		t.Errorf("%q", got)
+	}
 	release()
 	waitUntil(t, "room", func() bool { return s.ask(t, askHealth) == fine })
 
