@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// How long an answer may take. That to health says after three seconds that the loop of
-// nodeinit does not answer; a status may wait for those of other clients.
+// How long the first line of an answer may take. That to health says after three seconds
+// that the loop of nodeinit does not answer; a status may wait for those of other clients.
 const (
 	healthTimeout = 5 * time.Second
 	statusTimeout = 10 * time.Second
@@ -49,7 +49,7 @@ func (c *Client) Status() (*Document, error) {
 			return false, fmt.Errorf("that nodeinit speaks version %d of the control protocol, not %d (use its own client)", a.Version, ProtocolVersion)
 		}
 		if err := json.Unmarshal(line, &d); err != nil {
-			return false, fmt.Errorf("not an answer of the control protocol: %w", err)
+			return false, answerError(err)
 		}
 		return true, nil
 	})
@@ -64,7 +64,7 @@ func (c *Client) Health() (healthy bool, text string, err error) {
 	text, err = c.do(request{Op: opHealth}, healthTimeout, func(line []byte) (bool, error) {
 		a, err := parseAnswer(line)
 		if err == nil && a.Healthy == nil {
-			err = errors.New("not an answer of the control protocol")
+			err = answerError(nil)
 		}
 		if err == nil {
 			healthy, text = *a.Healthy, a.Text
@@ -87,7 +87,7 @@ func (c *Client) Scale(workers int, force bool, on func(Event)) (text string, er
 }
 
 func (c *Client) operate(q request, on func(Event)) (text string, err error) {
-	return c.do(q, 0, func(line []byte) (bool, error) {
+	return c.do(q, statusTimeout, func(line []byte) (bool, error) {
 		a, err := parseAnswer(line)
 		if err != nil {
 			return false, err
@@ -100,7 +100,7 @@ func (c *Client) operate(q request, on func(Event)) (text string, err error) {
 }
 
 // do sends a request and calls each with the lines of the answer, until it says that one
-// was the last, and returns the text of that. A limit of 0 is none.
+// was the last, and returns the text of that. The limit is for the first line.
 func (c *Client) do(q request, limit time.Duration, each func(line []byte) (last bool, err error)) (text string, err error) {
 	conn := c.first
 	c.first = nil
@@ -111,9 +111,7 @@ func (c *Client) do(q request, limit time.Duration, each func(line []byte) (last
 	}
 	defer conn.Close()
 	_ = conn.SetWriteDeadline(time.Now().Add(writeTimeout))
-	if limit > 0 {
-		_ = conn.SetReadDeadline(time.Now().Add(limit))
-	}
+	_ = conn.SetReadDeadline(time.Now().Add(limit))
 	q.Version = ProtocolVersion
 	_, writeErr := conn.Write(q.appendJSON(nil)) // a server that refuses has closed the connection, and left an answer
 	lines := lineReader{from: conn, max: maxAnswer}
@@ -130,6 +128,7 @@ func (c *Client) do(q request, limit time.Duration, each func(line []byte) (last
 		case err != nil:
 			return "", err
 		}
+		_ = conn.SetReadDeadline(time.Time{})
 		if last, err := each(line); last || err != nil {
 			a, _ := parseAnswer(line)
 			return a.Text, err

@@ -41,7 +41,7 @@ func Dial(t Target) (*Client, error) {
 	case t.Control == Off:
 		return nil, errors.New("that nodeinit takes no commands (it runs with --control off)")
 	case t.Control != "" && t.Control != Auto:
-		return connected(t.Control, 0)
+		return dialPath(t)
 	}
 	prefix, err := ownNames()
 	if err != nil {
@@ -55,6 +55,17 @@ func Dial(t Target) (*Client, error) {
 		return c, err
 	}
 	return discover(prefix)
+}
+
+// dialPath connects to the socket at a path. PID, if known, is the nodeinit that should
+// listen there.
+func dialPath(t Target) (*Client, error) {
+	c, err := connected(t.Control, 0)
+	if t.PID > 0 && (errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ECONNREFUSED)) {
+		err = fmt.Errorf("nodeinit runs (process %d), but has no control socket at %s: "+
+			"it has not started its program yet, or its log says why (no control socket)", t.PID, t.Control)
+	}
+	return c, err
 }
 
 // discover looks for names in the table of all Unix sockets.

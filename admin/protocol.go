@@ -16,7 +16,7 @@ import (
 const (
 	opStatus = "status" // answer: a Document
 	opHealth = "health" // answer: healthy and text
-	opReload = "reload" // answer: events, then done and text
+	opReload = "reload" // answer: accepted at once, then events, then done and text
 	opScale  = "scale"  // the same
 )
 
@@ -29,7 +29,8 @@ const (
 	writeTimeout   = 5 * time.Second // for each line of an answer
 
 	maxConnections = 16
-	maxFollowers   = 8 // of these, connections that follow an operation: status and health are to go on
+	maxLong        = 12 // of these, connections with another request than health: that is to be answered always
+	maxFollowers   = 8  // of these, connections that follow an operation: status is to go on
 )
 
 // A request is what a client asks for.
@@ -58,14 +59,13 @@ func (q request) appendJSON(b []byte) []byte {
 func parseRequest(line []byte) (request, error) {
 	q := request{Version: -1}
 	err := json.Unmarshal(line, &q) // has filled in what it can also where a value is of the wrong type
-	wrong := (*json.UnmarshalTypeError)(nil)
-	switch {
-	case err != nil && !errors.As(err, &wrong), q.Version < 0:
+	switch key := keyOfWrongType(err); {
+	case err != nil && key == "", q.Version < 0:
 		return request{}, errors.New("not a request of the control protocol")
 	case q.Version != ProtocolVersion:
 		return request{}, versionError(q.Version)
 	case err != nil:
-		return request{}, fmt.Errorf("not a request of version %d: %w", ProtocolVersion, err)
+		return request{}, fmt.Errorf("not a request of version %d: the value of %s is wrong", ProtocolVersion, key)
 	}
 	switch q.Op {
 	case opStatus, opHealth, opReload:
@@ -77,6 +77,23 @@ func parseRequest(line []byte) (request, error) {
 		return request{}, fmt.Errorf("this nodeinit knows no request %q", logs.Truncate(q.Op))
 	}
 	return q, nil
+}
+
+// keyOfWrongType returns the key of a value of the wrong type or size, if err is about one.
+func keyOfWrongType(err error) string {
+	if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
+		return wrong.Field
+	}
+	return ""
+}
+
+// answerError is what to tell where a line cannot be read.
+func answerError(err error) error {
+	const text = "not an answer of the control protocol"
+	if key := keyOfWrongType(err); key != "" {
+		return errors.New(text + ": the value of " + key + " is wrong")
+	}
+	return errors.New(text)
 }
 
 // A versionError is the version of a client that the server does not speak.
@@ -109,7 +126,7 @@ type answer struct {
 // what a terminal would obey is escaped.
 func parseAnswer(line []byte) (a answer, err error) {
 	if err = json.Unmarshal(line, &a); err != nil {
-		return answer{}, fmt.Errorf("not an answer of the control protocol: %w", err)
+		return answer{}, answerError(err)
 	}
 	if a.Error != "" {
 		return answer{}, errors.New(printable(a.Error))
@@ -136,6 +153,10 @@ func appendEvent(b []byte, e supervisor.Event) []byte {
 	}
 	return append(b, "}}\n"...)
 }
+
+// accepted is the first line of the answer to what may take long. Clients that do not know
+// it pass over it.
+const accepted = `{"accepted":true}` + "\n"
 
 func appendDone(b []byte, text string) []byte {
 	b = append(b, `{"done":true,"text":`...)

@@ -36,12 +36,12 @@ func TestParseRequest(t *testing.T) {
 		`{"version":1,"op":"status"}{}`: "not a request of the control protocol",
 		`{"version":1}`:                 `this nodeinit knows no request ""`,
 		`{"version":1,"op":"profile"}`:  `this nodeinit knows no request "profile"`,
-		`{"version":1,"op":7}`:          "not a request of version 1: ",
+		`{"version":1,"op":7}`:          "not a request of version 1: the value of op is wrong",
 		`{"version":1,"op":"scale","workers":-1}`:   "-1 is not a number of workers",
-		`{"version":1,"op":"scale","workers":1e30}`: "not a request of version 1: ",
+		`{"version":1,"op":"scale","workers":1e30}`: "not a request of version 1: the value of workers is wrong",
 		`{"version":2,"op":7,"workers":"many"}`:     "this nodeinit speaks version 1 of the control protocol, not 2 (use the client of the same nodeinit)",
 	} {
-		if q, err := parseRequest([]byte(line)); err == nil || !strings.HasPrefix(err.Error(), want) {
+		if q, err := parseRequest([]byte(line)); err == nil || err.Error() != want {
 			t.Errorf("%s: %v, %v; want %s", line, q, err, want)
 		}
 	}
@@ -76,8 +76,13 @@ func TestParseAnswer(t *testing.T) {
 	if err != nil || *a.Event != (Event{Step: escaped, Text: escaped}) || a.Text != escaped {
 		t.Errorf("%q, %+v, %v", a.Text, a.Event, err)
 	}
-	for line, want := range map[string]string{`{"error":"no"}`: "no", `{"error":"` + obeyed + `"}`: escaped, "": "not an answer ", "nope": "not an answer ", `{"version":"2"}`: "not an answer "} {
-		if _, err := parseAnswer([]byte(line)); err == nil || !strings.HasPrefix(err.Error(), want) {
+	const notAnswer = "not an answer of the control protocol"
+	for line, want := range map[string]string{
+		`{"error":"no"}`: "no", `{"error":"` + obeyed + `"}`: escaped, "": notAnswer, "nope": notAnswer, "[]": notAnswer,
+		`{"version":"2"}`:          notAnswer + ": the value of version is wrong",
+		`{"event":{"slot":"one"}}`: notAnswer + ": the value of event.slot is wrong",
+	} {
+		if _, err := parseAnswer([]byte(line)); err == nil || err.Error() != want {
 			t.Errorf("%s: %v", line, err)
 		}
 	}

@@ -46,7 +46,8 @@ type Server struct {
 	calls     sync.Mutex
 	status    sync.Mutex    // held while Status is called
 	silent    silent        // connections whose request has not come
-	followers atomic.Int32  // connections that follow an operation
+	long      atomic.Int32  // connections whose request is no health
+	followers atomic.Int32  // of these, those that follow an operation
 	garbage   atomic.Int32  // bytes, about, since the last collection
 	peer      [8 << 10]byte // what Run's goroutine reads about a client
 }
@@ -210,6 +211,12 @@ func (s *Server) answer(ctx context.Context, c *connection) {
 
 // do does what a client asks for, and answers. An error is what to answer instead.
 func (s *Server) do(ctx context.Context, c *connection, q request) error {
+	if q.Op != opHealth {
+		defer s.long.Add(-1)
+		if s.long.Add(1) > maxLong {
+			return errTooMany
+		}
+	}
 	switch q.Op {
 	case opStatus:
 		s.status.Lock()
@@ -220,11 +227,13 @@ func (s *Server) do(ctx context.Context, c *connection, q request) error {
 		healthy, text := s.Health()
 		_ = c.write(appendHealth(nil, healthy, text))
 	case opReload, opScale:
+		defer s.followers.Add(-1)
 		if s.followers.Add(1) > maxFollowers {
-			s.followers.Add(-1)
 			return errors.New("too many clients wait for a reload or scale")
 		}
-		defer s.followers.Add(-1)
+		if c.write([]byte(accepted)) != nil {
+			return nil // the client has gone, and has told its user that there was no answer
+		}
 		if q.Op == opReload {
 			return c.follow(ctx, s.Reload())
 		}

@@ -245,10 +245,15 @@ func TestManyClients(t *testing.T) {
 		s.Status = func(b []byte) []byte { <-released; return status(b) }
 	})
 	t.Cleanup(release)
-	waitUntil(t, "all connections to be taken", func() bool {
+	for range 2 * maxConnections { // health has connections of its own
 		s.open(t, askStatus)
-		return s.ask(t, askHealth) == tooMany
-	})
+		if got := s.ask(t, askHealth); got != fine {
+			t.Errorf("%q", got)
+		}
+	}
+	if got := s.ask(t, askStatus); got != tooMany {
+		t.Errorf("%q", got)
+	}
 	release()
 	waitUntil(t, "room", func() bool { return s.ask(t, askHealth) == fine })
 
@@ -324,7 +329,7 @@ func TestOperations(t *testing.T) {
 	o.events <- supervisor.Event{Slot: 1, PID: 2, Step: "starting"}
 	o.events <- supervisor.Event{Slot: 1, PID: 2, Step: "ended", Text: "exit 1"}
 	close(o.events)
-	want := `{"event":{"slot":1,"pid":2,"step":"starting"}}` + "\n" +
+	want := accepted + `{"event":{"slot":1,"pid":2,"step":"starting"}}` + "\n" +
 		`{"event":{"slot":1,"pid":2,"step":"ended","text":"exit 1"}}` + "\n" + `{"done":true,"text":"3 true"}` + "\n"
 	if got := rest(t, conn); got != want {
 		t.Errorf("%s", got)
@@ -333,8 +338,60 @@ func TestOperations(t *testing.T) {
 	o = <-s.operations
 	o.failure = "it did not start"
 	close(o.events)
-	if got := rest(t, conn); got != `{"error":"it did not start"}`+"\n" {
+	if got := rest(t, conn); got != accepted+`{"error":"it did not start"}`+"\n" {
 		t.Errorf("%s", got)
+	}
+}
+
+// A server that does not even accept a request is given up, and one that has accepted it
+// may take as long as it likes.
+func TestLimitOfClient(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "socket")
+	stalled, err := listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stalled.close()
+	last := func(line []byte) (bool, error) { return !strings.Contains(string(line), "accepted"), nil }
+	c := Client{address: path}
+	if _, err := c.do(request{Op: opReload}, time.Millisecond, last); err == nil || err.Error() != "no answer within 1ms" {
+		t.Errorf("%v", err)
+	}
+	s := startServer(t)
+	for limit := 20 * time.Millisecond; ; limit *= 2 { // a slow machine may need more
+		c := Client{address: s.Control}
+		started := make(chan *time.Timer, 1)
+		text, err := c.do(request{Op: opReload}, limit, func(line []byte) (bool, error) {
+			if end, _ := last(line); end {
+				return true, nil
+			}
+			o := <-s.operations
+			started <- time.AfterFunc(2*limit, func() { close(o.events) })
+			return false, nil
+		})
+		if err == nil && text == "done it" && len(started) == 1 {
+			return
+		}
+		if limit > testproc.HangLimit {
+			t.Fatalf("%q, %v", text, err)
+		}
+	}
+}
+
+// What a client has given up before it was accepted is not done.
+func TestNothingIsDoneForClientsThatHaveGone(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	s.calls.Lock() // as a server that is stopped
+	s.open(t, askReload).Close()
+	s.calls.Unlock()
+	if got := s.ask(t, askHealth); got != fine {
+		t.Errorf("%q", got)
+	}
+	s.stop()
+	if n := len(s.operations); n > 0 {
+		t.Errorf("%d reloads", n)
 	}
 }
 
@@ -350,7 +407,7 @@ func TestClientsThatGo(t *testing.T) {
 			select {
 			case o = <-s.operations:
 				o.events <- supervisor.Event{Step: "starting"}
-				_, err := conn.Read(make([]byte, 1))
+				_, err := io.ReadFull(conn, make([]byte, len(accepted)+1))
 				return err == nil
 			case <-time.After(50 * time.Millisecond): // it was refused, or has not been served yet
 				return false
@@ -379,7 +436,7 @@ func TestFollowersLeaveRoom(t *testing.T) {
 	}
 	s.stop()
 	for _, conn := range waiting {
-		if got := rest(t, conn); got != `{"error":"stopping"}`+"\n" {
+		if got := rest(t, conn); got != accepted+`{"error":"stopping"}`+"\n" {
 			t.Errorf("%q at the end", got)
 		}
 	}
@@ -398,7 +455,7 @@ func TestEndsOfOperationsArrive(t *testing.T) {
 	o.events <- supervisor.Event{Step: "ready"}
 	close(o.events)
 	s.stop()
-	if got := rest(t, conn); got != `{"event":{"slot":0,"step":"ready"}}`+"\n"+`{"error":"stopping"}`+"\n" {
+	if got := rest(t, conn); got != accepted+`{"event":{"slot":0,"step":"ready"}}`+"\n"+`{"error":"stopping"}`+"\n" {
 		t.Errorf("%q", got)
 	}
 }

@@ -112,7 +112,7 @@ var given = map[string]struct{ env, fromEnv, flag, fromFlag string }{
 	"ready-timeout":   {"5", "5s", "0", "0s"},
 	"stop-order":      {"drain", "drain", "signal", "signal"},
 	"stop-message":    {"shutdown, now", "shutdown, now", "\"\n", "\"\n"},
-	"instance-var":    {"INSTANCE_ID", "INSTANCE_ID", "_a9", "_a9"},
+	"instance-var":    {"INSTANCE_ID", "INSTANCE_ID", "LDAP_PATH_9", "LDAP_PATH_9"},
 	"reload-signal":   {"hup", "SIGHUP", "RTMIN+1", "SIGRTMIN+1"},
 	"max-memory":      {"80%", "80%", "512M", "536870912"},
 	"max-age":         {"24h", "24h0m0s", "90", "1m30s"},

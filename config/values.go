@@ -42,8 +42,25 @@ func (t *Text) UnmarshalText(b []byte) error {
 // An EnvName is the name of an environment variable; "" is none.
 type EnvName string
 
-// UnmarshalText reads a name, or off. The variables of nodeinit and of Node itself have a
-// meaning of their own.
+// reservedNames are variables that nodeinit, Node, the dynamic loader or what starts
+// programs read themselves. A name that ends in _ stands for all that begin so.
+var reservedNames = [...]string{
+	envPrefix, "WEB_CONCURRENCY",
+	"NODE_OPTIONS", "NODE_PATH", "NODE_ENV", "NODE_EXTRA_CA_CERTS", "NODE_V8_COVERAGE", "NODE_UNIQUE_ID", "NODE_CHANNEL_", "UV_THREADPOOL_SIZE",
+	"LD_", "PATH", "HOME", "TZ",
+}
+
+// isReserved reports whether name is one of reservedNames.
+func isReserved(name string) bool {
+	for _, reserved := range reservedNames {
+		if name == reserved || strings.HasSuffix(reserved, "_") && strings.HasPrefix(name, reserved) {
+			return true
+		}
+	}
+	return false
+}
+
+// UnmarshalText reads a name, or off.
 func (n *EnvName) UnmarshalText(b []byte) error {
 	*n = EnvName(b)
 	if *n == "off" {
@@ -60,8 +77,10 @@ func (n *EnvName) UnmarshalText(b []byte) error {
 	switch {
 	case len(b) == 0:
 		return fmt.Errorf("%q is no name of an environment variable %s", string(*n), try)
-	case strings.HasPrefix(string(b), envPrefix), *n == "NODE_OPTIONS", *n == "NODE_UNIQUE_ID", strings.HasPrefix(string(b), "NODE_CHANNEL_"):
-		return fmt.Errorf("%q has a meaning of its own %s", b, try)
+	case strings.EqualFold(string(b), "off"):
+		return fmt.Errorf("%q is neither a usable name nor off (try off)", b)
+	case isReserved(string(b)):
+		return fmt.Errorf("%q is read by nodeinit, Node or the loader, which would take a worker's number for its value %s", b, try)
 	}
 	return nil
 }

@@ -50,7 +50,7 @@ var bad = map[string][]string{
 	"no-multiline":  {"maybe", "2"},
 	"strip-colors":  {"maybe", "-1"},
 	"stop-message":  {"\xff", strings.Repeat("x", maxText+1)},
-	"instance-var":  {"1A", "A B", "A-B", "A=", "=", "É", "{", "@A", "A.B", "NODE_OPTIONS", "NODE_UNIQUE_ID", "NODE_CHANNEL_FD", "NODEINIT_WORKER", "NODEINIT_GRACE"},
+	"instance-var":  {"1A", "A B", "A-B", "A=", "=", "É", "{", "@A", "A.B", "NODE_OPTIONS", "NODE_UNIQUE_ID", "NODE_CHANNEL_FD", "NODEINIT_WORKER", "NODEINIT_GRACE", "NODE_PATH", "PATH", "LD_PRELOAD", "LD_LIBRARY_PATH", "OFF", "Off"},
 	"metrics": {"on", "Off", "0", ":0", "65536", ":65536", "+80", "-1", "80 ", " 80", "0x50", "host:80", "localhost", "localhost:", ":", "127.0.0.1", "127.0.0.1:", "127.0.0:80", "256.0.0.1:80",
 		"127.1:80", "0177.0.0.1:80", "::1:80", "[::1]", "[::1]80", "[::1:80", "::1]:80", "[127.0.0.1]:80", "[fe80::1%eth0]:80", "[]:80", "a\nb", "http://127.0.0.1:80", "*:80"},
 	"metrics-app":     append([]string{"9100/" + strings.Repeat("a", maxPath)}, badRoutes...),

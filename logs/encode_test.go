@@ -259,3 +259,18 @@ func TestStripColors(t *testing.T) {
 		}
 	}
 }
+
+// Of what terminals obey, the strings of other documents than log lines have nothing.
+func TestAppendString(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                          `""`,
+		"a\u00a0\u00ff\u0100\x7f":   "\"a\u00a0\u00ff\u0100\x7f\"",
+		"\u0080\u0080a\u009b2J\x1b": `"\u0080\u0080a\u009b2J\u001b"`,
+		"\xc2\xc2\u009f\x9f\xc2":    `"\\xc2\\xc2\u009f\\x9f\\xc2"`,
+		"\xe2\x82\u0085\"\n":        `"\\xe2\\x82\u0085\"\n"`,
+	} {
+		if got := string(AppendString(nil, text)); got != want {
+			t.Errorf("%q is %s, want %s", text, got, want)
+		}
+	}
+}

@@ -144,10 +144,30 @@ func finalByte(text []byte, final byte) int {
 	return 0
 }
 
-// AppendString appends text as a JSON string, in quotes.
+// AppendString appends text as a JSON string, in quotes. Unlike in log lines, the control
+// characters U+0080 to U+009F are escaped too: some terminals obey them.
 func AppendString(dst []byte, text string) []byte {
 	const longestEscape = len(`\u0000`)
 	dst = append(dst, '"')
-	dst, _ = appendEscaped(dst, []byte(text), len(dst)+longestEscape*len(text))
+	for text != "" {
+		n := beforeC1(text)
+		dst, _ = appendEscaped(dst, []byte(text[:n]), len(dst)+longestEscape*n)
+		if text = text[n:]; text != "" {
+			dst = append(dst, `\u00`...)
+			dst = append(dst, hexDigits[text[1]>>4], hexDigits[text[1]&15])
+			text = text[2:]
+		}
+	}
 	return append(dst, '"')
+}
+
+// beforeC1 returns the number of bytes before the first of U+0080 to U+009F, which are
+// two bytes each.
+func beforeC1(text string) int {
+	for i := range len(text) - 1 {
+		if text[i] == 0xc2 && text[i+1]>>5 == 0x80>>5 {
+			return i
+		}
+	}
+	return len(text)
 }

@@ -185,6 +185,7 @@ func TestHealthWhereWorkersHang(t *testing.T) {
 
 		k.Signal(unix.SIGSTOP)
 		k.untilHealth(1, "unhealthy: no answer within .*") // its threads stop one after the other
+		k.expectSubcommand(k.subcommand("reload"), 1, "nodeinit: reload: no answer within 10s")
 		k.Signal(unix.SIGCONT)
 		k.Signal(unix.SIGTERM)
 		k.untilLogged(1, "stopping")

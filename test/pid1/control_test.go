@@ -38,10 +38,16 @@ func controlName(t *testing.T, pid int) string {
 	return fmt.Sprintf("@nodeinit/%d/%d", info.Sys().(*syscall.Stat_t).Ino, pid)
 }
 
-// openControl connects to the control socket, which has to be there, and sends text.
+// openControl connects to the control socket, which has to be there, as soon as it has room,
+// and sends text.
 func openControl(t *testing.T, name, text string) net.Conn {
 	t.Helper()
-	conn, err := net.Dial("unix", name)
+	var conn net.Conn
+	var err error
+	harness.WaitUntil(t, "room for a client that waits", func() bool {
+		conn, err = net.Dial("unix", name)
+		return !errors.Is(err, unix.EAGAIN)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,10 +280,21 @@ func TestControlNameTaken(t *testing.T) {
 	}
 }
 
+// Where nodeinit could not have its socket, health says that nodeinit runs all the same.
+func TestControlPathNotBound(t *testing.T) {
+	t.Parallel()
+	p := harness.UnderInit("--control /proc/socket", "sh", "-c", `"$0" health 2>&1 >&3 | head -c 300 >&3; cat`, harness.Nodeinit).Start(t)
+	p.Expect("nodeinit: health: nodeinit runs (process 1), but has no control socket at /proc/socket: " +
+		"it has not started its program yet, or its log says why (no control socket)")
+	harness.UntilLogged(t, p, "no control socket")
+	p.CloseStdin()
+	p.WaitCode(0)
+}
+
 // healthScript reports what health says until it is healthy or cannot be.
 const healthScript = `for i in $(seq 1000); do
 	text=$("$0" health "$@" 2>&1) && break
-	case $text in *takes\ no\ commands*) break;; esac
+	case $text in *control\ off*|*4000000*) break;; esac
 done
 echo "$text" >&3; cat`
 
