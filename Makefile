@@ -8,7 +8,7 @@ BUILD = CGO_ENABLED=0 go build -trimpath $(SMALL) -ldflags="-s -w -funcalign=16"
 PORT ?= 3000
 export PORT
 
-SOURCES = go.mod go.sum $(shell find cmd admin config plan supervisor cluster node exec files signals reaper threads gomaxprocs cgroup httpget logs -name '*.go' ! -name '*_test.go' -o -name '*.txt')
+SOURCES = go.mod go.sum $(shell find cmd admin config plan supervisor cluster node exec files signals reaper threads gomaxprocs cgroup httpget rawjson logs -name '*.go' ! -name '*_test.go' -o -name '*.txt')
 
 .PHONY: run build test test-fast test-lines test-otel bench bench-cluster bench-operate bench-logs bench-control picture clean
 

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -48,10 +47,7 @@ func (c *Client) Status() (*Document, error) {
 		if a.Version != ProtocolVersion {
 			return false, fmt.Errorf("that nodeinit speaks version %d of the control protocol, not %d (use its own client)", a.Version, ProtocolVersion)
 		}
-		if err := json.Unmarshal(line, &d); err != nil {
-			return false, answerError(err)
-		}
-		return true, nil
+		return true, decodeAnswer(line, d.decode)
 	})
 	if err != nil {
 		return nil, err
@@ -64,7 +60,7 @@ func (c *Client) Health() (healthy bool, text string, err error) {
 	text, err = c.do(request{Op: opHealth}, healthTimeout, func(line []byte) (bool, error) {
 		a, err := parseAnswer(line)
 		if err == nil && a.Healthy == nil {
-			err = answerError(nil)
+			err = errAnswer
 		}
 		if err == nil {
 			healthy, text = *a.Healthy, a.Text

@@ -1,13 +1,13 @@
 package admin
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/nodeinit/nodeinit/logs"
+	"github.com/nodeinit/nodeinit/rawjson"
 	"github.com/nodeinit/nodeinit/supervisor"
 )
 
@@ -35,10 +35,10 @@ const (
 
 // A request is what a client asks for.
 type request struct {
-	Version int    `json:"version"`
-	Op      string `json:"op"`
-	Workers int    `json:"workers"` // of scale; 0: as many as the limits are good for
-	Force   bool   `json:"force"`   // of scale: more than the limits are good for too
+	Version int
+	Op      string
+	Workers int  // of scale; 0: as many as the limits are good for
+	Force   bool // of scale: more than the limits are good for too
 }
 
 func (q request) appendJSON(b []byte) []byte {
@@ -58,14 +58,19 @@ func (q request) appendJSON(b []byte) []byte {
 // parseRequest reads the line of a client. An error is for that client.
 func parseRequest(line []byte) (request, error) {
 	q := request{Version: -1}
-	err := json.Unmarshal(line, &q) // has filled in what it can also where a value is of the wrong type
-	switch key := keyOfWrongType(err); {
-	case err != nil && key == "", q.Version < 0:
+	value, err := rawjson.Parse(line)
+	o := rawjson.Decoder{From: value}
+	o.Int("version", &q.Version)
+	o.Text("op", &q.Op)
+	o.Int("workers", &q.Workers)
+	o.Bool("force", &q.Force)
+	switch {
+	case err != nil, q.Version < 0:
 		return request{}, errors.New("not a request of the control protocol")
 	case q.Version != ProtocolVersion:
 		return request{}, versionError(q.Version)
-	case err != nil:
-		return request{}, fmt.Errorf("not a request of version %d: the value of %s is wrong", ProtocolVersion, key)
+	case o.Wrong != "":
+		return request{}, fmt.Errorf("not a request of version %d: the value of %s is wrong", ProtocolVersion, o.Wrong)
 	}
 	switch q.Op {
 	case opStatus, opHealth, opReload:
@@ -79,21 +84,20 @@ func parseRequest(line []byte) (request, error) {
 	return q, nil
 }
 
-// keyOfWrongType returns the key of a value of the wrong type or size, if err is about one.
-func keyOfWrongType(err error) string {
-	if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
-		return wrong.Field
-	}
-	return ""
-}
+var errAnswer = errors.New("not an answer of the control protocol")
 
-// answerError is what to tell where a line cannot be read.
-func answerError(err error) error {
-	const text = "not an answer of the control protocol"
-	if key := keyOfWrongType(err); key != "" {
-		return errors.New(text + ": the value of " + key + " is wrong")
+// decodeAnswer reads a line of the server, which is an object.
+func decodeAnswer(line []byte, decode func(*rawjson.Decoder)) error {
+	value, err := rawjson.Parse(line)
+	o := rawjson.Decoder{From: value}
+	decode(&o)
+	switch {
+	case err != nil || !value.IsObject():
+		return errAnswer
+	case o.Wrong != "":
+		return fmt.Errorf("%w: the value of %s is wrong", errAnswer, o.Wrong)
 	}
-	return errors.New(text)
+	return nil
 }
 
 // A versionError is the version of a client that the server does not speak.
@@ -106,27 +110,45 @@ func (v versionError) Error() string {
 
 // An Event is a step of a reload or scale.
 type Event struct {
-	Slot int    `json:"slot"`
-	PID  int    `json:"pid"`
-	Step string `json:"step"`
-	Text string `json:"text"`
+	Slot int
+	PID  int
+	Step string
+	Text string
 }
 
 // An answer is a line of the server, but for a Document.
 type answer struct {
-	Event   *Event `json:"event"`
-	Done    bool   `json:"done"`
-	Healthy *bool  `json:"healthy"`
-	Text    string `json:"text"`
-	Error   string `json:"error"`
-	Version int    `json:"version"`
+	Event   *Event
+	Done    bool
+	Healthy *bool
+	Text    string
+	Error   string
+	Version int
+}
+
+func (a *answer) decode(o *rawjson.Decoder) {
+	o.Object("event", func(o *rawjson.Decoder) {
+		a.Event = new(Event)
+		o.Int("slot", &a.Event.Slot)
+		o.Int("pid", &a.Event.PID)
+		o.Text("step", &a.Event.Step)
+		o.Text("text", &a.Event.Text)
+	})
+	o.Bool("done", &a.Done)
+	if healthy := o.From.Get("healthy"); healthy != nil {
+		a.Healthy = new(bool)
+		o.Bool("healthy", a.Healthy)
+	}
+	o.Text("text", &a.Text)
+	o.Text("error", &a.Error)
+	o.Int("version", &a.Version)
 }
 
 // parseAnswer reads a line of the server. For root that may be a program of any user, and
 // what a terminal would obey is escaped.
 func parseAnswer(line []byte) (a answer, err error) {
-	if err = json.Unmarshal(line, &a); err != nil {
-		return answer{}, answerError(err)
+	if err = decodeAnswer(line, a.decode); err != nil {
+		return answer{}, err
 	}
 	if a.Error != "" {
 		return answer{}, errors.New(printable(a.Error))

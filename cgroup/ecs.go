@@ -2,11 +2,11 @@ package cgroup
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/nodeinit/nodeinit/httpget"
+	"github.com/nodeinit/nodeinit/rawjson"
 )
 
 // ECSTimeout is how long to wait for [ECS] at the start.
@@ -34,16 +34,18 @@ func ECS(ctx context.Context, uri string) (cpus float64, memory int64, err error
 // parseTask returns the Limits of the task. Those of its containers are shares, which
 // limit nothing.
 func parseTask(body []byte) (cpus float64, memory int64, err error) {
-	var ecsTask struct {
-		Limits struct {
-			CPU    float64 // vCPUs
-			Memory int64   // MiB
-		}
-	}
-	if err := json.Unmarshal(body, &ecsTask); err != nil {
+	value, err := rawjson.Parse(body)
+	if err != nil {
 		return 0, 0, err
 	}
-	cpus, memory = ecsTask.Limits.CPU, ecsTask.Limits.Memory
+	task := rawjson.Decoder{From: value}
+	task.Object("Limits", func(limits *rawjson.Decoder) {
+		limits.Float("CPU", &cpus)      // vCPUs
+		limits.Int64("Memory", &memory) // MiB
+	})
+	if task.Wrong != "" || !value.IsObject() {
+		return 0, 0, fmt.Errorf("the value of Limits.%s is wrong", task.Wrong)
+	}
 	if cpus < 0 || memory < 0 || memory >= noMemoryLimit>>20 {
 		return 0, 0, fmt.Errorf("limits of %v vCPU and %d MiB", cpus, memory)
 	}

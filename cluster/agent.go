@@ -1,9 +1,10 @@
 package cluster
 
 import (
-	"encoding/json"
 	"math"
 	"time"
+
+	"github.com/nodeinit/nodeinit/rawjson"
 )
 
 // Messages to node/preload/agent.js. Node does not show messages whose cmd begins
@@ -21,66 +22,70 @@ const (
 	maxSignalName = 16
 )
 
-// An agentReport is a message from the agent.
-type agentReport struct {
-	Act string `json:"act"`
-
-	Handles []string `json:"handles"` // handles: signals
-
-	// heartbeat
-	Utilization float64 `json:"utilization"` // 0 to 1
-	P50         int64   `json:"p50"`         // us
-	P99         int64   `json:"p99"`
-	Heap        int64   `json:"heap"` // bytes
-	Connections int64   `json:"connections"`
-	Requests    int64   `json:"requests"`
-
-	message // listening
-}
-
-// onAgentReport handles a message of the agent.
+// onAgentReport handles a message of the agent. One with a value of a wrong type is
+// ignored.
 func (w *Worker) onAgentReport(frame []byte) {
-	r := &w.primary.report
-	*r = agentReport{Connections: -1, Requests: -1} // not counted
-	if json.Unmarshal(frame, r) != nil {
+	value, err := rawjson.Parse(frame)
+	if err != nil {
 		return
 	}
-	w.state.Agent = true
-	if r.Act == "drained" {
+	m := message{value}
+	next := w.state
+	if !next.apply(m) {
+		return
+	}
+	w.state = next
+	if m.act() == "drained" {
 		w.onDrained()
 		return
 	}
-	w.state.apply(r)
 	w.publish()
 }
 
-// apply records what the agent reports.
-func (s *State) apply(r *agentReport) {
-	switch r.Act {
+// apply records what the agent reports. It reports whether all that it has read is of the
+// right types.
+func (s *State) apply(m message) (right bool) {
+	d := rawjson.Decoder{From: m.Value}
+	s.Agent = true
+	switch m.act() {
 	case "handles":
+		var handles []string
+		d.Texts("handles", &handles)
 		s.Handles = nil
-		for _, name := range r.Handles[:min(len(r.Handles), maxHandles)] {
+		for _, name := range handles[:min(len(handles), maxHandles)] {
 			if len(name) <= maxSignalName {
 				s.Handles = append(s.Handles, name)
 			}
 		}
 	case "heartbeat":
-		s.Heartbeat = time.Now()
-		s.Loop = Loop{
-			Utilisation: min(max(r.Utilization, 0), 1),
-			DelayP50:    microseconds(r.P50),
-			DelayP99:    microseconds(r.P99),
-			Heap:        count(r.Heap),
-		}
-		s.Counted = r.Connections >= 0 && r.Requests >= 0
-		s.Connections, s.Requests = count(r.Connections), count(r.Requests)
+		s.applyHeartbeat(&d)
 	case "listening": // in fork mode
-		s.addListening(r.where())
+		s.addListening(m.where())
 	case "finished":
 		s.Finished = true
 	case "serving":
 		s.Serving = true
 	}
+	return d.Wrong == ""
+}
+
+func (s *State) applyHeartbeat(d *rawjson.Decoder) {
+	var utilization float64                       // 0 to 1
+	var p50, p99 int64                            // us
+	var heap int64                                // bytes
+	connections, requests := int64(-1), int64(-1) // not counted
+	d.Float("utilization", &utilization)
+	d.Int64("p50", &p50)
+	d.Int64("p99", &p99)
+	d.Int64("heap", &heap)
+	d.Int64("connections", &connections)
+	d.Int64("requests", &requests)
+	s.Heartbeat = time.Now()
+	s.Loop = Loop{
+		Utilisation: min(max(utilization, 0), 1), DelayP50: microseconds(p50), DelayP99: microseconds(p99), Heap: count(heap),
+	}
+	s.Counted = connections >= 0 && requests >= 0
+	s.Connections, s.Requests = count(connections), count(requests)
 }
 
 // maxCount is how far JavaScript counts (Number.MAX_SAFE_INTEGER), and with it what

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -10,37 +9,31 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/rawjson"
 )
 
-// A message is one of the cluster protocol from a worker. Fields that have different
-// types in Node are raw.
-type message struct {
-	Act string `json:"act"`
-	Seq int64  `json:"seq"`
+// A message is one of a worker. Its fields are those of Node's cluster protocol, and of
+// the agent.
+type message struct{ rawjson.Value }
 
-	// The ack of a connection.
-	Ack      *int64 `json:"ack"`
-	Accepted bool   `json:"accepted"`
+// act says what the message is about.
+func (m message) act() string { return m.Get("act").Text() }
 
-	// close
-	Key string `json:"key"`
+// int returns a field that is a whole number, otherwise if it is none.
+func (m message) int(field string, otherwise int64) int64 {
+	if n, ok := m.Get(field).Int(); ok {
+		return n
+	}
+	return otherwise
+}
 
-	// online, from a worker that joined late (node/preload/join.js): its process ID, and
-	// how it was started
-	PID     int      `json:"pid"`
-	Command *Command `json:"command"`
+func (m message) seq() int64 { return m.int("seq", 0) }
 
-	// queryServer and listening
-	Index       json.RawMessage `json:"index"`
-	Address     json.RawMessage `json:"address"`
-	Port        json.RawMessage `json:"port"`
-	AddressType json.RawMessage `json:"addressType"`
-	FD          json.RawMessage `json:"fd"`
-	Flags       json.RawMessage `json:"flags"`
-	Backlog     json.RawMessage `json:"backlog"`
-	ReadableAll json.RawMessage `json:"readableAll"`
-	WritableAll json.RawMessage `json:"writableAll"`
-	Data        json.RawMessage `json:"data"`
+// ack returns what parseAck does, of any spelling; ok is false for other messages.
+func (m message) ack() (seq int64, accepted, ok bool) {
+	seq, ok = m.Get("ack").Int()
+	return seq, m.Get("accepted").Bool(), ok
 }
 
 // Node's flags for sockets (deps/uv/include/uv.h: UV_TCP_IPV6ONLY and
@@ -66,7 +59,7 @@ type query struct {
 	flags                    int64
 	backlog                  int
 	readableAll, writableAll bool
-	data                     json.RawMessage
+	data                     rawjson.Value
 	copy                     int       // see request.find
 	as                       *identity // whose rights decide; nil: nodeinit's own
 }
@@ -82,28 +75,29 @@ const (
 )
 
 // query returns what m asks for, or an errno.
-func (m *message) query() (query, error) {
+func (m message) query() (query, error) {
 	q := query{
-		index:       number(m.Index, 0),
-		port:        number(m.Port, 0),
-		fd:          number(m.FD, -1),
-		flags:       number(m.Flags, 0),
-		backlog:     int(min(max(number(m.Backlog, 0), 0), math.MaxInt32)),
-		readableAll: string(m.ReadableAll) == "true",
-		writableAll: string(m.WritableAll) == "true",
-		data:        m.Data,
+		index:       m.int("index", 0),
+		port:        m.int("port", 0),
+		fd:          m.int("fd", -1),
+		flags:       m.int("flags", 0),
+		backlog:     int(min(max(m.int("backlog", 0), 0), math.MaxInt32)),
+		readableAll: m.Get("readableAll").Bool(),
+		writableAll: m.Get("writableAll").Bool(),
+		data:        m.Get("data"),
 	}
 	if q.backlog == 0 {
 		q.backlog = defaultBacklog
 	}
-	if len(m.Address) > maxAddress || len(m.Data) > maxData {
+	address := m.Get("address")
+	if len(address) > maxAddress || len(q.data) > maxData {
 		return q, unix.EINVAL
 	}
-	_ = json.Unmarshal(m.Address, &q.address) // null, or not a string: any
-	switch kind := string(m.AddressType); {
-	case kind == `"udp4"`:
+	q.address = address.Text() // null, or not a string: any
+	switch kind := m.Get("addressType").Text(); {
+	case kind == "udp4":
 		q.family = udp4
-	case kind == `"udp6"`:
+	case kind == "udp6":
 		q.family = udp6
 	case q.fd < 0 && q.port < 0:
 		q.family = pipe
@@ -125,21 +119,10 @@ func (q query) id() string {
 	return fmt.Sprintf("%d %d %d %d %d %s", q.family, q.port, q.fd, index, q.copy, q.address)
 }
 
-// number parses a whole number. It returns otherwise for anything else.
-func number(raw json.RawMessage, otherwise int64) int64 {
-	n, err := strconv.ParseInt(string(raw), 10, 64)
-	if err != nil {
-		return otherwise
-	}
-	return n
-}
-
 // where returns the address of a server that listens, for logs.
-func (m *message) where() string {
-	var address string
-	_ = json.Unmarshal(m.Address, &address)
-	kind := string(m.AddressType)
-	return where(address, number(m.Port, 0), kind == `"udp4"` || kind == `"udp6"`)
+func (m message) where() string {
+	kind := m.Get("addressType").Text()
+	return where(m.Get("address").Text(), m.int("port", 0), kind == "udp4" || kind == "udp6")
 }
 
 // where returns the same address before the server listens.
@@ -192,35 +175,52 @@ func parseAck(frame []byte) (seq int64, accepted, ok bool) {
 
 // A reply answers a message of a worker.
 type reply struct {
-	Cmd      string          `json:"cmd"`
-	Ack      int64           `json:"ack"`
-	Errno    *int            `json:"errno"` // negative; null if all is well
-	Key      string          `json:"key"`
-	Data     json.RawMessage `json:"data"`
-	Sockname *sockname       `json:"sockname,omitempty"`
-	Seq      int64           `json:"seq"`
+	Ack      int64
+	Errno    *int // negative; null, or 0 with a descriptor, if all is well
+	Key      string
+	Data     rawjson.Value // nil: null
+	Sockname *sockname     // nil: none
+	Seq      int64
 }
 
+// A sockname is the address of a socket. Its words need no escapes.
 type sockname struct {
-	Address string `json:"address"`
-	Family  string `json:"family"`
-	Port    int    `json:"port"`
+	Address string
+	Family  string
+	Port    int
 }
 
-// encode returns v as a frame; passed says that a descriptor of the family goes with it.
-func encode(v any, with family, passed bool) []byte {
-	inner, err := json.Marshal(v)
-	if err != nil { // does not happen: a RawMessage from a parser is valid
-		return nil
+// encode returns r as a frame; passed says that a descriptor of the family goes with it.
+func (r *reply) encode(with family, passed bool) []byte {
+	var b []byte
+	if passed {
+		kind := "net.Native"
+		if with == udp4 || with == udp6 {
+			kind = "dgram.Native"
+		}
+		b = append(b, `{"cmd":"NODE_HANDLE","type":"`+kind+`","msg":`...)
 	}
-	if !passed {
-		return append(inner, '\n')
+	b = strconv.AppendInt(append(b, `{"cmd":"NODE_CLUSTER","ack":`...), r.Ack, 10)
+	b = append(b, `,"errno":`...)
+	if r.Errno == nil {
+		b = append(b, "null"...)
+	} else {
+		b = strconv.AppendInt(b, int64(*r.Errno), 10)
 	}
-	kind := "net.Native"
-	if with == udp4 || with == udp6 {
-		kind = "dgram.Native"
+	b = append(b, `,"key":"`+r.Key+`","data":`...)
+	if r.Data == nil {
+		b = append(b, "null"...)
 	}
-	return fmt.Appendf(nil, `{"cmd":"NODE_HANDLE","type":%q,"msg":%s}`+"\n", kind, inner)
+	b = append(b, r.Data...)
+	if s := r.Sockname; s != nil {
+		b = append(b, `,"sockname":{"address":"`+s.Address+`","family":"`+s.Family+`","port":`...)
+		b = append(strconv.AppendInt(b, int64(s.Port), 10), '}')
+	}
+	b = append(strconv.AppendInt(append(b, `,"seq":`...), r.Seq, 10), '}')
+	if passed {
+		b = append(b, '}')
+	}
+	return append(b, '\n')
 }
 
 // errno returns err as a number of Node, which is negative: -EIO if it is no errno.

@@ -9,15 +9,17 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/rawjson"
 )
 
-func parsed(t testing.TB, text string) *message {
+func parsed(t testing.TB, text string) message {
 	t.Helper()
-	m := new(message)
-	if err := json.Unmarshal([]byte(text), m); err != nil {
+	value, err := rawjson.Parse([]byte(text))
+	if err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
-	return m
+	return message{value}
 }
 
 // withPort80 is what is read of a query for port 80, but for a change.
@@ -216,20 +218,20 @@ func TestRepliesAreAsNodeReadsThem(t *testing.T) {
 		passed bool
 		want   string
 	}{
-		{reply{Cmd: "NODE_CLUSTER", Ack: 3, Key: "7", Seq: 4}, tcp, false,
+		{reply{Ack: 3, Key: "7", Seq: 4}, tcp, false,
 			`{"cmd":"NODE_CLUSTER","ack":3,"errno":null,"key":"7","data":null,"seq":4}`},
-		{reply{Cmd: "NODE_CLUSTER", Ack: 3, Errno: &code}, tcp, false,
+		{reply{Ack: 3, Errno: &code}, tcp, false,
 			`{"cmd":"NODE_CLUSTER","ack":3,"errno":-98,"key":"","data":null,"seq":0}`},
-		{reply{Cmd: "NODE_CLUSTER", Sockname: &sockname{"::1", "IPv6", 80}}, tcp, true,
+		{reply{Sockname: &sockname{"::1", "IPv6", 80}}, tcp, true,
 			`{"cmd":"NODE_HANDLE","type":"net.Native","msg":{"cmd":"NODE_CLUSTER","ack":0,"errno":null,"key":"","data":null,"sockname":{"address":"::1","family":"IPv6","port":80},"seq":0}}`},
-		{reply{Cmd: "NODE_CLUSTER"}, pipe, true,
+		{reply{}, pipe, true,
 			`{"cmd":"NODE_HANDLE","type":"net.Native","msg":{"cmd":"NODE_CLUSTER","ack":0,"errno":null,"key":"","data":null,"seq":0}}`},
-		{reply{Cmd: "NODE_CLUSTER"}, udp4, true,
+		{reply{}, udp4, true,
 			`{"cmd":"NODE_HANDLE","type":"dgram.Native","msg":{"cmd":"NODE_CLUSTER","ack":0,"errno":null,"key":"","data":null,"seq":0}}`},
-		{reply{Cmd: "NODE_CLUSTER"}, udp6, true,
+		{reply{}, udp6, true,
 			`{"cmd":"NODE_HANDLE","type":"dgram.Native","msg":{"cmd":"NODE_CLUSTER","ack":0,"errno":null,"key":"","data":null,"seq":0}}`},
 	} {
-		if got := string(encode(c.reply, c.with, c.passed)); got != c.want+"\n" {
+		if got := string(c.reply.encode(c.with, c.passed)); got != c.want+"\n" {
 			t.Errorf("got  %s\nwant %s", got, c.want)
 		}
 	}
@@ -241,7 +243,7 @@ func TestRepliesReturnTheDataOfTheFirst(t *testing.T) {
 	for _, data := range []string{
 		`"plain"`, `"<&>\u2028"`, `{"a":[1,2.5,null,true],"b":{}}`, `"two\nlines"`, `[]`, `12345678901234567890`, `"é\ud83d\ude00"`,
 	} {
-		frame := encode(reply{Cmd: "NODE_CLUSTER", Data: json.RawMessage(data)}, tcp, true)
+		frame := (&reply{Data: rawjson.Value(data)}).encode(tcp, true)
 		if n := strings.Count(string(frame), "\n"); n != 1 || frame[len(frame)-1] != '\n' {
 			t.Errorf("%s: %d ends of lines in %q", data, n, frame)
 		}

@@ -79,8 +79,7 @@ type Primary struct {
 	poller     poller
 	closer     *closer
 	io         *messageIO
-	frame      []byte      // buffer for the frame of a hand-over
-	report     agentReport // the last one of the agent: they come all the time
+	frame      []byte // buffer for the frame of a hand-over
 	workers    map[*Worker]struct{}
 	servers    map[string]*server // by query.id
 	privileged privilegedBinds

@@ -1,10 +1,12 @@
 package cluster
 
 import (
-	"encoding/json"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/rawjson"
 )
 
 // onFrame handles one frame.
@@ -49,31 +51,33 @@ func (w *Worker) onFrame(frame []byte, whole bool) {
 
 // onMessage handles a message of the cluster protocol.
 func (w *Worker) onMessage(frame []byte) {
-	var m message
-	if json.Unmarshal(frame, &m) != nil {
+	value, err := rawjson.Parse(frame)
+	if err != nil {
 		return
 	}
-	switch m.Act {
+	m := message{value}
+	switch m.act() {
 	case "online":
-		w.onOnline(m.PID, m.Command)
+		w.onOnline(int(m.int("pid", 0)), parseCommand(m.Get("command")))
 	case "queryServer":
-		r := request{worker: w, message: &m, sender: w.channel.sender}
+		m.Value = slices.Clone(m.Value) // frame is used again
+		r := request{worker: w, message: m, sender: w.channel.sender}
 		r.answer()
 	case "listening":
 		if w.state.addListening(m.where()) {
 			w.publish()
 		}
 	case "close":
-		w.onClose(m.Key)
+		w.onClose(m.Get("key").Text())
 	case "disconnected": // sent by node/preload/join.js: wrappers have the channel open too
 		w.channel.close(nil)
 	case "exitedAfterDisconnect":
 		w.state.Leaving, w.outOfRotation = true, true
 		w.publish()
-		w.reply(reply{Ack: m.Seq}, tcp, -1)
+		w.reply(reply{Ack: m.seq()}, tcp, -1)
 	default:
-		if m.Ack != nil {
-			w.onAck(*m.Ack, m.Accepted)
+		if seq, accepted, ok := m.ack(); ok {
+			w.onAck(seq, accepted)
 		}
 	}
 }
@@ -169,18 +173,16 @@ func handleReply(arrived bool) []byte {
 // (lib/internal/socket_list.js). None is open: see channel.closePassed. It returns nil
 // if there is nothing to answer.
 func socketListReply(frame []byte) []byte {
-	var m struct {
-		Cmd string          `json:"cmd"`
-		Key json.RawMessage `json:"key"`
-	}
-	if json.Unmarshal(frame, &m) != nil || len(m.Key) == 0 || len(m.Key) > maxAddress {
+	m, err := rawjson.Parse(frame)
+	key := m.Get("key")
+	if err != nil || key == nil || len(key) > maxAddress {
 		return nil
 	}
-	switch m.Cmd {
+	switch m.Get("cmd").Text() {
 	case "NODE_SOCKET_GET_COUNT":
-		return fmt.Appendf(nil, `{"cmd":"NODE_SOCKET_COUNT","key":%s,"count":0}`+"\n", m.Key)
+		return fmt.Appendf(nil, `{"cmd":"NODE_SOCKET_COUNT","key":%s,"count":0}`+"\n", key)
 	case "NODE_SOCKET_NOTIFY_CLOSE":
-		return fmt.Appendf(nil, `{"cmd":"NODE_SOCKET_ALL_CLOSED","key":%s}`+"\n", m.Key)
+		return fmt.Appendf(nil, `{"cmd":"NODE_SOCKET_ALL_CLOSED","key":%s}`+"\n", key)
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ const maxCopies = 16
 // A request is a queryServer message: a worker asks for a server.
 type request struct {
 	worker  *Worker
-	message *message
+	message message
 	sender  unix.Ucred // whose rights decide
 }
 
@@ -46,7 +46,7 @@ func (r *request) answer() {
 	p.updateAwaited(w.Slot)
 	w.publish()
 	p.limitReservations(w.Slot)
-	w.reply(reply{Ack: r.message.Seq, Errno: none, Key: s.key, Data: s.data, Sockname: s.name}, s.query.family, fd)
+	w.reply(reply{Ack: r.message.seq(), Errno: none, Key: s.key, Data: s.data, Sockname: s.name}, s.query.family, fd)
 	p.dispatchPending = true // connections may have waited for a worker
 }
 
@@ -54,7 +54,7 @@ func (r *request) answer() {
 // limits is in State.Refused too.
 func (r *request) refuse(err error) {
 	w, code := r.worker, errno(err)
-	w.reply(reply{Ack: r.message.Seq, Errno: &code}, tcp, -1)
+	w.reply(reply{Ack: r.message.seq(), Errno: &code}, tcp, -1)
 	refused := Refusal{Where: r.message.where(), Error: err.Error()}
 	switch {
 	case w.state.Refused.Where != "":
@@ -73,7 +73,7 @@ func (r *request) refuse(err error) {
 // couldBind reports whether the request is for a low port that the worker could
 // bind itself, and nodeinit cannot.
 func (r *request) couldBind() bool {
-	if port := number(r.message.Port, 0); port <= 0 || port > 1023 {
+	if port := r.message.int("port", 0); port <= 0 || port > 1023 {
 		return false
 	}
 	theirs, own := identityOf(r.sender), &identity{pid: os.Getpid(), uid: os.Getuid(), gid: os.Getgid()}
@@ -114,7 +114,7 @@ func (r *request) server() (*server, error) {
 		s.removeWorker(w)
 		return nil, err
 	}
-	if string(s.data) == "null" || len(s.data) == 0 {
+	if s.data == nil || s.data.IsNull() {
 		s.data = q.data
 	}
 	return s, nil

@@ -1,12 +1,13 @@
 package cluster
 
 import (
-	"encoding/json"
 	"slices"
 	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/rawjson"
 )
 
 // A server is what workers get for the same query: they share its sockets.
@@ -16,7 +17,7 @@ type server struct {
 	query   query
 	balance Balance // not always the primary's; see Balance
 	key     string  // key in Worker.servers, and in messages
-	data    json.RawMessage
+	data    rawjson.Value
 	name    *sockname
 	where   string // for logs
 	anyPort bool   // it was asked for on port 0

@@ -104,8 +104,8 @@ func TestAnswerIsReadTheShortWayAsNodeWritesIt(t *testing.T) {
 		for _, accepted := range []bool{true, false} {
 			frame := fmt.Sprintf(`{"cmd":"NODE_CLUSTER","ack":%d,"accepted":%v,"seq":3}`, seq, accepted)
 			got, is, ok := parseAck([]byte(frame))
-			m := parsed(t, frame)
-			if !ok || got != seq || is != accepted || *m.Ack != seq || m.Accepted != accepted {
+			parsed, parsedIs, parsedOK := parsed(t, frame).ack()
+			if !ok || got != seq || is != accepted || !parsedOK || parsed != seq || parsedIs != accepted {
 				t.Errorf("%s: %d %v %v", frame, got, is, ok)
 			}
 		}

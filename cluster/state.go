@@ -3,6 +3,8 @@ package cluster
 import (
 	"slices"
 	"time"
+
+	"github.com/nodeinit/nodeinit/rawjson"
 )
 
 // A State is what a worker has reported so far. When another process comes online on
@@ -37,13 +39,25 @@ type State struct {
 
 // A Command is how a process that joined late was started, as it says: do not trust it.
 type Command struct {
-	Path  string            `json:"path"`  // process.execPath
-	Argv  []string          `json:"argv"`  // argv0, execArgv and argv from 1 on
-	Dir   string            `json:"dir"`   // its working directory
-	Env   map[string]string `json:"env"`   // without what nodeinit added for the join
-	Files []string          `json:"files"` // "device inode" of /, stdout and stderr
-	// Script reports whether Node was given a file to run, not -e or standard input.
-	Script bool `json:"script"`
+	Path   string            // process.execPath
+	Argv   []string          // argv0, execArgv and argv from 1 on
+	Dir    string            // its working directory
+	Env    map[string]string // without what nodeinit added for the join
+	Files  []string          // "device inode" of /, stdout and stderr
+	Script bool              // Node was given a file to run, not -e or standard input
+}
+
+// parseCommand returns nil for what is no object.
+func parseCommand(v rawjson.Value) *Command {
+	if !v.IsObject() {
+		return nil
+	}
+	env := make(map[string]string)
+	v.Get("env").Each(func(name string, value rawjson.Value) { env[name] = value.Text() })
+	return &Command{
+		Path: v.Get("path").Text(), Argv: v.Get("argv").Texts(), Dir: v.Get("dir").Text(),
+		Env: env, Files: v.Get("files").Texts(), Script: v.Get("script").Bool(),
+	}
 }
 
 // A Refusal is a server that the worker did not get.

@@ -111,12 +111,12 @@ func (w *Worker) send(frame []byte, fd int) {
 
 // reply sends an answer, with fd unless that is -1.
 func (w *Worker) reply(r reply, with family, fd int) {
-	r.Cmd, r.Seq = "NODE_CLUSTER", w.seq
+	r.Seq = w.seq
 	w.seq++
 	if fd >= 0 {
 		w.acks.trackHandle(-1 - r.Ack)
 	}
-	w.send(encode(r, with, fd >= 0), fd)
+	w.send(r.encode(with, fd >= 0), fd)
 }
 
 // publish makes the state of w visible to Reports.

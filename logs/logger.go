@@ -14,7 +14,6 @@ package logs
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"regexp"
 	"time"
@@ -67,7 +66,7 @@ func Open(out *Output, format Format, level zerolog.Level, fields *Fields, redac
 // Write. JSON lines have the keys and levels of fields; text is the same for all.
 func New(out io.Writer, format Format, level zerolog.Level, fields *Fields) *Logger {
 	if format != JSON {
-		out, fields = textWriter(out, format), nil
+		out, fields = textWriter{out, format}, nil
 	}
 	return &Logger{out: zerolog.New(out), min: level, fields: fields.orDefault()}
 }
@@ -125,22 +124,4 @@ func Truncate(s string) string {
 		}
 	}
 	return s
-}
-
-// textWriter returns a Writer that turns JSON lines into text: time, level, logger,
-// message, key=value.
-func textWriter(out io.Writer, format Format) io.Writer {
-	asIs := func(v any) string { return fmt.Sprint(v) }
-	stamp := asIs
-	if format == Terminal {
-		stamp = func(any) string { return time.Now().Format(timeOfDay) }
-	}
-	return zerolog.ConsoleWriter{
-		Out:                   out,
-		NoColor:               true,
-		PartsOrder:            []string{"time", "level", "logger", "msg"},
-		FieldsExclude:         []string{"time", "level", "logger", "msg"},
-		FormatTimestamp:       stamp,
-		FormatPartValueByName: func(v any, _ string) string { return asIs(v) },
-	}
 }

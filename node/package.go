@@ -1,8 +1,6 @@
 package node
 
 import (
-	"encoding/json"
-	"fmt"
 	"io"
 	"path/filepath"
 	"slices"
@@ -10,19 +8,15 @@ import (
 	"strings"
 
 	"github.com/nodeinit/nodeinit/exec"
+	"github.com/nodeinit/nodeinit/rawjson"
 )
 
 // A packageFile is the part of a package.json that decides what a script runs.
 type packageFile struct {
-	Name    string            `json:"name"`
-	Version string            `json:"version"`
-	Scripts map[string]string `json:"scripts"`
-	Config  map[string]any    `json:"config"`
-	Engines map[string]string `json:"engines"`
-
-	PNPM struct {
-		ExecutionEnv json.RawMessage `json:"executionEnv"` // another Node
-	} `json:"pnpm"`
+	Name, Version    string
+	Scripts, Engines map[string]string
+	Config           rawjson.Value // an object; nil: none
+	OtherNode        bool          // pnpm.executionEnv is set
 
 	dir string // of the file
 }
@@ -46,9 +40,33 @@ func findPackage(dir string) (pkg packageFile, ok bool) {
 		return pkg, false
 	}
 	defer file.Close()
-	decoder := json.NewDecoder(io.LimitReader(file, maxPackage))
-	decoder.UseNumber()
-	return pkg, decoder.Decode(&pkg) == nil
+	text, err := io.ReadAll(io.LimitReader(file, maxPackage))
+	return pkg, err == nil && pkg.parse(text)
+}
+
+// parse reports whether text is a package.json, as far as it is read here.
+func (p *packageFile) parse(text []byte) bool {
+	value, err := rawjson.Parse(text)
+	d := rawjson.Decoder{From: value}
+	d.Text("name", &p.Name)
+	d.Text("version", &p.Version)
+	p.Scripts, p.Engines = texts(&d, "scripts"), texts(&d, "engines")
+	d.Object("config", func(d *rawjson.Decoder) { p.Config = d.From })
+	d.Object("pnpm", func(d *rawjson.Decoder) { p.OtherNode = d.From.Get("executionEnv") != nil })
+	return err == nil && value.IsObject() && d.Wrong == ""
+}
+
+// texts returns the strings in an object.
+func texts(d *rawjson.Decoder, name string) map[string]string {
+	list := make(map[string]string)
+	d.Object(name, func(d *rawjson.Decoder) {
+		d.From.Each(func(name string, _ rawjson.Value) {
+			text := ""
+			d.Text(name, &text)
+			list[name] = text
+		})
+	})
+	return list
 }
 
 func (p packageFile) file() string { return filepath.Join(p.dir, "package.json") }
@@ -62,7 +80,7 @@ func (p packageFile) customRun(script string, env []string) string {
 			return hook
 		}
 	}
-	if len(p.PNPM.ExecutionEnv) > 0 {
+	if p.OtherNode {
 		return "pnpm.executionEnv"
 	}
 	for _, key := range []string{"npm_config_node_options", "npm_config_script_shell", "npm_config_shell_emulator", "npm_config_use_node_version"} {
@@ -133,20 +151,19 @@ func (p packageFile) env(env []string, from, script, text string) []string {
 
 // flatten adds value and its elements to vars as npm does (@npmcli/run-script,
 // package-envs).
-func flatten(vars map[string]string, key string, value any) {
-	switch v := value.(type) {
-	case []any:
-		for i, element := range v {
+func flatten(vars map[string]string, key string, value rawjson.Value) {
+	switch text := string(value); {
+	case value.IsObject():
+		value.Each(func(name string, element rawjson.Value) { flatten(vars, key+"_"+name, element) })
+	case value.IsArray():
+		for i, element := range value.Items() {
 			flatten(vars, key+"_"+strconv.Itoa(i), element)
 		}
-	case map[string]any:
-		for name, element := range v {
-			flatten(vars, key+"_"+name, element)
-		}
-	default:
-		vars[key] = fmt.Sprint(v)
-		if v == nil || v == false {
-			vars[key] = ""
-		}
+	case value.IsString():
+		vars[key] = value.Text()
+	case value.IsNull() || text == "false":
+		vars[key] = ""
+	case value != nil:
+		vars[key] = text
 	}
 }

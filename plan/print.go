@@ -2,61 +2,72 @@ package plan
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/nodeinit/nodeinit/config"
+	"github.com/nodeinit/nodeinit/logs"
 )
 
-// An Explanation is what [Plan.WriteJSON] writes. Limits that are not there are
-// null.
-type Explanation struct {
-	CPUs            *float64 `json:"cpus"`
-	MemoryBytes     *int64   `json:"memory_bytes"`
-	MemoryHighBytes *int64   `json:"memory_high_bytes"`
-	Affinity        int      `json:"affinity"`
-	CPUsFrom        *string  `json:"cpus_from"`
-	MemoryFrom      *string  `json:"memory_from"`
-	Approximate     bool     `json:"approximate"`
-	Workers         int      `json:"workers"`
-	Mode            string   `json:"mode"`
-	Reason          string   `json:"reason"`
-	Start           *string  `json:"start"`
-	Balance         *string  `json:"balance"`
-	Argv            []string `json:"argv"`
-	EnvAdded        []string `json:"env_added"`
-	MaxMemoryBytes  *int64   `json:"max_memory_bytes"`
-	Logs            string   `json:"logs"`
-	LogsStderr      string   `json:"logs_stderr"`
-	Warnings        []string `json:"warnings"`
-}
-
-// WriteJSON writes p to w, for programs.
+// WriteJSON writes p to w, for programs. Limits that are not there are null.
 func (p *Plan) WriteJSON(w io.Writer) error {
 	l := p.Limits
-	out := json.NewEncoder(w)
-	out.SetIndent("", "  ")
-	out.SetEscapeHTML(false)
-	return out.Encode(Explanation{
-		CPUs: orNull(l.CPU), CPUsFrom: orNull(l.CPUFrom), Affinity: l.Affinity,
-		MemoryBytes: orNull(l.Memory), MemoryFrom: orNull(l.MemoryFrom), MemoryHighBytes: orNull(l.MemoryHigh),
-		Approximate: l.Approximate,
-		Workers:     p.Count.Allowed, Mode: string(p.Mode), Reason: p.Reason,
-		Start: orNull(p.Start()), Balance: orNull(p.Balance), MaxMemoryBytes: orNull(p.MaxMemory),
-		Argv: append([]string{}, p.Program.Argv...), EnvAdded: append([]string{}, p.EnvAdded...), // [] where empty
-		Logs: string(p.Logs.Stdout), LogsStderr: string(p.Logs.Stderr),
-		Warnings: p.allWarnings(),
-	})
+	var b []byte
+	add := func(name string, value []byte) {
+		start := ",\n  \""
+		if b == nil {
+			start = "{\n  \""
+		}
+		b = append(append(append(b, start...), name+`": `...), value...)
+	}
+	integer := func(name string, value int64) { add(name, strconv.AppendInt(nil, value, 10)) }
+	text := func(name, value string) { add(name, logs.AppendString(nil, value)) }
+	known := func(is bool, name string, value []byte) {
+		if !is {
+			value = []byte("null")
+		}
+		add(name, value)
+	}
+	integerIfAny := func(name string, value int64) { known(value != 0, name, strconv.AppendInt(nil, value, 10)) }
+	textIfAny := func(name, value string) { known(value != "", name, logs.AppendString(nil, value)) }
+
+	known(l.CPU != 0, "cpus", strconv.AppendFloat(nil, l.CPU, 'f', -1, 64))
+	integerIfAny("memory_bytes", l.Memory)
+	integerIfAny("memory_high_bytes", l.MemoryHigh)
+	integer("affinity", int64(l.Affinity))
+	textIfAny("cpus_from", l.CPUFrom)
+	textIfAny("memory_from", l.MemoryFrom)
+	add("approximate", strconv.AppendBool(nil, l.Approximate))
+	integer("workers", int64(p.Count.Allowed))
+	text("mode", string(p.Mode))
+	text("reason", p.Reason)
+	textIfAny("start", p.Start())
+	textIfAny("balance", p.Balance)
+	add("argv", appendStrings(p.Program.Argv))
+	add("env_added", appendStrings(p.EnvAdded))
+	integerIfAny("max_memory_bytes", p.MaxMemory)
+	text("logs", string(p.Logs.Stdout))
+	text("logs_stderr", string(p.Logs.Stderr))
+	add("warnings", appendStrings(p.allWarnings()))
+	_, err := w.Write(append(b, "\n}\n"...))
+	return err
 }
 
-// orNull returns nil for the zero value, which stands for no limit.
-func orNull[T comparable](v T) *T {
-	if v == *new(T) {
-		return nil
+// appendStrings returns list as a JSON array within an object.
+func appendStrings(list []string) []byte {
+	if len(list) == 0 {
+		return []byte("[]")
 	}
-	return &v
+	b := []byte("[")
+	for i, text := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = logs.AppendString(append(b, "\n    "...), text)
+	}
+	return append(b, "\n  ]"...)
 }
 
 // WriteText writes p to w, for people.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"os"
 	"slices"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/nodeinit/nodeinit/cluster"
 	"github.com/nodeinit/nodeinit/exec"
+	"github.com/nodeinit/nodeinit/logs"
 	"github.com/nodeinit/nodeinit/node"
 	"github.com/nodeinit/nodeinit/reaper"
 )
@@ -57,17 +57,14 @@ func (s *starter) startBinder(port cluster.PrivilegedPort, end int) (*reaper.Chi
 	if err != nil {
 		return nil, err
 	}
-	argument, err := json.Marshal(map[string]any{ // Node takes an empty host for none
-		"host": port.Host, "port": port.Port, "ipv6Only": port.IPv6Only, "backlog": port.Backlog, "exclusive": true,
-	})
-	if err != nil {
-		return nil, err
-	}
+	argument := `{"host":` + string(logs.AppendString(nil, port.Host)) + // Node takes an empty one for none
+		`,"port":` + strconv.Itoa(port.Port) + `,"ipv6Only":` + strconv.FormatBool(port.IPv6Only) +
+		`,"backlog":` + strconv.Itoa(port.Backlog) + `,"exclusive":true}`
 	at := node.ChannelFD(program.Join, s.inherited)
 	env := slices.Clone(program.Env)
 	env = append(env, "NODE_CHANNEL_FD="+strconv.Itoa(at), "NODE_CHANNEL_SERIALIZATION_MODE=json")
 	command := exec.Command{
-		Path: path, Argv: []string{program.Argv[0], "-e", bindScript, string(argument)}, Env: env, Dir: program.Dir,
+		Path: path, Argv: []string{program.Argv[0], "-e", bindScript, argument}, Env: env, Dir: program.Dir,
 		Channel: end, ChannelAt: at, Inherited: s.inherited, Background: true, Credential: program.Credential,
 	}
 	return s.startChild(command)

@@ -9,7 +9,6 @@ import (
 	"testing/fstest"
 
 	"github.com/nodeinit/nodeinit/config"
-	"github.com/nodeinit/nodeinit/plan"
 )
 
 func explained(t *testing.T, environ []string, args ...string) string {
@@ -24,7 +23,11 @@ func explained(t *testing.T, environ []string, args ...string) string {
 // Without --root it is this machine, of which only the form is known.
 func TestExplainThisMachine(t *testing.T) {
 	t.Parallel()
-	var e plan.Explanation
+	var e struct {
+		Affinity, Workers int
+		MemoryFrom        *string  `json:"memory_from"`
+		EnvAdded          []string `json:"env_added"`
+	}
 	if err := json.Unmarshal([]byte(explained(t, nil, "--json", "--memory", "512M", "--", "node")), &e); err != nil {
 		t.Fatal(err)
 	}
