@@ -78,7 +78,7 @@ func (a *acks) take(seq int64) (h handover, ok bool) {
 }
 
 // trackHandle records that a frame with a descriptor was sent: number is the seq
-// of a handover, or -1-seq of the query that it answers.
+// of a handover, -1-seq of the query that it answers, or ownHandle.
 func (a *acks) trackHandle(number int64) {
 	if len(a.handles) >= maxUnackedHandles {
 		a.handles = slices.Delete(a.handles, 0, 1)
@@ -95,6 +95,16 @@ func (a *acks) takeHandle() (number int64, ok bool) {
 	number = a.handles[0]
 	a.handles = slices.Delete(a.handles, 0, 1)
 	return number, true
+}
+
+// own returns how many of nodeinit's own connections have not arrived.
+func (a *acks) own() (n int) {
+	for _, number := range a.handles {
+		if number == ownHandle {
+			n++
+		}
+	}
+	return n
 }
 
 // reclaim gives the connections that the worker has not acknowledged, and will

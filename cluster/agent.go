@@ -14,6 +14,7 @@ const (
 	msgFinish            = `{"cmd":"NODE_NODEINIT","act":"finish","limit":%d}` + "\n"
 	msgWatch             = `{"cmd":"NODE_NODEINIT","act":"watch","signal":%q,"soon":%d,"late":%d}` + "\n"
 	msgDrain             = `{"cmd":"NODE_NODEINIT","act":"drain","last":%t,"signal":%q}` + "\n"
+	msgConnection        = `{"cmd":"NODE_HANDLE","type":"net.Native","msg":{"cmd":"NODE_NODEINIT","act":"connection","port":%d}}` + "\n"
 )
 
 // Bounds on the signals that a worker may report to handle.

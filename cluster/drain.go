@@ -103,7 +103,7 @@ func (w *Worker) lastAcceptor() bool {
 
 // expectsConnections reports whether w may get connections though it drains.
 func expectsConnections(w *Worker) bool {
-	if len(w.acks.pending) > 0 {
+	if len(w.acks.pending) > 0 || w.acks.own() > 0 {
 		return true
 	}
 	for _, s := range w.servers {

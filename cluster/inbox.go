@@ -12,8 +12,9 @@ type inbox struct {
 	closed bool
 }
 
-// post has f called by run. After close it does nothing. Any goroutine may call it.
-func (b *inbox) post(f func()) {
+// post has f called by run. After close it does nothing and reports false. Any goroutine
+// may call it.
+func (b *inbox) post(f func()) bool {
 	b.mu.Lock()
 	closed := b.closed
 	if !closed {
@@ -23,6 +24,7 @@ func (b *inbox) post(f func()) {
 	if !closed {
 		b.wake()
 	}
+	return !closed
 }
 
 // run calls what was posted, in that order.

@@ -210,10 +210,15 @@ func (q query) checkType(fd int) error {
 
 // nameOf returns the address of a TCP or UDP socket, nil for others. unix.Getsockname would
 // link the decoding of all kinds of addresses that Linux has.
-func nameOf(fd int) *sockname {
+func nameOf(fd int) *sockname { return addressOf(unix.SYS_GETSOCKNAME, fd) }
+
+// peerOf returns the address of the other end of a TCP connection, nil if it has none.
+func peerOf(fd int) *sockname { return addressOf(unix.SYS_GETPEERNAME, fd) }
+
+func addressOf(call uintptr, fd int) *sockname {
 	var raw unix.RawSockaddrAny
 	size := uint32(unsafe.Sizeof(raw))
-	_, _, errno := unix.RawSyscall(unix.SYS_GETSOCKNAME, uintptr(fd), uintptr(unsafe.Pointer(&raw)), uintptr(unsafe.Pointer(&size)))
+	_, _, errno := unix.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(&raw)), uintptr(unsafe.Pointer(&size)))
 	if errno != 0 {
 		return nil
 	}

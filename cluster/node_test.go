@@ -138,3 +138,41 @@ func TestBalances(t *testing.T) {
 		})
 	}
 }
+
+// Node takes nodeinit's own connections whatever the balance, without an agent too, and
+// they change no turn.
+func TestNodeTakesOwnConnections(t *testing.T) {
+	t.Parallel()
+	for _, balance := range []cluster.Balance{cluster.RR, cluster.Shared, cluster.ReusePort, cluster.IPHash} {
+		t.Run(string(balance), func(t *testing.T) {
+			t.Parallel()
+			s := open(t, balance, echo)
+			workers := make([]*cluster.Worker, 2)
+			at := ""
+			for slot := range workers {
+				workers[slot], _ = s.start(slot)
+				at = s.until(workers[slot], "listening", listening(1)).Listening[0]
+			}
+			first := ask(t, at)
+			for range 3 {
+				for slot, w := range workers {
+					fd, err := s.Connect(w.ID(), 0)
+					if err != nil {
+						t.Fatal(err)
+					}
+					own := os.NewFile(uintptr(fd), "own")
+					if got, err := io.ReadAll(own); string(got) != fmt.Sprint(slot) || err != nil {
+						t.Errorf("worker %d: %q, %v", slot, got, err)
+					}
+					own.Close()
+				}
+				_, _ = s.Connect(workers[1].ID(), 0)
+				if next := ask(t, at); balance == cluster.RR && next == first {
+					t.Errorf("%s had two in turn", next)
+				} else {
+					first = next
+				}
+			}
+		})
+	}
+}

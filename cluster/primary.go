@@ -32,6 +32,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -74,6 +75,8 @@ type Primary struct {
 	lastID  atomic.Int64 // of a Worker
 	inbox   inbox
 	reports reports
+
+	connecting sync.Mutex // see loopbackPair
 
 	// What follows belongs to the goroutine of Run.
 	poller     poller

@@ -139,11 +139,7 @@ func (p *Primary) stopDeferringAcks() {
 
 // handOver passes h to w.
 func (s *server) handOver(w *Worker, h handover, now time.Time) {
-	frame := append(s.primary.frame[:0], `{"cmd":"NODE_HANDLE","type":"net.Native","msg":{"cmd":"NODE_CLUSTER","act":"newconn","key":"`...)
-	frame = append(frame, s.key...)
-	frame = append(frame, `","seq":`...)
-	frame = strconv.AppendInt(frame, w.seq, 10)
-	frame = append(frame, "}}\n"...)
+	frame := appendConnection(s.primary.frame[:0], s.key, w.seq, "")
 	s.primary.frame = frame
 	if !w.channel.sendNow(frame, h.fd) {
 		s.undelivered = append(s.undelivered, h)
@@ -153,6 +149,17 @@ func (s *server) handOver(w *Worker, h handover, now time.Time) {
 	w.seq++
 	w.acks.add(h)
 	s.workers.moveToBack(w)
+}
+
+// appendConnection appends the frame for a connection to the server with key. more are
+// fields for the agent, each after a comma.
+func appendConnection(frame []byte, key string, seq int64, more string) []byte {
+	frame = append(frame, `{"cmd":"NODE_HANDLE","type":"net.Native","msg":{"cmd":"NODE_CLUSTER","act":"newconn","key":"`...)
+	frame = append(frame, key...)
+	frame = append(frame, `","seq":`...)
+	frame = strconv.AppendInt(frame, seq, 10)
+	frame = append(frame, more...)
+	return append(frame, "}}\n"...)
 }
 
 // redeliver has h handed over to another worker. It is closed if all have refused it

@@ -12,11 +12,12 @@ const resolution = 20; // ms, of the event loop's delay
 
 const { report, stacks, servers, lastResponses, requests } = agent;
 const { handlersOf, reportHandlers } = trackHandlers(stacks);
-const { orders, counts } = trackConnections(report, handlersOf, servers, lastResponses, requests);
-agent.onOrder = guard((order) => {
-  if (order.cmd === 'NODE_NODEINIT') orders[order.act]?.(order);
+const { orders, counts, expectOwn } = trackConnections(report, handlersOf, servers, lastResponses, requests);
+agent.onOrder = guard((order, handle) => {
+  if (order.cmd === 'NODE_NODEINIT') orders[order.act]?.(order, handle);
+  else if (order.own) expectOwn(handle); // a connection, of which Node's cluster hears next
 });
-process.on('internalMessage', agent.onOrder);
+process.prependListener('internalMessage', agent.onOrder);
 reportHandlers((handles) => report('handles', { handles }));
 reportLoop((loop) => report('heartbeat', loop));
 

@@ -12,9 +12,11 @@ const libraryTimeout = 3000; // ms after that, for libraries that act on the sig
 function trackConnections(report, handlersOf, listened, lastResponses, requests) {
   const servers = new Set(); // that have listened, or had a connection
   const sessions = new Map(); // HTTP/2 sessions, with the number of open streams
-  const closedHandles = new WeakSet(); // of listening sockets
+  const closedHandles = new WeakMap(); // of listening sockets, with the address
   let keepAlivesDisabled = false;
   let recentConnection = false; // since it was last set to false
+  let ownHandle; // of the last connection that is nodeinit's own
+  const own = new Set(); // sockets of such connections, which are not counted
   const trackSession = guard((session) => {
     if (sessions.has(session)) return;
     sessions.set(session, 0);
@@ -44,10 +46,17 @@ function trackConnections(report, handlersOf, listened, lastResponses, requests)
   // Not in Node 18 and 22.0.
   subscribe('tracing:net.server.listen:asyncStart', ({ server }) => track(server));
   subscribe('net.server.socket', ({ socket }) => {
+    if (ownHandle && socket._handle === ownHandle) {
+      ownHandle = undefined;
+      own.add(socket);
+      socket.once('close', () => own.delete(socket));
+      return;
+    }
     recentConnection = true;
     track(socket.server);
   });
   subscribe('http.server.request.start', ({ response, socket }) => {
+    if (own.size && own.has(socket)) return;
     requests++;
     const pipelined = Boolean(socket._httpMessage);
     if (pipelined && keepAlivesDisabled) keepAfter(lastResponse(socket));
@@ -61,9 +70,10 @@ function trackConnections(report, handlersOf, listened, lastResponses, requests)
   // Closes the listening socket and not the server: the application may want to close
   // that, and Node calls a second close an error. An HTTP server's close would also
   // cut off idle connections.
-  const stopListening = ({ _handle }) => {
+  const stopListening = (server) => {
+    const { _handle } = server;
     if (closedHandles.has(_handle)) return;
-    closedHandles.add(_handle);
+    closedHandles.set(_handle, server.address());
     _handle.close();
   };
   const allServers = () => {
@@ -169,14 +179,31 @@ function trackConnections(report, handlersOf, listened, lastResponses, requests)
     process.kill(process.pid, signal);
   };
 
+  // What follows is not to be counted.
+  const expectOwn = (handle) => { ownHandle = handle; };
+
+  // Gives a connection to the server on port, 0 for any, also one that does not listen
+  // any more. An error that the application throws is its own.
+  const connection = ({ port }, handle) => {
+    const { setImmediate } = timers;
+    const isOn = (address) => address?.port > 0 && (port === 0 || address.port === port);
+    const server = allServers().find((one) => one._handle && isOn(closedHandles.get(one._handle) ?? one.address()));
+    if (!server) return handle.close();
+    setImmediate(() => {
+      expectOwn(handle);
+      if (server._handle) server._handle.onconnection(0, handle);
+      else handle.close();
+    });
+  };
+
   // What is open, and how many requests were begun. getConnections would ask the processes
   // that a server has passed connections to.
   const counts = () => {
     let connections = 0;
     for (const { _connections } of servers) connections += _connections | 0;
-    return { connections, requests };
+    return { connections: Math.max(0, connections - own.size), requests };
   };
-  return { orders: { disableKeepAlives, finish, watch, drain }, counts };
+  return { orders: { disableKeepAlives, finish, watch, drain, connection }, counts, expectOwn };
 }
 
 // The sockets with a request that is not answered completely.

@@ -51,10 +51,10 @@ function prepareAgent() {
     agent(known);
   });
   const attachIn = (delay) => timers.setTimeout(attach, delay).unref();
-  listeners.internalMessage = guard((order) => {
-    if (order.cmd !== 'NODE_NODEINIT') return;
+  listeners.internalMessage = guard((order, handle) => {
+    if (order.cmd !== 'NODE_NODEINIT' && !order.own) return;
     attach();
-    known.onOrder(order);
+    known.onOrder(order, handle);
   });
   onListening = guard((server) => {
     if (server?.getConnections) servers.add(server); // and not a socket for datagrams
@@ -62,7 +62,7 @@ function prepareAgent() {
     else if (!soon) attachIn(hasHandlers() ? attachHandling : attachListening);
     soon = true;
   });
-  for (const [name, f] of Object.entries(listeners)) process.on(name, f);
+  for (const [name, f] of Object.entries(listeners)) process.prependListener(name, f);
   for (const [name, f] of Object.entries(subscribers)) subscribe(name, f);
   reportHandlers();
   attachIn(attachAfter);
