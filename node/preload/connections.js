@@ -43,8 +43,8 @@ function trackConnections(report, handlersOf, listened, lastResponses, requests)
     });
   };
   listened.forEach(track);
-  // Not in Node 18 and 22.0.
-  subscribe('tracing:net.server.listen:asyncStart', ({ server }) => track(server));
+  // Not in Node 18 and 22.0. The agent may be run between the two, while nodeinit is asked for the port.
+  for (const event of ['asyncStart', 'asyncEnd']) subscribe(`tracing:net.server.listen:${event}`, ({ server }) => track(server));
   subscribe('net.server.socket', ({ socket }) => {
     if (ownHandle && socket._handle === ownHandle) {
       ownHandle = undefined;
@@ -90,6 +90,8 @@ function trackConnections(report, handlersOf, listened, lastResponses, requests)
   // The next response on each connection tells the client to close it.
   const disableKeepAlives = () => {
     if (keepAlivesDisabled) return;
+    // Where the first connection of a server told of it, the event of that one's session had been before.
+    for (const server of allServers()) sessionsOf(server).forEach(trackSession);
     keepAlivesDisabled = true;
     for (const server of allServers()) {
       for (const socket of busySockets(server)) closeAfter(lastResponse(socket));
@@ -216,6 +218,19 @@ function socketsOf(server) {
   return parsers.map(({ socket }) => socket).filter(Boolean);
 }
 
+// The open sockets of any server, if they are of this process.
+function openSockets(server) {
+  const { Socket } = require('net');
+  return process._getActiveHandles().filter((handle) => handle instanceof Socket && handle.server === server);
+}
+
+// The sessions of an HTTP/2 server. A socket has its session under a symbol, in some versions of Node under "undefined".
+function sessionsOf(server) {
+  if (!server.updateSettings) return [];
+  const values = openSockets(server).flatMap((socket) => Reflect.ownKeys(socket).map((key) => socket[key]));
+  return values.filter((value) => value?.goaway);
+}
+
 // Makes the connection close after this response.
 function closeAfter(response) {
   response.shouldKeepAlive = false;
@@ -248,11 +263,9 @@ function closeIdle(server, left) {
   const isHTTP2 = server.updateSettings;
   if (!isHTTP2 && !server.closeIdleConnections) return;
   server.closeIdleConnections?.();
-  const { Socket } = require('net');
-  const own = process._getActiveHandles().filter((handle) => handle instanceof Socket && handle.server === server);
   const allowsHTTP1 = Object.getOwnPropertySymbols(server).some((key) => server[key]?.allowHTTP1);
   const isOver = isHTTP2 && !allowsHTTP1 && !left;
-  for (const socket of [...socketsOf(server), ...own]) {
+  for (const socket of [...socketsOf(server), ...openSockets(server)]) {
     if (isOver || socket.bytesRead === 0) socket.destroy();
   }
 }

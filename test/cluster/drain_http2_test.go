@@ -180,19 +180,27 @@ func TestDrainsHTTP2(t *testing.T) {
 	}
 }
 
-// A session that has had no stream yet ends too, also if it was the first that
-// its server has had.
+// A session that has had no stream yet ends too, also if it was the first that its server
+// has had, and if the agent was run while the server was about to listen.
 func TestDrainsHTTP2SessionsWithoutStreams(t *testing.T) {
 	t.Parallel()
 	certificate := newCertificate(t)
-	for kind, config := range map[string]*tls.Config{"http2": nil, "http2 over TLS": certificate.client()} {
-		t.Run(kind, func(t *testing.T) {
+	for name, c := range map[string]struct {
+		kind   string
+		config *tls.Config
+		slow   bool
+	}{
+		"HTTP/2":          {"http2", nil, false},
+		"slow to listen":  {"http2", nil, true},
+		"HTTP/2 over TLS": {"http2 over TLS", certificate.client(), false},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			onEach(t, starts([]string{harness.NewestLine}, "fork", "per-core"), func(t *testing.T, s start) {
+			onEach(t, starts([]string{"18.20.8", harness.NewestLine}, "fork", "per-core"), func(t *testing.T, s start) {
 				h := s.opens(t, "--grace 0")
-				h.serves(kind, object{"tls": certificate.options})
-				silent := h.connectHTTP2(config)
-				idle := h.connectHTTP2(config) // which is accepted after it
+				h.serves(c.kind, object{"tls": certificate.options, "slow": c.slow})
+				silent := h.connectHTTP2(c.config)
+				idle := h.connectHTTP2(c.config) // which is accepted after it
 				idle.hears(answerOn(idle.asks("/"), "served\n")...)
 				h.drains()
 				idle.hearsTheRest()
