@@ -20,7 +20,7 @@ type Stall struct {
 	Total time.Duration // since the cgroup was created
 }
 
-// parsePressure reads a cpu.pressure or memory.pressure, which is
+// parsePressure reads a cpu.pressure, memory.pressure or io.pressure, which is
 //
 //	some avg10=0.12 avg60=0.05 avg300=0.01 total=123456
 //	full avg10=0.00 avg60=0.00 avg300=0.00 total=0

@@ -56,9 +56,9 @@ type Stats struct {
 	// processes, PID 1 included, instead of one (v2).
 	OOMGroup bool
 
-	// CPUPressure and MemoryPressure are the share of time in which tasks of this
-	// cgroup waited for the resource (v2).
-	CPUPressure, MemoryPressure Pressure
+	// CPUPressure, MemoryPressure and IOPressure are the share of time in which tasks of
+	// this cgroup waited for the resource (v2).
+	CPUPressure, MemoryPressure, IOPressure Pressure
 
 	// swapPeaked tells that memory and swap together have reached their limit (v1).
 	swapPeaked bool
@@ -82,6 +82,7 @@ func (g *Group) Stats() Stats {
 	s := count(cpu, memory)
 	if cpu.version == 2 {
 		s.CPUPressure = parsePressure(cpu.read("cpu.pressure"))
+		s.IOPressure = parsePressure(cpu.read("io.pressure")) // there without the controller too
 	}
 	switch memory.version {
 	case 1:

@@ -19,6 +19,7 @@ func TestStatsV2(t *testing.T) {
 		"memory.peak":      "2000\n",
 		"memory.oom.group": "1\n",
 		"memory.pressure":  "some avg10=0.00 avg60=0.00 avg300=0.00 total=7\n",
+		"io.pressure":      "some avg10=0.00 avg60=0.00 avg300=0.00 total=9\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=8\n",
 	} {
 		root["sys/fs/cgroup/p/c/"+name] = &fstest.MapFile{Data: []byte(text)}
 	}
@@ -28,6 +29,7 @@ func TestStatsV2(t *testing.T) {
 		CPUPressure: Pressure{Known: true,
 			Some: Stall{Avg10: 1.25, Total: 2 * time.Second}, Full: Stall{Avg10: 0.5, Total: time.Millisecond}},
 		MemoryPressure: Pressure{Known: true, Some: Stall{Total: 7 * time.Microsecond}},
+		IOPressure:     Pressure{Known: true, Some: Stall{Total: 9 * time.Microsecond}, Full: Stall{Total: 8 * time.Microsecond}},
 	}
 	if got := Find(root).Stats(); got != want {
 		t.Errorf("got  %+v\nwant %+v", got, want)

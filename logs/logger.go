@@ -87,6 +87,14 @@ func (l *Logger) CountDropped(lines uint64) {
 	}
 }
 
+// Dropped returns how many lines were dropped so far, own ones and those of CountDropped.
+func (l *Logger) Dropped() uint64 {
+	if l.writer == nil {
+		return 0
+	}
+	return l.writer.total.Load()
+}
+
 // Error starts a line about a failure.
 func (l *Logger) Error(msg string) *zerolog.Event { return l.start(zerolog.ErrorLevel, msg) }
 

@@ -27,7 +27,8 @@ type Writer struct {
 
 	out     *Output
 	queue   chan entry
-	dropped atomic.Uint64
+	dropped atomic.Uint64 // that were not reported yet
+	total   atomic.Uint64 // that were dropped
 }
 
 // An entry is a line, or a request to close done when all lines before it are written, or
@@ -49,18 +50,23 @@ func (w *Writer) Write(line []byte) (int, error) {
 	select {
 	case w.queue <- entry{line: fit(line)}:
 	default:
-		w.dropped.Add(1)
+		w.count(1)
 	}
 	return len(line), nil
 }
 
 // CountDropped adds n to the lines dropped, which are reported soon. It never blocks.
 func (w *Writer) CountDropped(n uint64) {
-	w.dropped.Add(n)
+	w.count(n)
 	select {
 	case w.queue <- entry{}:
 	default: // what is in the queue has it reported too
 	}
+}
+
+func (w *Writer) count(n uint64) {
+	w.dropped.Add(n)
+	w.total.Add(n)
 }
 
 // Flush waits until the lines before it are written. It gives up when the output has made
@@ -105,7 +111,7 @@ func (w *Writer) run() {
 			continue
 		}
 		if w.write(e.line) != nil {
-			w.dropped.Add(1)
+			w.count(1)
 			continue
 		}
 		w.reportDropped()
