@@ -12,32 +12,24 @@ import (
 	"github.com/nodeinit/nodeinit/supervisor"
 )
 
-// An HTTP server answers GET and HEAD requests for [the paths] at a TCP port. Nothing can
-// be changed over it. Set the fields, call Listen, and then Run once.
+// An HTTP server answers GET and HEAD requests for /metrics, /livez, /readyz and /status at
+// a TCP port. Nothing can be changed over it. Set the fields, call Listen, and then Run
+// once.
 type HTTP struct {
 	*Shared // with other servers
-	// Gatherer makes what is served. It is used with a lock of Shared.
+	// Gatherer makes what is served. It is used with the lock for reading.
 	Gatherer *Gatherer
 	// Live reports whether PID 1 does its work. It may take some seconds.
 	Live func() bool
 
 	acceptor acceptor
 	listener *listener
-	spare    []byte // a buffer that is not in use; under the lock of reading
+	spare    []byte // a buffer that is not in use; under the lock for reading
 }
 
-// The paths.
-const (
-	pathMetrics = "/metrics"
-	pathLive    = "/livez"
-	pathReady   = "/readyz"
-	pathStatus  = "/status"
-)
-
-// Listen opens the port; the zero address is all. Call Run then, or nothing.
-func (h *HTTP) Listen(ip netip.Addr, port int) error {
-	l, inode, err := listenTCP(ip, port)
-	h.listener, h.Gatherer.ownSocket = l, inode
+// Listen opens the port; the zero address is all. If there is no error, call Run then.
+func (h *HTTP) Listen(ip netip.Addr, port int) (err error) {
+	h.listener, h.Gatherer.ownSocket, err = listenTCP(ip, port)
 	return err
 }
 
@@ -47,15 +39,18 @@ func (h *HTTP) Run(ctx context.Context) {
 	h.acceptor.run(ctx, h.listener)
 }
 
-// A response is the answer to a request.
-type response struct {
-	status      int
-	contentType string
-	buffer      []byte // room for the head, and then the body
-}
-
-// headRoom is enough for any head.
-const headRoom = 512
+// Statuses of answers.
+const (
+	httpOK           = "200 OK"
+	httpBad          = "400 Bad Request"
+	httpNotFound     = "404 Not Found"
+	httpMethod       = "405 Method Not Allowed"
+	httpTimeout      = "408 Request Timeout"
+	httpLongTarget   = "414 URI Too Long"
+	httpLongFields   = "431 Request Header Fields Too Large"
+	httpUnavailable  = "503 Service Unavailable"
+	httpOtherVersion = "505 HTTP Version Not Supported"
+)
 
 // Types of content.
 const (
@@ -65,10 +60,26 @@ const (
 	typeOpenMetrics = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 )
 
-// plain returns a response of one line.
-func plain(status int, text string) response {
-	b := append(make([]byte, headRoom, headRoom+len(text)+1), text...)
-	return response{status, typePlain, append(b, '\n')}
+// A response is the answer to a request.
+type response struct {
+	status      string // "": none
+	contentType string
+	buffer      []byte // room for the head, and then the body
+}
+
+const (
+	headRoom = 512       // bytes, enough for any head
+	newSpare = 16 << 10  // of a buffer for documents, at first
+	maxSpare = 128 << 10 // of one that is kept
+
+	// httpGarbage is what a request leaves behind, in bytes, about: BenchmarkHTTP.
+	httpGarbage = 4 << 10
+)
+
+// plain makes r one line of text.
+func (r *response) plain(status, text string) {
+	r.status, r.contentType = status, typePlain
+	r.buffer = append(append(make([]byte, headRoom, headRoom+len(text)+1), text...), '\n')
 }
 
 // answer serves one client.
@@ -77,170 +88,114 @@ func (h *HTTP) answer(ctx context.Context, c *connection) {
 	var q httpRequest
 	var r response
 	switch {
-	case errors.Is(err, errTooLong):
-		r = plain(431, err.Error())
-		if line, _ := nextLine(all); len(line) == len(all) {
-			r.status = 414
-		}
-	case errors.Is(err, errTooLate) && len(all) > 0:
-		r = plain(408, err.Error())
 	case err == nil:
-		q, r = h.respond(head)
+		h.respond(&r, &q, head)
+	case errors.Is(err, errTooLate) && len(all) > 0:
+		r.plain(httpTimeout, err.Error())
+	case errors.Is(err, errTooLong):
+		r.plain(httpLongFields, err.Error())
+		if line, _ := nextLine(all); len(line) == len(all) {
+			r.status = httpLongTarget
+		}
 	}
-	if r.status != 0 {
+	if r.status != "" {
 		h.acceptor.waiting.add(c)
-		if c.write(r.text(q.method == "HEAD", time.Now())) == nil && (err != nil || q.hasBody || len(head) < len(all)) {
+		if c.write(r.bytes(q.method == "HEAD")) == nil && (q.hasBody || len(head) < len(all)) {
 			c.linger()
 		}
 		h.acceptor.waiting.remove(c)
 	}
-	h.reuse(r.buffer)
+	h.keep(r.buffer)
 	h.leave(httpGarbage)
 }
 
-// httpGarbage is what a request leaves behind, in bytes, about: see BenchmarkHTTP.
-const httpGarbage = 4 << 10
-
 // respond makes the answer to a request.
-func (h *HTTP) respond(head []byte) (httpRequest, response) {
-	q, status := parseHTTP(head)
-	known := q.path == pathMetrics || q.path == pathLive || q.path == pathReady || q.path == pathStatus
+func (h *HTTP) respond(r *response, q *httpRequest, head []byte) {
+	status := q.parse(head)
 	switch {
-	case status == 505:
-		return q, plain(status, "HTTP/1.1 only")
-	case status != 0:
-		return q, plain(status, "bad request")
-	case !known:
-		return q, plain(404, "not found: there are /metrics, /livez, /readyz and /status")
+	case status != "":
+		r.plain(status, "this is no request of HTTP/1.1 that nodeinit takes")
+	case q.path != "/metrics" && q.path != "/livez" && q.path != "/readyz" && q.path != "/status":
+		r.plain(httpNotFound, "there are /metrics, /livez, /readyz and /status")
 	case q.method != "GET" && q.method != "HEAD":
-		return q, plain(405, "GET and HEAD only: nothing can be changed here")
+		r.plain(httpMethod, "GET and HEAD only: nothing can be changed here")
 	case q.hasBody:
-		return q, plain(400, "a request with a body")
-	}
-	switch q.path {
-	case pathLive:
-		if !h.Live() {
-			return q, plain(503, busy)
+		r.plain(httpBad, "a request with a body")
+	case q.path == "/livez":
+		r.ifOK(h.Live(), "nodeinit runs")
+	case q.path == "/readyz":
+		status, ok := h.Gatherer.Status()
+		healthy, text := supervisor.Health(status, time.Now())
+		if r.ifOK(ok, text); ok && !healthy {
+			r.status = httpUnavailable
 		}
-		return q, plain(200, "nodeinit runs")
-	case pathReady:
-		return q, h.ready()
-	case pathStatus:
-		return q, h.status()
 	default:
-		return q, h.metrics(q)
+		h.document(r, q)
 	}
 }
 
-// busy is the answer where the supervisor does not give one in time.
-const busy = "nodeinit is too busy to tell its status"
-
-func (h *HTTP) ready() response {
-	status, ok := h.Gatherer.Status()
+// ifOK makes r one line of text, or if the supervisor has not answered in time, that.
+func (r *response) ifOK(ok bool, text string) {
 	if !ok {
-		return plain(503, busy)
-	}
-	healthy, text := supervisor.Health(status, time.Now())
-	if !healthy {
-		return plain(503, text)
-	}
-	return plain(200, text)
-}
-
-// status returns the [Document] without the command line, in which there may be secrets.
-func (h *HTTP) status() response {
-	h.reading.Lock()
-	defer h.reading.Unlock()
-	d, ok := h.Gatherer.Document()
-	if !ok {
-		return plain(503, busy)
-	}
-	d.Argv = nil
-	return response{200, typeJSON, append(d.AppendJSON(h.take()), '\n')}
-}
-
-func (h *HTTP) metrics(q httpRequest) response {
-	open := prefersOpenMetrics(q.accept)
-	h.reading.Lock()
-	defer h.reading.Unlock()
-	text, ok := h.Gatherer.AppendMetrics(h.take(), open)
-	switch {
-	case !ok:
-		return plain(503, busy)
-	case open:
-		return response{200, typeOpenMetrics, append(text, "# EOF\n"...)}
-	default:
-		return response{200, typeText, text}
-	}
-}
-
-// maxSpare is how large a buffer may be that is kept, in bytes.
-const maxSpare = 64 << 10
-
-// take returns a buffer for a response. Reading is locked.
-func (h *HTTP) take() []byte {
-	b := h.spare
-	h.spare = nil
-	if b == nil {
-		b = make([]byte, headRoom, 16<<10)
-	}
-	return b[:headRoom]
-}
-
-// reuse keeps the buffer of a response that was written.
-func (h *HTTP) reuse(b []byte) {
-	if cap(b) < 16<<10 || cap(b) > maxSpare {
+		r.plain(httpUnavailable, "nodeinit is too busy to tell its status")
 		return
 	}
+	r.plain(httpOK, text)
+}
+
+// document makes r the metrics, or the [Document] without the command line, in which there
+// may be secrets.
+func (h *HTTP) document(r *response, q *httpRequest) {
 	h.reading.Lock()
-	h.spare = b
-	h.reading.Unlock()
+	defer h.reading.Unlock()
+	if h.spare == nil {
+		h.spare = make([]byte, headRoom, newSpare)
+	}
+	r.status, r.buffer = httpOK, h.spare[:headRoom]
+	var ok bool
+	if q.path == "/status" {
+		var d *Document
+		if d, ok = h.Gatherer.Document(); ok {
+			d.Argv = nil
+			r.contentType, r.buffer = typeJSON, append(d.AppendJSON(r.buffer), '\n')
+		}
+	} else {
+		open := prefersOpenMetrics(q.accept)
+		r.buffer, ok = h.Gatherer.AppendMetrics(r.buffer, open)
+		if r.contentType = typeText; open {
+			r.contentType, r.buffer = typeOpenMetrics, append(r.buffer, "# EOF\n"...)
+		}
+	}
+	if !ok {
+		r.ifOK(false, "")
+		return
+	}
+	h.spare = nil // until it is written
 }
 
-// text returns the whole answer: one write, or the body would wait for the client to
-// acknowledge the head (Nagle's algorithm). To HEAD it has no body.
-func (r response) text(head bool, now time.Time) []byte {
-	h := append(make([]byte, 0, headRoom), "HTTP/1.1 "...)
-	h = strconv.AppendInt(h, int64(r.status), 10)
-	h = append(h, ' ')
-	h = append(h, statusText(r.status)...)
-	h = append(h, "\r\nDate: "...)
-	h = now.UTC().AppendFormat(h, "Mon, 02 Jan 2006 15:04:05 GMT")
-	h = append(h, "\r\nContent-Type: "...)
-	h = append(h, r.contentType...)
-	h = append(h, "\r\nContent-Length: "...)
-	h = strconv.AppendInt(h, int64(len(r.buffer)-headRoom), 10)
-	if r.status == 405 {
-		h = append(h, "\r\nAllow: GET, HEAD"...)
+// keep keeps the buffer of a document that was written, for the next one.
+func (h *HTTP) keep(b []byte) {
+	if cap(b) >= newSpare && cap(b) <= maxSpare {
+		h.reading.Lock()
+		h.spare = b
+		h.reading.Unlock()
 	}
-	h = append(h, "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"...)
-	all := r.buffer[headRoom-len(h):]
-	copy(all, h)
-	if head {
-		all = all[:len(h)]
-	}
-	return all
 }
 
-func statusText(status int) string {
-	switch status {
-	case 200:
-		return "OK"
-	case 400:
-		return "Bad Request"
-	case 404:
-		return "Not Found"
-	case 405:
-		return "Method Not Allowed"
-	case 408:
-		return "Request Timeout"
-	case 414:
-		return "URI Too Long"
-	case 431:
-		return "Request Header Fields Too Large"
-	case 505:
-		return "HTTP Version Not Supported"
-	default:
-		return "Service Unavailable"
+// bytes returns the whole answer, which belongs into one write: the body would wait until
+// the client acknowledges the head (Nagle's algorithm). To HEAD it has no body.
+func (r *response) bytes(toHead bool) []byte {
+	allow := ""
+	if r.status == httpMethod {
+		allow = "\r\nAllow: GET, HEAD"
 	}
+	head := "HTTP/1.1 " + r.status + "\r\nDate: " + time.Now().UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT") +
+		"\r\nContent-Type: " + r.contentType + "\r\nContent-Length: " + strconv.Itoa(len(r.buffer)-headRoom) + allow +
+		"\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
+	start := headRoom - len(head)
+	copy(r.buffer[start:], head)
+	if toHead {
+		return r.buffer[start:headRoom]
+	}
+	return r.buffer[start:]
 }

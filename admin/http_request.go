@@ -10,9 +10,10 @@ import (
 // An httpRequest is what is looked at of a request (RFC 9112).
 type httpRequest struct {
 	method, path string
+	minor        byte // of the version
 	hasBody      bool
-	// accept has the values of all fields of that name, and timeout how long Prometheus
-	// waits for the answer, 0 if it does not say so.
+	// accept has the values of all fields of that name, each after a comma, and timeout how
+	// long Prometheus waits for the answer, 0 if it does not say so.
 	accept  string
 	timeout time.Duration
 }
@@ -21,45 +22,43 @@ type httpRequest struct {
 // there. Empty lines before a request do not count (RFC 9112, 2.2), and a line may end
 // without CR.
 func headEnd(b []byte) int {
-	start := 0
-	for start < len(b) && (b[start] == '\r' || b[start] == '\n') {
-		start++
-	}
-	for i := start; i < len(b); i++ {
-		if b[i] != '\n' {
-			continue
-		}
-		rest := b[i+1:]
+	begun := bytes.TrimLeft(b, "\r\n")
+	empty := true // the line is, so far
+	for i, c := range begun {
 		switch {
-		case len(rest) >= 1 && rest[0] == '\n':
-			return i + 2
-		case len(rest) >= 2 && rest[0] == '\r' && rest[1] == '\n':
-			return i + 3
+		case c == '\n' && empty:
+			return len(b) - len(begun) + i + 1
+		case c == '\n':
+			empty = true
+		case c != '\r':
+			empty = false
 		}
 	}
 	return -1
 }
 
-// parseHTTP parses the head of a request. A status that is not 0 is that of the answer.
-func parseHTTP(head []byte) (q httpRequest, status int) {
+// parse parses the head of a request. A status that is not "" is that of the answer.
+func (q *httpRequest) parse(head []byte) (status string) {
 	line, fields := nextLine(bytes.TrimLeft(head, "\r\n"))
-	minor, status := q.parseRequestLine(line)
+	if status = q.parseLine(line); status != "" {
+		return status
+	}
 	hosts := 0
-	for status == 0 && len(fields) > 0 {
+	for {
 		line, fields = nextLine(fields)
 		if len(line) == 0 {
 			break
 		}
-		var name, value string
-		var ok bool
-		if name, value, ok = parseField(line); !ok {
-			return q, 400
+		name, value, ok := strings.Cut(string(line), ":")
+		if !ok || !isToken(name) || !isFieldText(value) { // a line that goes on with white space is obsolete
+			return httpBad
 		}
-		switch name {
+		value = strings.TrimSpace(value)
+		switch strings.ToLower(name) {
 		case "host":
 			hosts++
 		case "content-length":
-			q.hasBody = q.hasBody || strings.Trim(value, "0") != "" || value == ""
+			q.hasBody = q.hasBody || value != "0"
 		case "transfer-encoding":
 			q.hasBody = true
 		case "accept":
@@ -70,10 +69,10 @@ func parseHTTP(head []byte) (q httpRequest, status int) {
 			}
 		}
 	}
-	if status == 0 && (hosts > 1 || hosts == 0 && minor > 0) { // RFC 9112, 3.2
-		status = 400
+	if hosts > 1 || hosts == 0 && q.minor > '0' { // RFC 9112, 3.2
+		return httpBad
 	}
-	return q, status
+	return ""
 }
 
 // nextLine returns the first line of b without its end.
@@ -82,61 +81,47 @@ func nextLine(b []byte) (line, rest []byte) {
 	return bytes.TrimSuffix(line, []byte("\r")), rest
 }
 
-// parseRequestLine parses "GET /path?query HTTP/1.1", and returns the minor version.
-func (q *httpRequest) parseRequestLine(line []byte) (minor byte, status int) {
+// parseLine parses "GET /path?query HTTP/1.1". A status that is not "" is that of the answer.
+func (q *httpRequest) parseLine(line []byte) (status string) {
 	method, rest, _ := strings.Cut(string(line), " ")
-	target, version, ok := strings.Cut(rest, " ")
-	if !ok || !isToken(method) || len(version) != len("HTTP/1.1") || version[:5] != "HTTP/" ||
-		version[6] != '.' || !isDigit(version[5]) || !isDigit(version[7]) {
-		return 0, 400
+	target, version, _ := strings.Cut(rest, " ")
+	major, ok := strings.CutPrefix(version, "HTTP/")
+	if !ok || len(major) != len("1.1") || !isDigit(major[0]) || major[1] != '.' || !isDigit(major[2]) || !isToken(method) {
+		return httpBad
 	}
-	if version[5] != '1' {
-		return 0, 505
+	if major[0] != '1' {
+		return httpOtherVersion
 	}
-	if absolute, ok := strings.CutPrefix(target, "http://"); ok { // RFC 9112, 3.2.2: a server must accept it
-		slash := strings.IndexByte(absolute, '/')
-		if slash < 1 {
-			return 0, 400
-		}
-		target = absolute[slash:]
+	if absolute, ok := strings.CutPrefix(target, "http://"); ok { // RFC 9112, 3.2.2: a server takes it
+		target = absolute[max(strings.IndexByte(absolute, '/'), 0):]
 	}
-	for i := range len(target) {
-		if target[i] <= ' ' || target[i] >= 0x7f {
-			return 0, 400
-		}
+	if !isFieldText(target) || strings.ContainsAny(target, " \t") || target != "*" && !strings.HasPrefix(target, "/") {
+		return httpBad
 	}
-	q.method = method
+	q.method, q.minor = method, major[2]
 	q.path, _, _ = strings.Cut(target, "?")
-	if q.path == "" || q.path[0] != '/' && target != "*" {
-		return 0, 400
-	}
-	return version[7], 0
+	return ""
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
-// parseField parses "Name: value". The name is in lower case.
-func parseField(line []byte) (name, value string, ok bool) {
-	name, value, ok = strings.Cut(string(line), ":")
-	if !ok || !isToken(name) {
-		return "", "", false // also where a line goes on with white space, which is obsolete
-	}
-	for i := range len(value) {
-		if c := value[i]; c < ' ' && c != '\t' || c == 0x7f {
-			return "", "", false
+// isFieldText reports whether text has no control characters but tabs.
+func isFieldText(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return false
 		}
 	}
-	return strings.ToLower(name), strings.Trim(value, " \t"), true
+	return true
 }
 
 // isToken reports whether text is a token (RFC 9110, 5.6.2).
 func isToken(text string) bool {
 	for i := range len(text) {
 		c := text[i]
-		if c|0x20 >= 'a' && c|0x20 <= 'z' || isDigit(c) || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0 {
-			continue
+		if (c|0x20 < 'a' || c|0x20 > 'z') && !isDigit(c) && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
+			return false
 		}
-		return false
 	}
 	return text != ""
 }
@@ -145,22 +130,25 @@ func isToken(text string) bool {
 // as the text format of Prometheus, by the values of its Accept fields (RFC 9110, 12.5.1).
 // It has to name it: what accepts anything gets the older format, which all can read.
 func prefersOpenMetrics(accept string) bool {
-	open, text := 0, 0
-	for item := range strings.SplitSeq(accept, ",") {
-		kind, parameters, _ := strings.Cut(strings.ToLower(item), ";")
-		quality, version := 1000, ""
-		for parameter := range strings.SplitSeq(parameters, ";") {
-			name, value, _ := strings.Cut(strings.Trim(parameter, " \t"), "=")
-			switch value = strings.Trim(value, "\""); name {
+	open, text := 0.0, 0.0
+	for accept != "" {
+		var item, kind, parameter string
+		item, accept, _ = strings.Cut(accept, ",")
+		kind, item, _ = strings.Cut(strings.ToLower(item), ";")
+		quality, version := 1.0, "1.0.0"
+		for item != "" {
+			parameter, item, _ = strings.Cut(item, ";")
+			name, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")
+			switch name {
 			case "q":
-				quality = thousandths(value)
+				quality, _ = strconv.ParseFloat(value, 64) // 0 for what is no number
 			case "version":
-				version = value
+				version = strings.Trim(value, `"`)
 			}
 		}
-		switch strings.Trim(kind, " \t") {
+		switch strings.TrimSpace(kind) {
 		case "application/openmetrics-text":
-			if version == "" || version == "1.0.0" {
+			if version == "1.0.0" {
 				open = max(open, quality)
 			}
 		case "text/plain", "text/*", "*/*":
@@ -168,13 +156,4 @@ func prefersOpenMetrics(accept string) bool {
 		}
 	}
 	return open > 0 && open >= text
-}
-
-// thousandths returns a quality, as 0.5, in thousandths; 0 for what is none.
-func thousandths(quality string) int {
-	n, err := strconv.ParseFloat(quality, 64)
-	if err != nil || !(n >= 0 && n <= 1) {
-		return 0
-	}
-	return int(n*1000 + 0.5)
 }

@@ -10,9 +10,9 @@ import (
 // Sockets are whose those were that were looked at last. To find that out takes a system
 // call for each descriptor of each process, and so metrics do not do it each time.
 type sockets struct {
-	at     time.Time
-	pids   []int          // of the workers at that time
-	owners map[uint32]int // by inode, 0 for those of others
+	at   time.Time
+	pids []int        // of the workers at that time
+	list []diagSocket // with owners
 }
 
 const (
@@ -25,40 +25,42 @@ const (
 )
 
 // listeningLately is listening, where a socket that was opened in the last second may be
-// missing.
+// missing. Where the kernel does not tell, there is none.
 func (g *Gatherer) listeningLately(workers []supervisor.WorkerStatus, now time.Time) []Listen {
 	all, ok := diagSockets()
 	if !ok {
-		return nil // without queues there is nothing to show
+		return nil
 	}
-	var pids []int
+	pids := make([]int, len(workers))
 	for i := range workers {
-		if workers[i].PID != 0 {
-			pids = append(pids, programOf(&workers[i]))
-		}
+		pids[i] = programOf(&workers[i])
 	}
 	known := &g.sockets
 	age := now.Sub(known.at)
-	if !known.mark(all) && age >= minOwnersAge || age >= maxOwnersAge || !slices.Equal(pids, known.pids) {
+	if complete := known.mark(all); age >= maxOwnersAge || age >= minOwnersAge && !complete || !slices.Equal(pids, known.pids) {
 		for i := range all {
 			all[i].owner = 0
 		}
 		claimAll(all, workers)
-		known.at, known.pids, known.owners = now, pids, make(map[uint32]int, len(all))
-		for i := range all {
-			known.owners[all[i].inode] = all[i].owner
-		}
+		*known = sockets{now, pids, all}
 	}
 	return g.listOf(all)
 }
 
-// mark sets the owners that are known, and reports whether all are.
+// mark sets the owners that are known, and reports whether all are. The kernel mostly keeps
+// the order, so that the next one is the next one there too.
 func (k *sockets) mark(all []diagSocket) bool {
-	complete := true
+	complete, next := true, 0
 	for i := range all {
-		owner, ok := k.owners[all[i].inode]
-		all[i].owner = owner
-		complete = complete && ok
+		if next >= len(k.list) || k.list[next].inode != all[i].inode {
+			next = slices.IndexFunc(k.list, func(s diagSocket) bool { return s.inode == all[i].inode })
+		}
+		if next < 0 {
+			complete, next = false, len(k.list)
+			continue
+		}
+		all[i].owner = k.list[next].owner
+		next++
 	}
 	return complete
 }

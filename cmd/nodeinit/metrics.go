@@ -20,7 +20,7 @@ func (r *run) serveHTTP(ctx context.Context) (stop func(), err error) {
 	}
 	server := &admin.HTTP{Shared: &r.servers, Gatherer: r.gatherer, Live: r.live}
 	if err := server.Listen(address.IP, address.Port); err != nil {
-		return nil, fmt.Errorf("%s: %w (try another port, or off)", r.config.Source(&r.config.Metrics), err)
+		return nil, fmt.Errorf("%s: cannot listen at %v: %w (try another port, or off)", r.config.Source(&r.config.Metrics), address, err)
 	}
 	r.log.Info("serving metrics").Str("address", address.String()).Send()
 	ctx, cancel := context.WithCancel(ctx)
