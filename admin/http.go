@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,7 +25,8 @@ type HTTP struct {
 
 	acceptor acceptor
 	listener *listener
-	spare    []byte // a buffer that is not in use; under the lock for reading
+	long     atomic.Int32 // connections that want a document: others are for probes, which wait for none
+	spare    []byte       // a buffer that is not in use; under the lock for reading
 }
 
 // Listen opens the port; the zero address is all. If there is no error, call Run then.
@@ -146,6 +148,11 @@ func (r *response) ifOK(ok bool, text string) {
 // document makes r the metrics, or the [Document] without the command line, in which there
 // may be secrets.
 func (h *HTTP) document(r *response, q *httpRequest) {
+	defer h.long.Add(-1)
+	if h.long.Add(1) > maxLong {
+		r.plain(httpUnavailable, errTooMany.Error())
+		return
+	}
 	h.reading.Lock()
 	defer h.reading.Unlock()
 	if h.spare == nil {
