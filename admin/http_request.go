@@ -92,10 +92,13 @@ func (q *httpRequest) parseLine(line []byte) (status string) {
 	if major[0] != '1' {
 		return httpOtherVersion
 	}
+	if !isFieldText(target) || strings.ContainsAny(target, " \t") {
+		return httpBad
+	}
 	if absolute, ok := strings.CutPrefix(target, "http://"); ok { // RFC 9112, 3.2.2: a server takes it
 		target = absolute[max(strings.IndexByte(absolute, '/'), 0):]
 	}
-	if !isFieldText(target) || strings.ContainsAny(target, " \t") || target != "*" && !strings.HasPrefix(target, "/") {
+	if target != "*" && !strings.HasPrefix(target, "/") {
 		return httpBad
 	}
 	q.method, q.minor = method, major[2]

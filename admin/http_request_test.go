@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -24,8 +25,8 @@ func TestPrefersOpenMetrics(t *testing.T) {
 		"text/plain;q=0.5, application/openmetrics-text;version=1.0.0 ; q=0.500":  true,
 		"text/plain;version=0.0.4;q=1,application/openmetrics-text;version=1;q=1": false,
 		",,;,=;q,application/openmetrics-text":                                    true,
-		// Prometheus 2.45 and 3.1, as seen; the last one with scrape_protocols: [PrometheusText0.0.4].
-		"application/openmetrics-text;version=1.0.0;q=0.75,application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=0.0.4;q=0.25,*/*;q=0.1":                                                                        true,
+		// Prometheus 2.42, as seen; and 3.x, by its documentation.
+		"application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1":                                                                               true,
 		"application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2": true,
 		"text/plain;version=0.0.4;q=0.6,*/*;q=0.5": false,
 	} {
@@ -48,7 +49,8 @@ func TestScrapeTimeout(t *testing.T) {
 	}
 }
 
-// A request that is taken is what net/http, which is not strict either, takes too.
+// A request without a body that is taken is one that net/http, which is not strict either,
+// takes too.
 func FuzzHTTPRequest(f *testing.F) {
 	f.Add([]byte("GET /metrics HTTP/1.1\r\nHost: a\r\nAccept: */*;q=0.1, application/openmetrics-text\r\n\r\n"))
 	f.Add([]byte("\r\nHEAD http://a/livez?b HTTP/1.0\nA: b\n\nrest"))
@@ -72,9 +74,15 @@ func FuzzHTTPRequest(f *testing.F) {
 			return
 		}
 		prefersOpenMetrics(q.accept)
+		if bytes.Contains(text[:end], []byte("http://")) || strings.Contains(q.path, "%") { // net/url looks at these too
+			return
+		}
 		theirs, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(bytes.TrimLeft(text[:end], "\r\n"))))
 		if err != nil {
-			t.Fatalf("%q: %v", text[:end], err)
+			if !q.hasBody {
+				t.Fatalf("%q: %v", text[:end], err)
+			}
+			return
 		}
 		if hasBody := theirs.ContentLength != 0; theirs.Method != q.method || hasBody && !q.hasBody || q.timeout < 0 {
 			t.Fatalf("%q: %+v, and net/http has %+v", text[:end], q, theirs)
