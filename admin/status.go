@@ -45,6 +45,7 @@ type Gatherer struct {
 	samples   []sample // of CPU time
 	sockets   sockets  // which are whose
 	ownSocket uint64   // inode of that of HTTP; 0: there is none
+	recent    recent   // metrics
 }
 
 // maxArgv is how many bytes of the command line are in a Document.
