@@ -38,16 +38,20 @@ type Server struct {
 	Health func() (healthy bool, text string)
 	Reload func() Operation
 	Scale  func(workers int, force bool) Operation
+	// Profile has a worker write a profile to a socket, which stays open here, and returns
+	// the event that says which. Not at the same time as Status.
+	Profile func(p Profile, socket int) (supervisor.Event, error)
 	// Trim, if set, ends threads that are too many. It is called after many requests.
 	Trim func()
 
 	// One connection at a time makes a system call: Go's runtime makes another thread for
 	// each that is in one when the CPUs are busy, and ends none.
 	calls     sync.Mutex
-	status    sync.Mutex    // held while Status is called
+	status    sync.Mutex    // held while Status or Profile is called
 	silent    silent        // connections whose request has not come
 	long      atomic.Int32  // connections whose request is no health
 	followers atomic.Int32  // of these, those that follow an operation
+	profiling atomic.Bool   // there is a connection for a profile
 	garbage   atomic.Int32  // bytes, about, since the last collection
 	peer      [8 << 10]byte // what Run's goroutine reads about a client
 }
@@ -238,6 +242,8 @@ func (s *Server) do(ctx context.Context, c *connection, q request) error {
 			return c.follow(ctx, s.Reload())
 		}
 		return c.follow(ctx, s.Scale(q.Workers, q.Force))
+	case opProfile:
+		return s.profile(ctx, c, q.profile())
 	}
 	return nil
 }
