@@ -42,7 +42,7 @@ func TestParseRequest(t *testing.T) {
 		`{"version":1,"op":"profile","kind":"cpu"}`:                     "a profile takes from 0.1 to 3600 seconds",
 		`{"version":1,"op":"profile","kind":"alloc","seconds":3601}`:    "a profile takes from 0.1 to 3600 seconds",
 		`{"version":1,"op":"profile","kind":"heap","worker":-1}`:        "a worker has a number from 0 on",
-		`{"version":1,"op":"profile","kind":"cpu","seconds":"forever"}`: "not a request of version 1: ",
+		`{"version":1,"op":"profile","kind":"cpu","seconds":"forever"}`: "not a request of version 1: the value of seconds is wrong",
 		`{"version":1,"op":7}`:                                          "not a request of version 1: the value of op is wrong",
 		`{"version":1,"op":"scale","workers":-1}`:                       "-1 is not a number of workers",
 		`{"version":1,"op":"scale","workers":1e30}`:                     "not a request of version 1: the value of workers is wrong",
