@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/cluster"
 )
 
 // How long the first line of an answer may take. That to health says after three seconds
@@ -106,10 +108,9 @@ func (c *Client) do(q request, limit time.Duration, each func(line []byte) (last
 		}
 	}
 	defer conn.Close()
-	_ = conn.SetWriteDeadline(time.Now().Add(writeTimeout))
 	_ = conn.SetReadDeadline(time.Now().Add(limit))
 	q.Version = ProtocolVersion
-	_, writeErr := conn.Write(q.appendJSON(nil)) // a server that refuses has closed the connection, and left an answer
+	writeErr := q.send(conn) // a server that refuses has closed the connection, and left an answer
 	lines := lineReader{from: conn, max: maxAnswer}
 	for {
 		line, err := lines.next()
@@ -126,10 +127,42 @@ func (c *Client) do(q request, limit time.Duration, each func(line []byte) (last
 		}
 		_ = conn.SetReadDeadline(time.Time{})
 		if last, err := each(line); last || err != nil {
+			if q.socket != 0 {
+				endRequest(conn)
+			}
 			a, _ := parseAnswer(line)
 			return a.Text, err
 		}
 	}
+}
+
+// send writes the request, which the connection has room for: it is new.
+func (q request) send(conn *os.File) error {
+	passed := q.socket
+	if passed == 0 {
+		passed = -1
+	}
+	return withFD(conn, func(fd int) error {
+		_, err := cluster.Send(fd, q.appendJSON(nil), passed)
+		return err
+	})
+}
+
+// withFD calls f with the descriptor of a file.
+func withFD(file *os.File, f func(fd int) error) (err error) {
+	conn, err := file.SyscallConn()
+	if err == nil {
+		_ = conn.Control(func(fd uintptr) { err = f(int(fd)) })
+	}
+	return err
+}
+
+// endRequest tells the server that nothing more is needed of it, and returns when the server
+// has handled that: it can be asked for the next profile then.
+func endRequest(conn *os.File) {
+	_ = withFD(conn, func(fd int) error { return unix.Shutdown(fd, unix.SHUT_WR) })
+	_ = conn.SetReadDeadline(time.Now().Add(writeTimeout))
+	_, _ = conn.Read(make([]byte, 1))
 }
 
 // A lineReader reads lines, none of which may be longer than max.

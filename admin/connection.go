@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nodeinit/nodeinit/cluster"
 	"github.com/nodeinit/nodeinit/supervisor"
 )
 
@@ -20,12 +21,14 @@ type connection struct {
 	file  *os.File
 	conn  syscall.RawConn
 	gone  chan struct{} // closed when awaitHangup has ended; nil: it was not called
+
+	passed int // a descriptor that came with the request; -1: none
 }
 
 // newConnection returns a connection, whose request has its time limit from now on. Calls
 // is locked already.
 func newConnection(fd int, calls *sync.Mutex) *connection {
-	c := &connection{calls: calls, file: os.NewFile(uintptr(fd), "control connection")}
+	c := &connection{calls: calls, passed: -1, file: os.NewFile(uintptr(fd), "control connection")}
 	c.conn, _ = c.file.SyscallConn() // fails where the file is closed only
 	_ = c.file.SetReadDeadline(time.Now().Add(requestTimeout))
 	return c
@@ -36,6 +39,7 @@ func (c *connection) close() {
 	c.calls.Lock()
 	_ = c.file.Close()
 	c.calls.Unlock()
+	c.closePassed()
 	if c.gone != nil {
 		<-c.gone
 	}
@@ -77,12 +81,21 @@ func (c *connection) readRequest(ctx context.Context, complete func([]byte) (end
 func (c *connection) endWait() { _ = c.file.SetDeadline(time.Unix(1, 0)) }
 
 // read reads what has arrived, as soon as there is something. At the end it is [io.EOF].
+// A descriptor that has come along is in passed: the first one of all.
 func (c *connection) read(b []byte) (n int, err error) {
+	passed := -1
+	defer func() {
+		if c.passed < 0 {
+			c.passed = passed
+		} else if passed >= 0 {
+			unix.Close(passed)
+		}
+	}()
 	waited := c.conn.Read(func(fd uintptr) bool {
 		c.calls.Lock()
 		defer c.calls.Unlock()
 		for {
-			if n, err = unix.Read(int(fd), b); !errors.Is(err, unix.EINTR) {
+			if n, passed, err = cluster.Receive(int(fd), b); !errors.Is(err, unix.EINTR) {
 				return !errors.Is(err, unix.EAGAIN)
 			}
 		}

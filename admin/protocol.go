@@ -18,6 +18,10 @@ const (
 	opHealth = "health" // answer: healthy and text
 	opReload = "reload" // answer: accepted at once, then events, then done and text
 	opScale  = "scale"  // the same
+
+	// A socket comes with the first byte of the request (SCM_RIGHTS), for the worker.
+	// Answer: an event, when the worker has it; then the client ends its half.
+	opProfile = "profile"
 )
 
 // Bounds of what the two sides accept.
@@ -38,7 +42,13 @@ type request struct {
 	Version int
 	Op      string
 	Workers int  // of scale; 0: as many as the limits are good for
-	Force   bool // of scale: more than the limits are good for too
+	Force   bool // of scale: more than the limits are good for too; and of profile
+
+	// Of profile; see [Profile].
+	Kind    string
+	Seconds float64
+	Worker  int
+	socket  int // a descriptor to send along; 0: none
 }
 
 func (q request) appendJSON(b []byte) []byte {
@@ -52,7 +62,21 @@ func (q request) appendJSON(b []byte) []byte {
 		b = append(b, `,"force":`...)
 		b = strconv.AppendBool(b, q.Force)
 	}
+	if q.Op == opProfile {
+		b = append(b, `,"kind":`...)
+		b = logs.AppendString(b, q.Kind)
+		b = append(b, `,"seconds":`...)
+		b = strconv.AppendFloat(b, q.Seconds, 'f', -1, 64)
+		b = append(b, `,"worker":`...)
+		b = strconv.AppendInt(b, int64(q.Worker), 10)
+		b = append(b, `,"force":`...)
+		b = strconv.AppendBool(b, q.Force)
+	}
 	return append(b, "}\n"...)
+}
+
+func (q request) profile() Profile {
+	return Profile{Kind: q.Kind, Seconds: q.Seconds, Worker: q.Worker, Force: q.Force}
 }
 
 // parseRequest reads the line of a client. An error is for that client.
@@ -64,6 +88,9 @@ func parseRequest(line []byte) (request, error) {
 	o.Text("op", &q.Op)
 	o.Int("workers", &q.Workers)
 	o.Bool("force", &q.Force)
+	o.Text("kind", &q.Kind)
+	o.Float("seconds", &q.Seconds)
+	o.Int("worker", &q.Worker)
 	switch {
 	case err != nil, q.Version < 0:
 		return request{}, errors.New("not a request of the control protocol")
@@ -77,6 +104,10 @@ func parseRequest(line []byte) (request, error) {
 	case opScale:
 		if q.Workers < 0 {
 			return request{}, fmt.Errorf("%d is not a number of workers", q.Workers)
+		}
+	case opProfile:
+		if err := q.profile().check(); err != nil {
+			return request{}, err
 		}
 	default:
 		return request{}, fmt.Errorf("this nodeinit knows no request %q", logs.Truncate(q.Op))

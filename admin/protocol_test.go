@@ -15,11 +15,13 @@ import (
 func TestParseRequest(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]request{
-		`{"version":1,"op":"status"}`:                                {1, "status", 0, false},
-		` {"op":"health","version":1,"unknown":[{}]} `:               {1, "health", 0, false},
-		`{"version":1,"op":"reload"}`:                                {1, "reload", 0, false},
-		`{"version":1,"op":"scale"}`:                                 {1, "scale", 0, false},
-		`{"version":1,"op":"scale","workers":3,"force":true}` + "\r": {1, "scale", 3, true},
+		`{"version":1,"op":"status"}`:                                {Version: 1, Op: "status"},
+		` {"op":"health","version":1,"unknown":[{}]} `:               {Version: 1, Op: "health"},
+		`{"version":1,"op":"reload"}`:                                {Version: 1, Op: "reload"},
+		`{"version":1,"op":"scale"}`:                                 {Version: 1, Op: "scale"},
+		`{"version":1,"op":"scale","workers":3,"force":true}` + "\r": {Version: 1, Op: "scale", Workers: 3, Force: true},
+		`{"version":1,"op":"profile","kind":"cpu","seconds":0.1}`:    {Version: 1, Op: "profile", Kind: "cpu", Seconds: 0.1},
+		`{"version":1,"op":"profile","kind":"heap","worker":3}`:      {Version: 1, Op: "profile", Kind: "heap", Worker: 3},
 	} {
 		if got, err := parseRequest([]byte(line)); got != want || err != nil {
 			t.Errorf("%s: %v, %v", line, got, err)
@@ -35,11 +37,16 @@ func TestParseRequest(t *testing.T) {
 		`{"version":1.5}`:               "not a request of the control protocol",
 		`{"version":1,"op":"status"}{}`: "not a request of the control protocol",
 		`{"version":1}`:                 `this nodeinit knows no request ""`,
-		`{"version":1,"op":"profile"}`:  `this nodeinit knows no request "profile"`,
-		`{"version":1,"op":7}`:          "not a request of version 1: the value of op is wrong",
-		`{"version":1,"op":"scale","workers":-1}`:   "-1 is not a number of workers",
-		`{"version":1,"op":"scale","workers":1e30}`: "not a request of version 1: the value of workers is wrong",
-		`{"version":2,"op":7,"workers":"many"}`:     "this nodeinit speaks version 1 of the control protocol, not 2 (use the client of the same nodeinit)",
+		`{"version":1,"op":"trace"}`:    `this nodeinit knows no request "trace"`,
+		`{"version":1,"op":"profile"}`:  "this nodeinit knows no such profile",
+		`{"version":1,"op":"profile","kind":"cpu"}`:                     "a profile takes from 0.1 to 3600 seconds",
+		`{"version":1,"op":"profile","kind":"alloc","seconds":3601}`:    "a profile takes from 0.1 to 3600 seconds",
+		`{"version":1,"op":"profile","kind":"heap","worker":-1}`:        "a worker has a number from 0 on",
+		`{"version":1,"op":"profile","kind":"cpu","seconds":"forever"}`: "not a request of version 1: the value of seconds is wrong",
+		`{"version":1,"op":7}`:                                          "not a request of version 1: the value of op is wrong",
+		`{"version":1,"op":"scale","workers":-1}`:                       "-1 is not a number of workers",
+		`{"version":1,"op":"scale","workers":1e30}`:                     "not a request of version 1: the value of workers is wrong",
+		`{"version":2,"op":7,"workers":"many"}`:                         "this nodeinit speaks version 1 of the control protocol, not 2 (use the client of the same nodeinit)",
 	} {
 		if q, err := parseRequest([]byte(line)); err == nil || err.Error() != want {
 			t.Errorf("%s: %v, %v; want %s", line, q, err, want)
@@ -50,14 +57,15 @@ func TestParseRequest(t *testing.T) {
 func TestLines(t *testing.T) {
 	t.Parallel()
 	for want, got := range map[string][]byte{
-		`{"version":1,"op":"status"}`:                               request{1, opStatus, 3, true}.appendJSON(nil),
-		`{"version":1,"op":"scale","workers":3,"force":false}`:      request{1, opScale, 3, false}.appendJSON(nil),
-		`{"event":{"slot":0,"pid":12,"step":"ready"}}`:              appendEvent(nil, supervisor.Event{PID: 12, Step: "ready"}),
-		`{"event":{"slot":1,"step":"ended","text":"exit 1"}}`:       appendEvent(nil, supervisor.Event{Slot: 1, Step: "ended", Text: "exit 1"}),
-		`{"done":true,"text":"reloaded 2 workers"}`:                 appendDone(nil, "reloaded 2 workers"),
-		`{"version":1,"healthy":false,"text":"no worker is ready"}`: appendHealth(nil, false, "no worker is ready"),
-		`{"error":"a \"b\"\nc \u001b d"}`:                           appendError(nil, errors.New("a \"b\"\nc \x1b d")),
-		`{"error":"` + versionError(7).Error() + `","version":1}`:   appendError(nil, versionError(7)),
+		`{"version":1,"op":"status"}`:                                                     request{Version: 1, Op: opStatus, Workers: 3, Force: true}.appendJSON(nil),
+		`{"version":1,"op":"scale","workers":3,"force":false}`:                            request{Version: 1, Op: opScale, Workers: 3}.appendJSON(nil),
+		`{"version":1,"op":"profile","kind":"cpu","seconds":0.5,"worker":2,"force":true}`: request{Version: 1, Op: opProfile, Kind: "cpu", Seconds: 0.5, Worker: 2, Force: true}.appendJSON(nil),
+		`{"event":{"slot":0,"pid":12,"step":"ready"}}`:                                    appendEvent(nil, supervisor.Event{PID: 12, Step: "ready"}),
+		`{"event":{"slot":1,"step":"ended","text":"exit 1"}}`:                             appendEvent(nil, supervisor.Event{Slot: 1, Step: "ended", Text: "exit 1"}),
+		`{"done":true,"text":"reloaded 2 workers"}`:                                       appendDone(nil, "reloaded 2 workers"),
+		`{"version":1,"healthy":false,"text":"no worker is ready"}`:                       appendHealth(nil, false, "no worker is ready"),
+		`{"error":"a \"b\"\nc \u001b d"}`:                                                 appendError(nil, errors.New("a \"b\"\nc \x1b d")),
+		`{"error":"` + versionError(7).Error() + `","version":1}`:                         appendError(nil, versionError(7)),
 	} {
 		if string(got) != want+"\n" || !json.Valid(got) {
 			t.Errorf("%s is %s", want, got)

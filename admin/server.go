@@ -35,12 +35,16 @@ type Server struct {
 	Health func() (healthy bool, text string)
 	Reload func() Operation
 	Scale  func(workers int, force bool) Operation
+	// Profile has a worker write a profile to a socket, which stays open here, and returns
+	// the event that says which. Not at the same time as Status.
+	Profile func(p Profile, socket int) (supervisor.Event, error)
 
 	*Shared // with other servers
 
 	acceptor  acceptor
 	long      atomic.Int32  // connections whose request is no health
 	followers atomic.Int32  // of these, those that follow an operation
+	profiling atomic.Bool   // there is a connection for a profile
 	peer      [8 << 10]byte // what Run's goroutine reads about a client
 }
 
@@ -131,6 +135,8 @@ func (s *Server) do(ctx context.Context, c *connection, q request) error {
 			return c.follow(ctx, s.Reload())
 		}
 		return c.follow(ctx, s.Scale(q.Workers, q.Force))
+	case opProfile:
+		return s.profile(ctx, c, q.profile())
 	}
 	return nil
 }

@@ -53,6 +53,27 @@ func v1Machine(cpu, memory map[string]string) fstest.MapFS {
 	return root
 }
 
+// Page cache is not in use, and that of cgroups below counts on v1.
+func TestMemoryInUse(t *testing.T) {
+	root := machine()
+	root["sys/fs/cgroup/p/c/memory.current"] = &fstest.MapFile{Data: []byte("1000\n")}
+	root["sys/fs/cgroup/p/c/memory.stat"] = &fstest.MapFile{Data: []byte("anon 500\nfile 300\ninactive_file 200\nactive_file 60\n")}
+	if got := Find(root).MemoryInUse(); got != known(740) {
+		t.Errorf("v2: %+v", got)
+	}
+	v1 := v1Machine(nil, map[string]string{
+		"memory.usage_in_bytes": "1000\n",
+		"memory.stat":           "cache 1\ninactive_file 1\nactive_file 2\ntotal_inactive_file 100\ntotal_active_file 40\n",
+	})
+	if got := Find(v1).MemoryInUse(); got != known(860) {
+		t.Errorf("v1: %+v", got)
+	}
+	delete(root, "sys/fs/cgroup/p/c/memory.current")
+	if got := Find(root).MemoryInUse(); got.Known {
+		t.Errorf("without a file: %+v", got)
+	}
+}
+
 func TestStatsV1(t *testing.T) {
 	root := v1Machine(map[string]string{
 		"cpu.stat":     "nr_periods 100\nnr_throttled 40\nthrottled_time 5000\n",

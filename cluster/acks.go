@@ -78,7 +78,7 @@ func (a *acks) take(seq int64) (h handover, ok bool) {
 }
 
 // trackHandle records that a frame with a descriptor was sent: number is the seq
-// of a handover, -1-seq of the query that it answers, or ownHandle.
+// of a handover, -1-seq of the query that it answers, ownHandle or scriptHandle.
 func (a *acks) trackHandle(number int64) {
 	if len(a.handles) >= maxUnackedHandles {
 		a.handles = slices.Delete(a.handles, 0, 1)

@@ -36,9 +36,12 @@ func (w *Worker) onAgentReport(frame []byte) {
 		return
 	}
 	w.state = next
-	if m.act() == "drained" {
+	switch m.act() {
+	case "drained":
 		w.onDrained()
 		return
+	case "silence":
+		w.onSilence(string(m.Get("expected")) == "true")
 	}
 	w.publish()
 }

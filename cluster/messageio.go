@@ -40,15 +40,27 @@ func (m *messageIO) receive(fd int) (n, oobn int, errno unix.Errno) {
 	return int(length), int(m.header.Controllen), errno
 }
 
-// Receive reads once from a Unix socket that has O_NONBLOCK: data, and the descriptors
-// that were passed with it. The end of the stream is no data.
-func Receive(fd int) (data []byte, passed []int, err error) {
-	m := newMessageIO()
+// Send writes the beginning of data to a Unix socket, with the descriptor passed.
+func Send(fd int, data []byte, passed int) (int, error) {
+	m := messageIO{rights: unix.UnixRights(0)}
+	return m.send(fd, data, passed)
+}
+
+// Receive reads once from a Unix socket that has O_NONBLOCK, and returns how much data, 0 at
+// the end of the stream, and the first descriptor that was passed with it, -1 if there was
+// none. The kernel drops the others.
+func Receive(fd int, data []byte) (n, passed int, err error) {
+	// With room for one descriptor and no padding: two would fit with it.
+	m := messageIO{data: data, oob: make([]byte, unix.CmsgLen(4))}
 	n, oobn, errno := m.receive(fd)
 	if errno != 0 {
-		return nil, nil, errno
+		return 0, -1, errno
 	}
-	return m.data[:n], passedFDs(m.oob[:oobn]), nil
+	header := (*unix.Cmsghdr)(unsafe.Pointer(&m.oob[0]))
+	if oobn < len(m.oob) || header.Level != unix.SOL_SOCKET || header.Type != unix.SCM_RIGHTS {
+		return n, -1, nil
+	}
+	return n, int(*(*int32)(unsafe.Pointer(&m.oob[unix.CmsgLen(0)]))), nil
 }
 
 // send writes the beginning of data, with passed along unless that is -1. Unlike

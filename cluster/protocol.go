@@ -150,7 +150,7 @@ func (w *Worker) onAck(seq int64, accepted bool) {
 func (w *Worker) onHandleAck(lost bool) {
 	number, ok := w.acks.takeHandle()
 	switch {
-	case !ok || !lost || number == ownHandle:
+	case !ok || !lost || number == ownHandle || number == scriptHandle:
 	case number >= 0:
 		w.onAck(number, false)
 	default:

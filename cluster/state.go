@@ -31,6 +31,9 @@ type State struct {
 	Serving   bool      // see Worker.Watch
 	Heartbeat time.Time // time of the last one: the event loop was running then
 	Loop      Loop      // figures of that heartbeat
+	// SilentUntil is until when its event loop may stand still, by what the agent has
+	// announced; zero: it has not. When that is over it is a time in the past.
+	SilentUntil time.Time
 
 	Counted     bool  // that heartbeat had what follows
 	Connections int64 // open ones of its servers

@@ -21,4 +21,10 @@ var (
 	workerModule string
 	//go:embed preload/encoded/agent.txt
 	agentModule string
+	//go:embed preload/encoded/profile.txt
+	profileScript string
 )
+
+// ProfileScript is what the agent runs to take a profile, as a JSON string. It is sent to
+// a process when it is needed.
+func ProfileScript() string { return profileScript }

@@ -1,7 +1,9 @@
 package node
 
 import (
+	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"flag"
 	"os"
 	"strings"
@@ -21,6 +23,8 @@ func TestPreloadIsEncoded(t *testing.T) {
 		"worker": module("worker.js", script(t, "channel")+script(t, "worker")),
 		// agent.js uses what the other two declare.
 		"agent": module("agent.js", script(t, "handlers")+script(t, "connections")+script(t, "agent")),
+		// It is sent in a message, and not in the environment.
+		"profile": jsonString(compact(script(t, "profile"))),
 	} {
 		file := "preload/encoded/" + name + ".txt"
 		if *update {
@@ -60,6 +64,14 @@ func script(t *testing.T, name string) string {
 // that means something to a shell or to a program that copies variables.
 func module(name, text string) string {
 	return "nodeinit:" + name + "=" + base64.RawURLEncoding.EncodeToString(compact(text))
+}
+
+func jsonString(text []byte) string {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(string(text)) // a string can be encoded
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // runFragment is the module that runs what is in the fragment of its URL, as a function.

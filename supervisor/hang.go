@@ -14,7 +14,7 @@ const abortTimeout = 5 * time.Second
 
 // checkHeartbeat ends w if its event loop has stopped turning. Only a worker that
 // has sent a heartbeat, and still can, is expected to. Silence before pollingSince
-// does not count, nor while it is stopped.
+// does not count, nor while it is stopped or has announced it.
 func (w *worker) checkHeartbeat(now, pollingSince time.Time) {
 	if w.state != workerStarting && w.state != workerReady || w.reported.Heartbeat.IsZero() || w.reported.Ended {
 		return
@@ -22,7 +22,7 @@ func (w *worker) checkHeartbeat(now, pollingSince time.Time) {
 	if stopped, err := w.Process.Stopped(w.env.Group); err == nil && stopped {
 		w.stoppedAt = now
 	}
-	if silent := now.Sub(latest(w.reported.Heartbeat, pollingSince, w.stoppedAt)); silent >= w.env.HangTimeout {
+	if silent := now.Sub(latest(w.reported.Heartbeat, pollingSince, w.stoppedAt, w.reported.SilentUntil)); silent >= w.env.HangTimeout {
 		w.abort(silent)
 	}
 }

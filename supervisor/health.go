@@ -32,7 +32,7 @@ func Health(s Status, now time.Time) (healthy bool, text string) {
 		if !w.Serves {
 			continue
 		}
-		if silence := w.silence(now); silence < HeartbeatLimit {
+		if silence := w.Silence(now); silence < HeartbeatLimit {
 			turning++
 		} else if silent == 0 || silence < silent {
 			silent = silence
@@ -51,13 +51,13 @@ func Health(s Status, now time.Time) (healthy bool, text string) {
 	return false, text + " stands still for " + strconv.Itoa(int(silent.Seconds())) + " s or more"
 }
 
-// silence returns for how long the event loop of a worker has not been seen to turn;
-// 0 if there is nothing to see it by.
-func (w WorkerStatus) silence(now time.Time) time.Duration {
+// Silence returns for how long the event loop of a worker has not been seen to turn; 0 or
+// less if it need not, or if there is nothing to see it by.
+func (w WorkerStatus) Silence(now time.Time) time.Duration {
 	if !w.Reported.Agent || w.Reported.Ended {
 		return 0
 	}
-	return now.Sub(latest(w.Reported.Heartbeat, w.ReadySince)) // the first one comes after a while
+	return now.Sub(latest(w.Reported.Heartbeat, w.ReadySince, w.Started, w.Reported.SilentUntil)) // the first one comes after a while
 }
 
 func healthyText(s Status, turning int) string {

@@ -56,6 +56,10 @@ func healthCases(now time.Time) []healthCase {
 		w.ReadySince, w.Reported = ago(ready), cluster.State{Agent: true}
 		return w
 	}
+	announced := agent(time.Minute)
+	announced.Reported.SilentUntil = now.Add(time.Minute)
+	announcedBefore := agent(time.Minute)
+	announcedBefore.Reported.SilentUntil = ago(11 * time.Second)
 	closed := agent(time.Minute) // its channel, so it can send none
 	closed.Reported.Ended = true
 	starting, leaving := WorkerStatus{PID: 8, State: "starting"}, WorkerStatus{PID: 9, State: "draining"}
@@ -77,6 +81,8 @@ func healthCases(now time.Time) []healthCase {
 		{"all hang", statusOf(agent(time.Minute), agent(12*time.Second)), false, "no worker's event loop turns: that of each stands still for 12 s or more"},
 		{"a worker that starts is no help", statusOf(agent(time.Minute), starting), false, "no worker's event loop turns: that of each stands still for 60 s or more"},
 		{"one hangs, the other has no agent", statusOf(agent(time.Minute), bare), true, "1 of 2 workers ready, 1 with an event loop that stands still"},
+		{"silence is announced", statusOf(announced, announced), true, "2 of 2 workers ready"},
+		{"and over", statusOf(announcedBefore), false, "no worker's event loop turns: that of each stands still for 11 s or more"},
 		{"no heartbeat yet", statusOf(noBeat(9 * time.Second)), true, "1 of 2 workers ready"},
 		{"never a heartbeat", statusOf(noBeat(11 * time.Second)), false, "no worker's event loop turns: that of each stands still for 11 s or more"},
 		{"none is ready", statusOf(starting, waiting), false, "no worker is ready, starting, waiting after exit 3"},

@@ -90,22 +90,18 @@ func receiveSocket(conn *os.File) (int, error) {
 	if err != nil {
 		return -1, unix.EACCES
 	}
-	var text []byte
-	var passed []int
+	text, n, passed := make([]byte, 256), 0, -1
 	waited := raw.Read(func(fd uintptr) bool {
-		text, passed, err = cluster.Receive(int(fd))
+		n, passed, err = cluster.Receive(int(fd), text)
 		return err != unix.EAGAIN
 	})
 	if waited != nil || err != nil {
 		return -1, unix.EACCES
 	}
-	if len(passed) == 1 {
-		return passed[0], nil
+	if passed >= 0 {
+		return passed, nil
 	}
-	for _, fd := range passed {
-		_ = unix.Close(fd)
-	}
-	if code, err := strconv.Atoi(string(bytes.TrimSpace(text))); err == nil && code < 0 {
+	if code, err := strconv.Atoi(string(bytes.TrimSpace(text[:n]))); err == nil && code < 0 {
 		return -1, unix.Errno(-code)
 	}
 	return -1, unix.EACCES

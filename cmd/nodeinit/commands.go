@@ -47,6 +47,8 @@ func subcommands() []subcommand {
 		{"reload", reloadHelp, reload},
 		{"scale", scaleHelp, scale},
 		{"health", healthHelp, health},
+		{"profile", profileHelp, profile},
+		{"report", nodeReportHelp, nodeReport},
 		{"version", versionHelp, (*app).version},
 		{"help", helpHelp, (*app).help},
 	}

@@ -20,11 +20,11 @@ const controlTimeout = 500 * time.Millisecond
 // serveControl has s serve the control socket, as soon as the first worker was started,
 // which is not to wait for it. Call stop on the same goroutine as s.Run, when that has
 // returned.
-func (r *run) serveControl(ctx context.Context, s *supervisor.Supervisor) (stop func()) {
-	if r.config.Control == admin.Off {
+func (st *starter) serveControl(ctx context.Context, s *supervisor.Supervisor) (stop func()) {
+	if st.config.Control == admin.Off {
 		return func() {}
 	}
-	server := r.controlServer(s)
+	server := st.controlServer(s)
 	ctx, cancel := context.WithCancel(ctx)
 	var ended chan struct{} // nil: not started
 	start := s.Start
@@ -52,19 +52,20 @@ func (r *run) serveControl(ctx context.Context, s *supervisor.Supervisor) (stop 
 }
 
 // controlServer returns the server that answers for s.
-func (r *run) controlServer(s *supervisor.Supervisor) *admin.Server {
+func (st *starter) controlServer(s *supervisor.Supervisor) *admin.Server {
 	return &admin.Server{
-		Log: r.log, Control: string(r.config.Control), Shared: &r.servers,
-		Status: r.gatherer.AppendJSON,
+		Log: st.log, Control: string(st.config.Control), Shared: &st.servers,
+		Status: st.gatherer.AppendJSON,
 		Health: func() (bool, string) {
-			status, ok := r.status()
+			status, ok := st.status()
 			if !ok {
 				return false, "nodeinit itself does not answer"
 			}
 			return supervisor.Health(status, time.Now())
 		},
-		Reload: func() admin.Operation { return s.Reload() },
-		Scale:  func(workers int, force bool) admin.Operation { return s.Scale(workers, force) },
+		Reload:  func() admin.Operation { return s.Reload() },
+		Scale:   func(workers int, force bool) admin.Operation { return s.Scale(workers, force) },
+		Profile: func(p admin.Profile, socket int) (supervisor.Event, error) { return st.profile(s, p, socket) },
 	}
 }
 

@@ -42,8 +42,9 @@ func subcommandNames() (names []string) {
 }
 
 func usage() string {
+	names := subcommandNames()
 	return "nodeinit [flags] [--] command [args...]     run a program as PID 1\n" +
-		"nodeinit " + strings.Join(subcommandNames(), "|") + " (help NAME)\n\n" +
+		"nodeinit " + strings.Join(names[:len(names)-1], "|") + "\n\n" + // help is below
 		config.Usage() +
-		"  -h, --help; --version; nodeinit help FLAG. --grace 5s is NODEINIT_GRACE=5s too\n"
+		"  -h, --help; --version; nodeinit help NAME. --grace 5s is NODEINIT_GRACE=5s too\n"
 }

@@ -25,6 +25,17 @@ func TestOperationArguments(t *testing.T) {
 		{"scale 0", 2, `scale: "0" is neither auto nor a number from 1 on (try nodeinit scale auto)`},
 		{"scale --force max", 2, `scale: "max" is neither auto nor a number from 1 on (try nodeinit scale auto)`},
 		{"scale 2 --farce", 2, "--farce: no such flag (did you mean --force?)"},
+		{"profile", 2, "profile: say cpu, heap or alloc (try nodeinit profile cpu > app.cpuprofile)"},
+		{"profile cpu heap", 2, "profile: say cpu, heap or alloc (try nodeinit profile cpu > app.cpuprofile)"},
+		{"profile disk", 2, "profile: say cpu, heap or alloc (try nodeinit profile cpu > app.cpuprofile)"},
+		{"profile heap --seconds 3", 2, "profile: --seconds is for cpu and alloc (leave it out)"},
+		{"profile cpu --seconds 0.01", 2, `profile: --seconds: "0.01" is not from 0.1 to 3600 (try 10)`},
+		{"profile --seconds 2h cpu", 2, `profile: --seconds: "2h" is not from 0.1 to 3600 (try 10)`},
+		{"profile --seconds x cpu", 2, `profile: --seconds: "x" is not a duration (try 9s)`},
+		{"profile --worker -1 cpu", 2, `profile: --worker: "-1" is not the number of a worker (see nodeinit status)`},
+		{"report all", 2, `report: "all": takes no arguments (see nodeinit help report)`},
+		{"report --pid 2000000000", 1, "report: process 2000000000 takes no commands"},
+		{"profile cpu --worker 1 --pid 2000000000", 1, "profile: process 2000000000 takes no commands"},
 		{"reload --pid 2000000000", 1, "reload: process 2000000000 takes no commands"},
 		{"health --pid 2000000000", 1, "health: process 2000000000 takes no commands"},
 		{"scale 2 --force --pid 2000000000", 1, "scale: process 2000000000 takes no commands"},
@@ -55,7 +66,7 @@ func TestStepLine(t *testing.T) {
 
 func TestOperationHelp(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"reload", "scale", "health"} {
+	for _, name := range []string{"reload", "scale", "health", "profile", "report"} {
 		_, want, _ := runApp(nil, "help", name)
 		code, stdout, stderr := runApp(nil, name, "--help")
 		if code != 0 || stdout != want || stderr != "" || !strings.HasPrefix(stdout, "nodeinit "+name) {

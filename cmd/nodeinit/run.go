@@ -162,7 +162,7 @@ func (r *run) program(ctx context.Context) (supervisor.Exit, error) {
 			return w, nil
 		}
 	}
-	defer r.serveControl(ctx, s)()
+	defer starter.serveControl(ctx, s)()
 	if !s.PerCore && !r.plan.Agent {
 		return s.Run()
 	}

@@ -13,6 +13,10 @@ const resolution = 20; // ms, of the event loop's delay
 const { report, stacks, servers, lastResponses, requests } = agent;
 const { handlersOf, reportHandlers } = trackHandlers(stacks);
 const { orders, counts, expectOwn } = trackConnections(report, handlersOf, servers, lastResponses, requests);
+// What is seldom needed comes with its order.
+orders.run = ({ source, order }, handle) => {
+  require('vm').compileFunction(source, ['require', 'timers', 'agent', 'order', 'handle'], { filename: 'nodeinit:profile.js' })(require, timers, agent, order, handle);
+};
 agent.onOrder = guard((order, handle) => {
   if (order.cmd === 'NODE_NODEINIT') orders[order.act]?.(order, handle);
   else if (order.own) expectOwn(handle); // a connection, of which Node's cluster hears next
