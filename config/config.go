@@ -109,7 +109,7 @@ type TiniConfig struct {
 // OtherConfig is how status, reload and the like reach nodeinit, and what programs that
 // were written for PM2 may need.
 type OtherConfig struct {
-	Control     Control `env:"CONTROL" arg:"auto|off|PATH" help:"the socket for status, top, reload, scale and health"`
+	Control     Control `env:"CONTROL" arg:"auto|off|PATH" help:"the socket for status, top, reload, scale, health and profile"`
 	StopMessage Text    `env:"STOP_MESSAGE" pm2:"shutdown-with-message" arg:"TEXT" default:"none" needs:"channel" help:"what process.on('message') gets before the stop signal"`
 	InstanceVar EnvName `env:"INSTANCE_VAR" arg:"NAME|off" needs:"workers" without:"off" help:"the variable that has a worker's number, from 0"`
 }
