@@ -2,10 +2,7 @@ package supervisor
 
 import (
 	"slices"
-
-	"golang.org/x/sys/unix"
-
-	"github.com/nodeinit/nodeinit/signals"
+	"strings"
 )
 
 // A Count is how often something that has a name has happened since the start. It never
@@ -18,11 +15,10 @@ type Count struct {
 // counts are in a fixed order: those that are there from the start, and then as they came.
 type counts []Count
 
-// newCounts returns counts of 0, so that the first event is an increase too.
-func newCounts(names ...string) counts {
-	c := make(counts, len(names))
-	for i, name := range names {
-		c[i].Name = name
+// newCounts returns counts of 0 of names, so that the first event is an increase too.
+func newCounts(names string) (c counts) {
+	for name := range strings.FieldsSeq(names) {
+		c = append(c, Count{Name: name})
 	}
 	return c
 }
@@ -54,10 +50,10 @@ type eventCounts struct {
 
 func newEventCounts() eventCounts {
 	return eventCounts{
-		starts: newCounts(firstStart, afterCrash, string(ForReload), string(ForMemory), string(ForAge), string(ForScale)),
-		crashes: newCounts(string(Exited), string(Signalled), string(OOMKilled), string(OOMAbove), string(V8Heap),
-			string(Hang), string(NotReady), string(ChannelClosed), string(ChannelFault), notStartedCause),
-		signals: newCounts(signals.Name(unix.SIGTERM)),
+		starts: newCounts(firstStart + " " + afterCrash + " " + string(ForReload+" "+ForMemory+" "+ForAge+" "+ForScale)),
+		crashes: newCounts(string(Exited+" "+Signalled+" "+OOMKilled+" "+OOMAbove+" "+V8Heap+" ") +
+			string(Hang+" "+NotReady+" "+ChannelClosed+" "+ChannelFault+" ") + notStartedCause),
+		signals: newCounts("SIGTERM"),
 	}
 }
 
