@@ -1,10 +1,8 @@
 package admin
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"sync"
@@ -43,37 +41,40 @@ func (c *connection) close() {
 	}
 }
 
-// errNoRequest is that the client has sent no complete line. There is no answer to it.
-var errNoRequest = errors.New("no request")
+// Errors of readRequest.
+var (
+	errNoRequest = errors.New("no request") // complete; there is no answer to it
+	errTooLate   = errors.New("no request within 5s")
+	errTooLong   = errors.New("the request is longer than 4096 bytes")
+)
 
-// readRequest returns the line that the client sends. It ends with ctx.
-func (c *connection) readRequest(ctx context.Context) ([]byte, error) {
-	stop := context.AfterFunc(ctx, func() { c.endRead() })
+// readRequest returns what the client sends, before the end that complete returns, which
+// is -1 as long as more is missing; and all that has come. It ends with ctx.
+func (c *connection) readRequest(ctx context.Context, complete func([]byte) (end int)) (request, all []byte, err error) {
+	stop := context.AfterFunc(ctx, func() { c.endWait() })
 	defer stop()
-	line := make([]byte, 0, 256)
+	all = make([]byte, 0, 512)
 	for {
-		n, err := c.read(line[len(line):cap(line)])
-		line = line[:len(line)+n]
-		end := bytes.IndexByte(line, '\n')
+		n, err := c.read(all[len(all):cap(all)])
+		all = all[:len(all)+n]
+		end := complete(all)
 		switch {
 		case end >= 0:
-			return line[:end], nil
-		case err == io.EOF:
-			return nil, errNoRequest
+			return all[:end], all, nil
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			return nil, fmt.Errorf("no request within %v", requestTimeout)
+			return nil, all, errTooLate
 		case err != nil:
-			return nil, errNoRequest
-		case len(line) >= maxRequest:
-			return nil, fmt.Errorf("the request is longer than %d bytes", maxRequest)
-		case len(line) == cap(line):
-			line = append(make([]byte, 0, maxRequest), line...)
+			return nil, all, errNoRequest
+		case len(all) >= maxRequest:
+			return nil, all, errTooLong
+		case len(all) == cap(all):
+			all = append(make([]byte, 0, maxRequest), all...)
 		}
 	}
 }
 
-// endRead has readRequest return. Any goroutine may call it.
-func (c *connection) endRead() { _ = c.file.SetReadDeadline(time.Unix(1, 0)) }
+// endWait has what waits for the client return. Any goroutine may call it.
+func (c *connection) endWait() { _ = c.file.SetDeadline(time.Unix(1, 0)) }
 
 // read reads what has arrived, as soon as there is something. At the end it is [io.EOF].
 func (c *connection) read(b []byte) (n int, err error) {
@@ -183,3 +184,29 @@ func hungUp(fd uintptr) bool {
 }
 
 var _ Operation = (*supervisor.Operation)(nil)
+
+// Bounds of linger.
+const (
+	lingerTime  = time.Second
+	lingerBytes = 1 << 20
+)
+
+// linger has the client read its answer though it has sent more than was read: to close a
+// socket then resets the connection, and the answer may be lost with it (tcp(7); RFC 9112,
+// 9.6). It reads on until the client closes its end, to the bounds.
+func (c *connection) linger() {
+	c.calls.Lock()
+	var fd int
+	_ = c.conn.Control(func(f uintptr) { fd = int(f) })
+	_ = unix.Shutdown(fd, unix.SHUT_WR)
+	c.calls.Unlock()
+	_ = c.file.SetReadDeadline(time.Now().Add(lingerTime))
+	rest := make([]byte, 4<<10)
+	for total := 0; total < lingerBytes; {
+		n, err := c.read(rest)
+		if err != nil {
+			return
+		}
+		total += n
+	}
+}

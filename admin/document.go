@@ -18,8 +18,8 @@ type Document struct {
 	Want     int     `json:"want"`             // slots there are to be
 	Scaled   bool    `json:"scaled,omitempty"` // Want is what scale N has set
 	Change   string  `json:"change,omitempty"`
-	// Argv is the command line of the program.
-	Argv    []string `json:"argv"`
+	// Argv is the command line of the program. Over HTTP there is none.
+	Argv    []string `json:"argv,omitempty"`
 	Limits  Limits   `json:"limits"`
 	Memory  *int64   `json:"memory_bytes,omitempty"` // in use by the cgroup
 	Starts  int      `json:"starts"`

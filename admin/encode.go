@@ -24,13 +24,15 @@ func (d *Document) AppendJSON(dst []byte) []byte {
 		o.dst = append(o.dst, "true"...)
 	}
 	o.textIfAny("change", d.Change)
-	o.key("argv")
-	o.open("[")
-	for _, word := range d.Argv {
-		o.comma()
-		o.dst = logs.AppendString(o.dst, word)
+	if len(d.Argv) > 0 {
+		o.key("argv")
+		o.open("[")
+		for _, word := range d.Argv {
+			o.comma()
+			o.dst = logs.AppendString(o.dst, word)
+		}
+		o.close("]")
 	}
-	o.close("]")
 	d.Limits.encode(&o)
 	o.integerIfKnown("memory_bytes", d.Memory)
 	o.integer("starts", int64(d.Starts))

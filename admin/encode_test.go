@@ -49,7 +49,7 @@ func fill(v reflect.Value, n *int) {
 
 func TestAppendJSONOfNothing(t *testing.T) {
 	t.Parallel()
-	want := `{"version":0,"nodeinit":{"version":"","pid":0,"uptime_seconds":0},"mode":"","state":"","ready":0,"want":0,"argv":[],` +
+	want := `{"version":0,"nodeinit":{"version":"","pid":0,"uptime_seconds":0},"mode":"","state":"","ready":0,"want":0,` +
 		`"limits":{},"starts":0,"crashes":0,"reloads":0,"listen":[],"workers":[]}`
 	if got := string((&Document{}).AppendJSON(nil)); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)

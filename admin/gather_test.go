@@ -50,6 +50,7 @@ func gathererOf(w supervisor.WorkerStatus) *Gatherer {
 		Facts: Facts{
 			Version: "1.2", Mode: "fork", Argv: []string{"node"}, Started: time.Now(),
 			Limits: func() Limits { return Limits{CPUs: 2} }, Stats: func() cgroup.Stats { return cgroup.Stats{} },
+			Orphans: func() int64 { return 3 }, Dropped: func() uint64 { return 4 },
 		},
 		Status: statusOf(w),
 	}

@@ -1,13 +1,10 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"errors"
-	"os"
-	"runtime/debug"
-	"sync"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -38,27 +35,14 @@ type Server struct {
 	Health func() (healthy bool, text string)
 	Reload func() Operation
 	Scale  func(workers int, force bool) Operation
-	// Trim, if set, ends threads that are too many. It is called after many requests.
-	Trim func()
 
-	// One connection at a time makes a system call: Go's runtime makes another thread for
-	// each that is in one when the CPUs are busy, and ends none.
-	calls     sync.Mutex
-	status    sync.Mutex    // held while Status is called
-	silent    silent        // connections whose request has not come
+	*Shared // with other servers
+
+	acceptor  acceptor
 	long      atomic.Int32  // connections whose request is no health
 	followers atomic.Int32  // of these, those that follow an operation
-	garbage   atomic.Int32  // bytes, about, since the last collection
 	peer      [8 << 10]byte // what Run's goroutine reads about a client
 }
-
-// How long nothing is accepted where that is no use.
-const (
-	acceptPause = 100 * time.Millisecond // after an error: there may be no descriptors left
-
-	refusalPause = 10 * time.Millisecond // after so many refusals without a wait, so that they do not take all CPU time
-	refusalBurst = 64
-)
 
 // Run serves until ctx is done, and returns when all connections have ended: what they
 // still write has its time limit. Where there can be no socket, that is logged once.
@@ -69,59 +53,8 @@ func (s *Server) Run(ctx context.Context) {
 			Str("error", logs.Truncate(err.Error())).Send()
 		return
 	}
-	defer l.close()
-	closed := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		_ = l.file.Close()
-		close(closed)
-	})
-	s.serve(ctx, l)
-	if !stop() {
-		<-closed // accept returns before that: clients would still find the socket
-	}
-}
-
-func (s *Server) serve(ctx context.Context, l *listener) {
-	var connections sync.WaitGroup
-	defer connections.Wait()
-	free := make(chan struct{}, maxConnections)
-	for refused := 0; ; {
-		fd, err := l.accept(&s.calls)
-		switch {
-		case errors.Is(err, os.ErrClosed):
-			return
-		case errors.Is(err, unix.EINTR):
-			continue
-		case err != nil:
-			if !pause(ctx, acceptPause) {
-				return
-			}
-			continue
-		}
-		if err = s.check(fd); err == nil && !s.makeRoom(ctx, free) {
-			err = errTooMany
-		}
-		if err == nil {
-			refused = 0
-			c := s.connect(fd)
-			connections.Go(func() { s.answer(ctx, c); <-free })
-			continue
-		}
-		s.refuse(fd, err)
-		if refused++; refused%refusalBurst == 0 && !pause(ctx, refusalPause) {
-			return
-		}
-	}
-}
-
-// pause waits, and reports whether to go on.
-func pause(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-time.After(d):
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	s.acceptor = acceptor{shared: s.Shared, check: s.check, refuse: s.refuse, answer: s.answer}
+	s.acceptor.run(ctx, l)
 }
 
 // check refuses those that are no clients of this server.
@@ -135,33 +68,6 @@ func (s *Server) check(fd int) error {
 	return err
 }
 
-var errTooMany = errors.New("too many clients")
-
-// makeRoom adds a value to free, or reports that there is no room for another connection.
-// Where all are taken, one whose client says nothing makes room.
-func (s *Server) makeRoom(ctx context.Context, free chan<- struct{}) bool {
-	select {
-	case free <- struct{}{}:
-		return true
-	default:
-	}
-	if !s.silent.end() {
-		return false
-	}
-	select {
-	case free <- struct{}{}:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-func (s *Server) connect(fd int) *connection {
-	s.calls.Lock()
-	defer s.calls.Unlock()
-	return newConnection(fd, &s.calls)
-}
-
 // refuse says why to a client. Its socket is new, so there is room for the line.
 func (s *Server) refuse(fd int, why error) {
 	s.calls.Lock()
@@ -170,22 +76,15 @@ func (s *Server) refuse(fd int, why error) {
 	unix.Close(fd)
 }
 
-// Garbage is collected, and its memory returned, once requests have made about so much:
-// left to itself, Go lets 4 MB gather.
+// What requests leave behind, in bytes, about.
 const (
-	maxGarbage    = 512 << 10 // bytes
-	statusGarbage = 64 << 10  // of a document
-	otherGarbage  = 8 << 10   // of another request, and of a connection without one
+	statusGarbage = 64 << 10 // a document
+	otherGarbage  = 8 << 10  // another request, and a connection without one
 )
 
 // answer serves one client.
 func (s *Server) answer(ctx context.Context, c *connection) {
-	defer c.close()
-	s.silent.add(c)
-	line, err := c.readRequest(ctx)
-	if !s.silent.remove(c) {
-		err = errTooMany
-	}
+	line, _, err := s.acceptor.readRequest(ctx, c, func(b []byte) int { return bytes.IndexByte(b, '\n') })
 	var q request
 	if err == nil {
 		q, err = parseRequest(line)
@@ -200,13 +99,7 @@ func (s *Server) answer(ctx context.Context, c *connection) {
 	if q.Op == opStatus {
 		garbage = statusGarbage
 	}
-	if s.garbage.Add(garbage) >= maxGarbage {
-		s.garbage.Store(0)
-		debug.FreeOSMemory()
-		if s.Trim != nil {
-			s.Trim()
-		}
-	}
+	s.leave(garbage)
 }
 
 // do does what a client asks for, and answers. An error is what to answer instead.
@@ -219,9 +112,9 @@ func (s *Server) do(ctx context.Context, c *connection, q request) error {
 	}
 	switch q.Op {
 	case opStatus:
-		s.status.Lock()
+		s.reading.Lock()
 		text := s.Status(nil)
-		s.status.Unlock()
+		s.reading.Unlock()
 		_ = c.write(append(text, '\n'))
 	case opHealth:
 		healthy, text := s.Health()

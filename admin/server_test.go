@@ -55,6 +55,7 @@ func newTestServer(control string) *testServer {
 		return o
 	}
 	s.Server = &Server{
+		Shared:  new(Shared),
 		Control: control, Log: logs.New(&s.log, logs.JSON, zerolog.InfoLevel, nil),
 		Status: func(b []byte) []byte {
 			return fmt.Appendf(b, `{"version":1,"ready":1,"state":%q}`, strings.Repeat("x", s.large))

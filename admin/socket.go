@@ -96,7 +96,13 @@ func bind(address string) (*listener, error) {
 		unix.Close(fd)
 		return nil, err
 	}
-	l := &listener{file: os.NewFile(uintptr(fd), "control socket")}
+	return newListener(fd, "control socket")
+}
+
+// newListener returns a listener that has fd.
+func newListener(fd int, name string) (*listener, error) {
+	l := &listener{file: os.NewFile(uintptr(fd), name)}
+	var err error
 	if l.conn, err = l.file.SyscallConn(); err != nil {
 		l.file.Close()
 		return nil, err

@@ -27,6 +27,12 @@ func (g *Gatherer) listening(workers []supervisor.WorkerStatus) (list []Listen) 
 	if !ok {
 		return reported(workers)
 	}
+	claimAll(all, workers)
+	return g.listOf(all)
+}
+
+// claimAll finds out which sockets are of this process and of workers.
+func claimAll(all []diagSocket, workers []supervisor.WorkerStatus) {
 	own := os.Getpid()
 	budget := maxTotalDescriptors - claim(all, own) // which mostly has all
 	for i := range workers {
@@ -39,18 +45,23 @@ func (g *Gatherer) listening(workers []supervisor.WorkerStatus) (list []Listen) 
 			}
 		}
 	}
+}
+
+// listOf returns the sockets that have an owner, but those of nodeinit's own.
+func (g *Gatherer) listOf(all []diagSocket) (list []Listen) {
+	own := os.Getpid()
 	for i := range all {
 		s := &all[i]
-		if s.owner != 0 && len(list) < maxListen && !(s.owner == own && g.isControl(s)) {
+		if s.owner != 0 && len(list) < maxListen && !(s.owner == own && g.isOwn(s)) {
 			list = insert(list, Listen{s.absolute(), &s.queue, &s.backlog})
 		}
 	}
 	return list
 }
 
-// isControl reports whether a socket of this process is the control socket.
-func (g *Gatherer) isControl(s *diagSocket) bool {
-	return s.path && s.address == g.Control || strings.HasPrefix(s.address, "@nodeinit/")
+// isOwn reports whether a socket of this process is the control socket, or that of HTTP.
+func (g *Gatherer) isOwn(s *diagSocket) bool {
+	return uint64(s.inode) == g.ownSocket || s.path && s.address == g.Control || strings.HasPrefix(s.address, "@nodeinit/")
 }
 
 // absolute returns the address. The kernel has a path as it was when the socket was

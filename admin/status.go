@@ -18,6 +18,9 @@ type Facts struct {
 	Mode    string    // fork or per-core
 	Argv    []string
 	Control string // see [Server]: this socket is not one of the workers
+	// HandsOver says that nodeinit accepts the connections and hands them over. (Those of Unix
+	// sockets it does in any case.)
+	HandsOver bool
 
 	// Limits returns those in force now.
 	Limits func() Limits
@@ -25,6 +28,11 @@ type Facts struct {
 	// made now.
 	Before cgroup.Stats
 	Stats  func() cgroup.Stats
+
+	// Orphans returns how many processes were reaped that nodeinit had not started, and
+	// Dropped how many log lines were dropped.
+	Orphans func() int64
+	Dropped func() uint64
 }
 
 // A Gatherer makes Documents of this process and its workers. Set Facts and Status. One
@@ -34,7 +42,10 @@ type Gatherer struct {
 	// Status returns the state of the workers, false if that cannot be had.
 	Status func() (supervisor.Status, bool)
 
-	samples []sample // of CPU time
+	samples   []sample // of CPU time
+	sockets   sockets  // which are whose
+	ownSocket uint64   // inode of that of HTTP; 0: there is none
+	recent    recent   // metrics
 }
 
 // maxArgv is how many bytes of the command line are in a Document.
@@ -63,7 +74,7 @@ func (g *Gatherer) Document() (*Document, bool) {
 		Nodeinit: Process{
 			Version: g.Version, PID: os.Getpid(), Uptime: rounded3(time.Since(g.Started).Seconds()),
 		},
-		Mode: g.Mode, State: status.State, Ready: status.Ready, Want: status.Want,
+		Mode: g.Mode, State: stateName(status.State), Ready: status.Ready, Want: status.Want,
 		Scaled: status.Fixed && status.Alone == "", Change: string(status.Change),
 		Argv: cut(g.Argv, maxArgv), Limits: g.Limits(),
 		Starts: status.Starts, Crashes: status.Crashes, Reloads: status.Reloads,
@@ -79,6 +90,17 @@ func (g *Gatherer) Document() (*Document, bool) {
 	d.Listen = g.listening(status.Workers)
 	g.measure(status.Workers, d.Workers)
 	return d, true
+}
+
+// notStarted is the state of a container before its first worker is started.
+const notStarted = "starting"
+
+// stateName returns the state as documents have it.
+func stateName(state string) string {
+	if state == "" {
+		return notStarted
+	}
+	return state
 }
 
 // describe returns what the supervisor knows of a worker.

@@ -54,10 +54,10 @@ func (r *run) serveControl(ctx context.Context, s *supervisor.Supervisor) (stop 
 // controlServer returns the server that answers for s.
 func (r *run) controlServer(s *supervisor.Supervisor) *admin.Server {
 	return &admin.Server{
-		Log: r.log, Control: string(r.config.Control),
-		Status: r.gatherer(s).AppendJSON,
+		Log: r.log, Control: string(r.config.Control), Shared: &r.servers,
+		Status: r.gatherer.AppendJSON,
 		Health: func() (bool, string) {
-			status, ok := s.Status()
+			status, ok := r.status()
 			if !ok {
 				return false, "nodeinit itself does not answer"
 			}
@@ -65,7 +65,6 @@ func (r *run) controlServer(s *supervisor.Supervisor) *admin.Server {
 		},
 		Reload: func() admin.Operation { return s.Reload() },
 		Scale:  func(workers int, force bool) admin.Operation { return s.Scale(workers, force) },
-		Trim:   func() { _ = r.adjustThreads() }, // those that are missing are no matter here
 	}
 }
 

@@ -76,12 +76,14 @@ func (r *run) report(end supervisor.Exit, pre string) int {
 	})
 }
 
-// notStarted reports err on stderr and as the last line of the log, and returns
-// the status to exit with.
-func (r *run) notStarted(err error) int {
+// notStarted reports why a process was not started, and returns the status to exit with.
+func (r *run) notStarted(err error) int { return r.failed(err, exec.ExitCode(err)) }
+
+// failed reports err on stderr and as the last line of the log, and returns what
+// --remap-exit makes of code.
+func (r *run) failed(err error, code int) int {
 	r.printError(errors.New(string(logs.Redact([]byte(err.Error()), r.config.Redactions()))))
 	r.streams.Drain(drainTimeout) // of other workers, or what ran before
-	code := exec.ExitCode(err)
 	return r.lastLine(code, true, func(line *zerolog.Event) {
 		line.Str("cause", "not_started").Int("status", code).Str("error", logs.Truncate(err.Error()))
 	})

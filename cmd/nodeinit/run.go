@@ -7,10 +7,12 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nodeinit/nodeinit/admin"
 	"github.com/nodeinit/nodeinit/cgroup"
 	"github.com/nodeinit/nodeinit/cluster"
 	"github.com/nodeinit/nodeinit/config"
@@ -42,6 +44,12 @@ type run struct {
 	makeThreads func()     // begins to make all threads, once
 	adjusting   sync.Mutex // held by adjustThreads
 
+	servers     admin.Shared
+	gatherer    *admin.Gatherer
+	orphans     atomic.Int64                          // reaped
+	supervising atomic.Pointer[supervisor.Supervisor] // of what runs now
+	ofProgram   atomic.Pointer[supervisor.Supervisor] // nil: the program is not to be started yet
+
 	current *plan.Current // plans for later workers; only the supervisor's goroutine uses it
 }
 
@@ -70,6 +78,7 @@ func (a *app) supervise(argv []string) int {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	r.reaper.OnOrphan = func(pid int, status unix.WaitStatus) {
+		r.orphans.Add(1)
 		a.orphanReaped(log, pid).Int("status", supervisor.Code(status)).Send()
 	}
 	r.reap = sync.OnceFunc(func() { go r.reaper.Run(ctx) })
@@ -79,6 +88,13 @@ func (a *app) supervise(argv []string) int {
 			limitGarbage()
 		})
 	})
+	r.gatherer = r.newGatherer()
+	r.servers.Trim = func() { _ = r.adjustThreads() } // those that are missing are no matter here
+	stopHTTP, err := r.serveHTTP(ctx)
+	if err != nil {
+		return r.failed(err, exitFailed)
+	}
+	defer stopHTTP()
 	for _, command := range p.Pre {
 		if code, ok := r.pre(command); !ok {
 			return code
@@ -107,6 +123,7 @@ func (r *run) pre(command []string) (code int, ok bool) {
 		r.reap()
 		return w, nil
 	}
+	r.supervising.Store(s)
 	end, err := s.Run()
 	switch {
 	case err != nil:
@@ -125,6 +142,8 @@ func (r *run) program(ctx context.Context) (supervisor.Exit, error) {
 	s := r.supervisor(r.plan)
 	starter := &starter{run: r}
 	r.configure(s)
+	r.supervising.Store(s)
+	r.ofProgram.Store(s)
 	if s.PerCore {
 		r.reap()
 		s.Start = starter.start

@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/nodeinit/nodeinit/admin"
-	"github.com/nodeinit/nodeinit/supervisor"
 )
 
 const statusHelp = `nodeinit status [--json] [--pid N]
@@ -50,18 +49,6 @@ func status(a *app, args []string) int {
 		return exitInternal
 	}
 	return 0
-}
-
-// gatherer returns what makes the status document of s.
-func (r *run) gatherer(s *supervisor.Supervisor) *admin.Gatherer {
-	return &admin.Gatherer{
-		Facts: admin.Facts{
-			Version: version, Started: r.started,
-			Mode: string(r.plan.Mode), Argv: r.plan.Program.Argv, Control: string(r.config.Control),
-			Limits: r.statusLimits, Before: r.before, Stats: r.cgroup().Stats,
-		},
-		Status: s.Status,
-	}
 }
 
 // statusLimits returns the limits in force, and if one cannot be read those of the start.

@@ -1,0 +1,174 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"os"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Shared is what the servers of a process share, so that both together have no more
+// threads and garbage than one. The zero value is ready to use.
+type Shared struct {
+	// Trim, if set, ends threads that are too many. It is called after many requests.
+	Trim func()
+
+	// One connection at a time makes a system call: Go's runtime makes another thread for
+	// each that is in one when the CPUs are busy, and ends none.
+	calls   sync.Mutex
+	reading sync.Mutex   // held while files are read for an answer, for the same reason
+	garbage atomic.Int32 // bytes, about, since the last collection
+}
+
+// Garbage is collected, and its memory returned, once requests have made about so much:
+// left to itself, Go lets 4 MB gather.
+const maxGarbage = 512 << 10 // bytes
+
+// leave records so much garbage.
+func (s *Shared) leave(garbage int32) {
+	if s.garbage.Add(garbage) < maxGarbage {
+		return
+	}
+	s.garbage.Store(0)
+	debug.FreeOSMemory()
+	if s.Trim != nil {
+		s.Trim()
+	}
+}
+
+// An acceptor accepts the clients of a socket, and serves some at a time.
+type acceptor struct {
+	shared *Shared
+	// check refuses those that are no clients; nil: all are. Refuse says why to the client
+	// of a socket.
+	check  func(fd int) error
+	refuse func(fd int, why error)
+	// patient says that a client without room waits, and is not refused.
+	patient bool
+	answer  func(ctx context.Context, c *connection)
+
+	waiting waiting // connections that wait for their client
+}
+
+// How long nothing is accepted where that is no use.
+const (
+	acceptPause = 100 * time.Millisecond // after an error: there may be no descriptors left
+
+	refusalPause = 10 * time.Millisecond // after so many refusals without a wait, so that they do not take all CPU time
+	refusalBurst = 64
+)
+
+// run serves the clients of l until ctx is done, and returns when all connections have
+// ended: what they still write has its time limit. It closes l.
+func (a *acceptor) run(ctx context.Context, l *listener) {
+	defer l.close()
+	closed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		_ = l.file.Close()
+		close(closed)
+	})
+	a.serve(ctx, l)
+	if !stop() {
+		<-closed // accept returns before that: clients would still find the socket
+	}
+}
+
+func (a *acceptor) serve(ctx context.Context, l *listener) {
+	var connections sync.WaitGroup
+	defer connections.Wait()
+	free := make(chan struct{}, maxConnections)
+	for refused := 0; ; {
+		fd, err := l.accept(&a.shared.calls)
+		switch {
+		case errors.Is(err, os.ErrClosed):
+			return
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			if !pause(ctx, acceptPause) {
+				return
+			}
+			continue
+		}
+		if a.check != nil {
+			err = a.check(fd)
+		}
+		if err == nil && !a.makeRoom(ctx, free) {
+			err = errTooMany
+		}
+		if err == nil {
+			refused = 0
+			c := a.connect(fd)
+			connections.Go(func() {
+				defer func() { <-free }()
+				defer c.close()
+				a.answer(ctx, c)
+			})
+			continue
+		}
+		a.refuse(fd, err)
+		if refused++; refused%refusalBurst == 0 && !pause(ctx, refusalPause) {
+			return
+		}
+	}
+}
+
+// pause waits, and reports whether to go on.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+var errTooMany = errors.New("too many clients")
+
+// makeRoom adds a value to free, or reports that there is no room for another connection.
+// Where all are taken, one that waits for its client makes room.
+func (a *acceptor) makeRoom(ctx context.Context, free chan<- struct{}) bool {
+	for {
+		select {
+		case free <- struct{}{}:
+			return true
+		default:
+		}
+		var again <-chan time.Time // never, where one ends that makes room for this one
+		if !a.waiting.end() {
+			if !a.patient {
+				return false
+			}
+			again = time.After(waitingTime)
+		}
+		select {
+		case free <- struct{}{}:
+			return true
+		case <-again:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+func (a *acceptor) connect(fd int) *connection {
+	a.shared.calls.Lock()
+	defer a.shared.calls.Unlock()
+	return newConnection(fd, &a.shared.calls)
+}
+
+// readRequest returns what the client sends, as far as complete says that it belongs to
+// the request, and all that has come. Another client may make it end.
+func (a *acceptor) readRequest(ctx context.Context, c *connection, complete func([]byte) int) (request, all []byte, err error) {
+	a.waiting.add(c)
+	request, all, err = c.readRequest(ctx, complete)
+	if !a.waiting.remove(c) {
+		err = errTooMany
+	}
+	return request, all, err
+}
