@@ -34,7 +34,7 @@ func running() supervisor.Status {
 }
 
 // startHTTP starts a server. All its goroutines have ended when the test does: Run returns.
-func startHTTP(t testing.TB) *testHTTP {
+func startHTTP(t testing.TB, configure ...func(*HTTP)) *testHTTP {
 	t.Helper()
 	s := &testHTTP{status: running()}
 	g := gathererOf(supervisor.WorkerStatus{})
@@ -46,6 +46,9 @@ func startHTTP(t testing.TB) *testHTTP {
 	}
 	live := func() bool { _, ok := g.Status(); return ok }
 	s.HTTP = &HTTP{Shared: new(Shared), Gatherer: g, Live: live}
+	for _, f := range configure {
+		f(s.HTTP)
+	}
 	if err := s.Listen(netip.MustParseAddr("127.0.0.1"), 0); err != nil {
 		t.Fatal(err)
 	}
@@ -328,6 +331,29 @@ func TestHTTPAnswersWhatIsTooMuch(t *testing.T) {
 	}
 }
 
+// What the application has follows, in the format that it decides.
+func TestHTTPOfTheApplication(t *testing.T) {
+	t.Parallel()
+	s := startHTTP(t, func(h *HTTP) {
+		h.App = func(_ context.Context, accept string, timeout time.Duration, open bool) ([]byte, bool) {
+			return fmt.Appendf(nil, "app{accept=%q,timeout=\"%v\",open=\"%v\"} 1\n", accept, timeout, open), accept == ",b"
+		}
+	})
+	for accept, want := range map[string]string{
+		"application/openmetrics-text": `app{accept=",application/openmetrics-text",timeout="1.5s",open="true"} 1` + "\n",
+		"b":                            `app{accept=",b",timeout="1.5s",open="false"} 1` + "\n# EOF\n",
+	} {
+		_, fields, body := parts(t, s.ask(t, "GET /metrics HTTP/1.1\r\nHost: a\r\nX-Prometheus-Scrape-Timeout-Seconds: 1.5\r\nAccept: "+accept+"\r\n\r\n"))
+		kind := typeText
+		if accept == "b" {
+			kind = typeOpenMetrics
+		}
+		if !strings.HasSuffix(body, "\n"+want) || !slices.Contains(fields, "Content-Type: "+kind) {
+			t.Errorf("%s: %q, %q", accept, fields, body[max(len(body)-200, 0):])
+		}
+	}
+}
+
 // Where the address is taken, that is an error, and one of two names of all addresses.
 func TestHTTPListenErrors(t *testing.T) {
 	t.Parallel()
@@ -359,7 +385,7 @@ func BenchmarkHTTP(b *testing.B) {
 			for b.Loop() {
 				var r response
 				var q httpRequest
-				s.respond(&r, &q, []byte(get(path)))
+				s.respond(b.Context(), &r, &q, []byte(get(path)))
 				copy(answer, r.bytes(false))
 				s.keep(r.buffer)
 			}
