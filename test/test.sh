@@ -129,7 +129,7 @@ step "workers: wrappers, frameworks, reported cases"
 run_alone apps -test.parallel 6
 
 step "workers: connections leave nothing behind"
-run_alone cluster -test.run '^TestLeaksNothing$/_rr$' -connections 250000
+run_alone cluster -test.run '^TestLeaksNothing$/_rr$' -connections 100000
 
 step "containers"
 rejoin "containers"

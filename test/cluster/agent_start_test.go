@@ -77,7 +77,7 @@ func TestChannelBeforeTheAgent(t *testing.T) {
 	} {
 		t.Run(way, func(t *testing.T) {
 			t.Parallel()
-			lines := harness.NodeLines
+			lines := harness.SideLines
 			if way == "close" || way == "reuse" { // of Node's own channel is another matter
 				lines = lateLines()
 			}
@@ -134,7 +134,7 @@ func TestAgentWithAChangedNode(t *testing.T) {
 	} {
 		t.Run(change, func(t *testing.T) {
 			t.Parallel()
-			onEach(t, starts([]string{"18.20.8", "20.20.2", harness.NewestLine}, "fork"), func(t *testing.T, s start) {
+			onEach(t, starts(harness.SideLines, "fork"), func(t *testing.T, s start) {
 				c := s.node(t, "--log-level off", "changes.js")
 				c.Argv = append(c.Argv, change, strconv.Itoa(harness.ReservePort(t)))
 				p := c.Start(t)

@@ -129,9 +129,9 @@ func TestAgentIsNotSeen(t *testing.T) {
 	t.Parallel()
 	for _, options := range []string{"unset", "--title=it --no-warnings"} {
 		for _, flags := range []string{"", "--no-agent"} {
-			lines := harness.EdgeLines()
+			lines := []string{harness.NewestLine}
 			if (options == "unset") == (flags == "--no-agent") {
-				lines = harness.NodeLines
+				lines = harness.ReleaseLines
 			}
 			t.Run(options+" "+flags, func(t *testing.T) {
 				t.Parallel()
@@ -191,7 +191,7 @@ func TestAgentKeepsHowTheProgramIsLoaded(t *testing.T) {
 	} {
 		t.Run(strings.Replace(argv, dir, "DIR", 1), func(t *testing.T) {
 			t.Parallel()
-			onEach(t, append(starts(harness.NodeLines, "fork"), start{harness.NewestLine, "per-core"}), func(t *testing.T, s start) {
+			onEach(t, append(starts(harness.SideLines, "fork"), start{harness.NewestLine, "per-core"}), func(t *testing.T, s start) {
 				c := harness.UnderInit(bothModes[s.mode]+" --log-to stderr", append([]string{harness.NodeBinary(t, s.line)}, strings.Fields(argv)...)...)
 				c.Dir = dir
 				p := c.Start(t)

@@ -40,7 +40,7 @@ func TestServesWhatArrivesAfterACrash(t *testing.T) {
 		workers, killed int
 	}{{"tcp", 1, 1}, {"tcp", 2, 1}, {"tcp", 2, 2}, {"unix", 1, 1}, {"unix", 2, 2}} {
 		t.Run(fmt.Sprintf("%s %d of %d", c.network, c.killed, c.workers), func(t *testing.T) {
-			harness.UnderEach(t, onEdges(nodeinits(allBalances...)), func(t *testing.T, p harness.Primary) {
+			harness.UnderEach(t, onNewest(nodeinits(allBalances...)), func(t *testing.T, p harness.Primary) {
 				a := twoPuppets()
 				a.workers, a.flags = c.workers, "--max-crashes 9 --ready none"
 				k := startCluster(t, p, a)

@@ -46,7 +46,7 @@ func TestEndsOnACrash(t *testing.T) {
 		"SIGABRT":   {func(w *worker) { w.do("abort", nil, nil) }, 134},
 	} {
 		t.Run(name, func(t *testing.T) {
-			harness.UnderEach(t, onEdges(nodeinits("rr", "shared")), func(t *testing.T, p harness.Primary) {
+			harness.UnderEach(t, onNewest(nodeinits("rr", "shared")), func(t *testing.T, p harness.Primary) {
 				a := twoPuppets()
 				a.workers = 3
 				k := startCluster(t, p, a)

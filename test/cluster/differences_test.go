@@ -134,12 +134,12 @@ func TestMakesManyServers(t *testing.T) {
 	t.Run("all", func(t *testing.T) {
 		harness.UnderEach(t, onNewest(primaries("rr", "shared")), func(t *testing.T, p harness.Primary) {
 			a := twoPuppets()
-			a.prefix = []string{"/bin/sh", "-c", `ulimit -n 10000 && exec "$@"`, "sh"}
+			a.prefix = []string{"/bin/sh", "-c", `ulimit -n 5000 && exec "$@"`, "sh"}
 			k := startCluster(t, p, a)
 			for _, w := range k.all(2) {
 				var got map[string]int
-				w.do("listenMany", object{"count": 2000, "options": any}, &got)
-				if got["listening"] != 2000 {
+				w.do("listenMany", object{"count": 1000, "options": any}, &got)
+				if got["listening"] != 1000 {
 					t.Errorf("worker %d: %v", w.Slot, got)
 				}
 			}

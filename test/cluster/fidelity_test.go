@@ -158,7 +158,7 @@ func TestFidelityOfMains(t *testing.T) {
 
 func compareEnds(t *testing.T, args ...string) {
 	t.Helper()
-	onEach(t, append(starts(harness.NodeLines, "fork"), start{harness.NewestLine, "per-core"}), func(t *testing.T, s start) {
+	onEach(t, append(starts(harness.SideLines, "fork"), start{harness.NewestLine, "per-core"}), func(t *testing.T, s start) {
 		plain, got := inFidelity(t, s.line, "plain", args...).Start(t), inFidelity(t, s.line, s.mode, args...).Start(t)
 		status, want := got.Wait(), plain.Wait()
 		code := want.ExitStatus()

@@ -14,14 +14,15 @@ import (
 
 // primaries are all that the command line asks for, with each of the balances.
 // What a worker asks for, which is what differs between lines, it asks before it
-// knows the balance: so rr runs on each line, and the others, which workers cannot
-// tell from each other, on the first and the last.
+// knows the balance: so rr runs on each line, shared on the first and the last, and the
+// others, which workers cannot tell from these two, on the last.
 func primaries(balances ...string) []harness.Primary {
 	var list []harness.Primary
 	for i, line := range harness.ReleaseLines {
 		for _, balance := range balances {
 			isNodes := balance == "rr" || balance == "shared"
-			if *harness.PrimaryFlag != "node" && (balance == "rr" || i == 0 || line == harness.NewestLine) {
+			oldest := i == 0 && balance == "shared"
+			if *harness.PrimaryFlag != "node" && (balance == "rr" || oldest || line == harness.NewestLine) {
 				list = append(list, harness.Primary{Node: line, Balance: balance})
 			}
 			if isNodes && (*harness.PrimaryFlag == "node" || *harness.PrimaryFlag == "both" && line == harness.ReferenceLine) {

@@ -58,7 +58,7 @@ func TestReportsListenErrors(t *testing.T) {
 	t.Parallel()
 	for name, arrange := range listenErrors {
 		t.Run(name, func(t *testing.T) {
-			harness.UnderEach(t, primaries(allBalances...), func(t *testing.T, p harness.Primary) {
+			harness.UnderEach(t, primaries("rr", "shared", "reuseport"), func(t *testing.T, p harness.Primary) {
 				k := startCluster(t, p, twoPuppets())
 				workers := k.all(2)
 				args, want := arrange(t)

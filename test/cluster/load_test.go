@@ -23,7 +23,7 @@ func startLoaded(t *testing.T, p harness.Primary, flags string) (k *cluster, loa
 
 // Reloads drop nothing, of an application that has never heard of them.
 func TestReloadsUnderLoad(t *testing.T) {
-	list := append(nodeinits("rr"), onNewest(nodeinits("shared", "reuseport", "ip-hash"))...)
+	list := append(onEdges(nodeinits("rr")), onNewest(nodeinits("shared", "reuseport", "ip-hash"))...)
 	harness.UnderEach(t, list, func(t *testing.T, p harness.Primary) {
 		k, loads := startLoaded(t, p, onHUP)
 		for n := range 2 {

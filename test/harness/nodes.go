@@ -19,6 +19,10 @@ var NodeLines = lines("18.20.8", "22.0.0", "22.23.3", "26.10.0")
 // a release line: the oldest, the reference and the newest.
 var ReleaseLines = lines("18.20.8", ReferenceLine, "26.10.0")
 
+// SideLines are one of each way in which the agent is attached and loaded (see NodeLines),
+// for tests of many cases that differ by that only.
+var SideLines = lines("18.20.8", "26.10.0")
+
 // lines returns some lines, or with NODEINIT_TEST_LINES=all (make test-lines) all.
 func lines(some ...string) []string {
 	if os.Getenv("NODEINIT_TEST_LINES") == "all" {
