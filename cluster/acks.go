@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -43,6 +44,13 @@ type acks struct {
 	handedOverBefore int64 // handedOver when onTick last looked
 	round            int64 // in which readDeferred has read
 }
+
+// A taken counts the connections that the servers of a worker have taken.
+type taken struct{ connections atomic.Int64 }
+
+// Handovers returns how many connections the primary has handed over to the worker that
+// this has taken. Any goroutine may call it.
+func (t *taken) Handovers() int64 { return t.connections.Load() }
 
 // hasRoom reports whether the worker can get a connection now.
 func (a *acks) hasRoom(now time.Time) bool {

@@ -136,7 +136,7 @@ func (w *Worker) onAck(seq int64, accepted bool) {
 		return
 	}
 	if accepted {
-		w.handovers.Add(1)
+		w.connections.Add(1)
 		closeConnection(h.fd)
 	} else {
 		h.refusedBy = append(h.refusedBy, w)

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"fmt"
-	"sync/atomic"
 	"time"
 )
 
@@ -15,8 +14,7 @@ type Worker struct {
 	id       int64 // in the order in which channels were opened
 	primary  *Primary
 	forkMode bool // see Primary.OpenFork
-	// handovers counts the connections that its servers have taken.
-	handovers atomic.Int64
+	taken
 
 	// What follows belongs to the goroutine of Run.
 	state     State
@@ -37,10 +35,6 @@ type Worker struct {
 // ID identifies the worker in a [Report]. It is greater than 0, and unique among
 // the workers of a Primary.
 func (w *Worker) ID() int64 { return w.id }
-
-// Handovers returns how many connections the primary has handed over to it that it has
-// taken.
-func (w *Worker) Handovers() int64 { return w.handovers.Load() }
 
 // DisableKeepAlives has the worker's agent, if it has one, close each HTTP connection
 // after the next response on it.
