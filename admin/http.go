@@ -22,6 +22,10 @@ type HTTP struct {
 	Gatherer *Gatherer
 	// Live reports whether PID 1 does its work. It may take some seconds.
 	Live func() bool
+	// App, if set, returns families of the application, which follow those of nodeinit, in
+	// OpenMetrics if that is asked for and can be. It is given what the client accepts, and
+	// how long that waits, 0 if it does not say so.
+	App func(ctx context.Context, accept string, timeout time.Duration, openMetrics bool) (families []byte, isOpenMetrics bool)
 
 	acceptor acceptor
 	listener *listener
@@ -91,7 +95,7 @@ func (h *HTTP) answer(ctx context.Context, c *connection) {
 	var r response
 	switch {
 	case err == nil:
-		h.respond(&r, &q, head)
+		h.respond(ctx, &r, &q, head)
 	case errors.Is(err, errTooLate) && len(all) > 0:
 		r.plain(httpTimeout, err.Error())
 	case errors.Is(err, errTooLong):
@@ -112,7 +116,7 @@ func (h *HTTP) answer(ctx context.Context, c *connection) {
 }
 
 // respond makes the answer to a request.
-func (h *HTTP) respond(r *response, q *httpRequest, head []byte) {
+func (h *HTTP) respond(ctx context.Context, r *response, q *httpRequest, head []byte) {
 	status := q.parse(head)
 	switch {
 	case status != "":
@@ -132,7 +136,7 @@ func (h *HTTP) respond(r *response, q *httpRequest, head []byte) {
 			r.status = httpUnavailable
 		}
 	default:
-		h.document(r, q)
+		h.document(ctx, r, q)
 	}
 }
 
@@ -147,37 +151,43 @@ func (r *response) ifOK(ok bool, text string) {
 
 // document makes r the metrics, or the [Document] without the command line, in which there
 // may be secrets.
-func (h *HTTP) document(r *response, q *httpRequest) {
+func (h *HTTP) document(ctx context.Context, r *response, q *httpRequest) {
 	defer h.long.Add(-1)
 	if h.long.Add(1) > maxLong {
 		r.plain(httpUnavailable, errTooMany.Error())
 		return
+	}
+	var app []byte
+	open := prefersOpenMetrics(q.accept)
+	if h.App != nil && q.path == "/metrics" {
+		app, open = h.App(ctx, q.accept, q.timeout, open)
 	}
 	h.reading.Lock()
 	defer h.reading.Unlock()
 	if h.spare == nil {
 		h.spare = make([]byte, headRoom, newSpare)
 	}
-	r.status, r.buffer = httpOK, h.spare[:headRoom]
-	var ok bool
-	if q.path == "/status" {
-		var d *Document
-		if d, ok = h.Gatherer.Document(); ok {
-			d.Argv = nil
-			r.contentType, r.buffer = typeJSON, append(d.AppendJSON(r.buffer), '\n')
+	b, ok := h.spare[:headRoom], false
+	if r.contentType = typeText; open {
+		r.contentType = typeOpenMetrics
+	}
+	if q.path == "/metrics" {
+		b, ok = h.Gatherer.AppendMetrics(b, open)
+		if b = append(b, app...); open {
+			b = append(b, "# EOF\n"...)
 		}
 	} else {
-		open := prefersOpenMetrics(q.accept)
-		r.buffer, ok = h.Gatherer.AppendMetrics(r.buffer, open)
-		if r.contentType = typeText; open {
-			r.contentType, r.buffer = typeOpenMetrics, append(r.buffer, "# EOF\n"...)
+		var d *Document
+		if d, ok = h.Gatherer.Document(); ok {
+			d.Argv, r.contentType = nil, typeJSON
+			b = append(d.AppendJSON(b), '\n')
 		}
 	}
 	if !ok {
 		r.ifOK(false, "")
 		return
 	}
-	h.spare = nil // until it is written
+	r.status, r.buffer, h.spare = httpOK, b, nil // until it is written
 }
 
 // keep keeps the buffer of a document that was written, for the next one.

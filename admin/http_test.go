@@ -34,7 +34,7 @@ func running() supervisor.Status {
 }
 
 // startHTTP starts a server. All its goroutines have ended when the test does: Run returns.
-func startHTTP(t testing.TB) *testHTTP {
+func startHTTP(t testing.TB, configure ...func(*HTTP)) *testHTTP {
 	t.Helper()
 	s := &testHTTP{status: running()}
 	g := gathererOf(supervisor.WorkerStatus{})
@@ -46,6 +46,9 @@ func startHTTP(t testing.TB) *testHTTP {
 	}
 	live := func() bool { _, ok := g.Status(); return ok }
 	s.HTTP = &HTTP{Shared: new(Shared), Gatherer: g, Live: live}
+	for _, f := range configure {
+		f(s.HTTP)
+	}
 	if err := s.Listen(netip.MustParseAddr("127.0.0.1"), 0); err != nil {
 		t.Fatal(err)
 	}
@@ -254,6 +257,25 @@ func TestHTTPProbes(t *testing.T) {
 	}
 }
 
+// probe asks until it is answered: one that is slow to send its request makes room.
+func (s *testHTTP) probe(t *testing.T) {
+	waitUntil(t, "an answer", func() bool {
+		c, err := net.Dial("tcp", s.address)
+		if err != nil {
+			t.Error(err)
+			return true
+		}
+		defer c.Close()
+		_ = c.SetDeadline(time.Now().Add(testproc.HangLimit))
+		_, _ = io.WriteString(c, get("/readyz"))
+		answer, _ := io.ReadAll(c)
+		if len(answer) > 0 && !strings.HasPrefix(string(answer), "HTTP/1.1 200 OK\r\n") {
+			t.Errorf("%q", answer)
+		}
+		return len(answer) > 0
+	})
+}
+
 // Clients that send nothing, half a request, or do not read do not keep others waiting, and
 // nobody is refused.
 func TestHTTPMakesRoom(t *testing.T) {
@@ -284,28 +306,12 @@ func TestHTTPMakesRoom(t *testing.T) {
 		default:
 			slow()
 		}
-		if got, _, _ := parts(t, s.ask(t, get("/livez"))); got != "200 OK" {
-			t.Errorf("%s", got)
-		}
+		s.probe(t)
 	}
 	s.set(running(), false)
 	var all sync.WaitGroup
 	for range 20 * maxConnections {
-		all.Go(func() {
-			c, err := net.Dial("tcp", s.address)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer c.Close()
-			_ = c.SetDeadline(time.Now().Add(testproc.HangLimit))
-			if _, err := io.WriteString(c, get("/readyz")); err != nil {
-				t.Error(err)
-			}
-			if answer, err := io.ReadAll(c); err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 200 OK\r\n") {
-				t.Errorf("%q, %v", answer, err)
-			}
-		})
+		all.Go(func() { s.probe(t) })
 	}
 	all.Wait()
 }
@@ -321,6 +327,29 @@ func TestHTTPAnswersWhatIsTooMuch(t *testing.T) {
 	} {
 		if status, _, _ := parts(t, s.ask(t, request)); !strings.HasPrefix(status, "4") {
 			t.Errorf("%s", status)
+		}
+	}
+}
+
+// What the application has follows, in the format that it decides.
+func TestHTTPOfTheApplication(t *testing.T) {
+	t.Parallel()
+	s := startHTTP(t, func(h *HTTP) {
+		h.App = func(_ context.Context, accept string, timeout time.Duration, open bool) ([]byte, bool) {
+			return fmt.Appendf(nil, "app{accept=%q,timeout=\"%v\",open=\"%v\"} 1\n", accept, timeout, open), accept == ",b"
+		}
+	})
+	for accept, want := range map[string]string{
+		"application/openmetrics-text": `app{accept=",application/openmetrics-text",timeout="1.5s",open="true"} 1` + "\n",
+		"b":                            `app{accept=",b",timeout="1.5s",open="false"} 1` + "\n# EOF\n",
+	} {
+		_, fields, body := parts(t, s.ask(t, "GET /metrics HTTP/1.1\r\nHost: a\r\nX-Prometheus-Scrape-Timeout-Seconds: 1.5\r\nAccept: "+accept+"\r\n\r\n"))
+		kind := typeText
+		if accept == "b" {
+			kind = typeOpenMetrics
+		}
+		if !strings.HasSuffix(body, "\n"+want) || !slices.Contains(fields, "Content-Type: "+kind) {
+			t.Errorf("%s: %q, %q", accept, fields, body[max(len(body)-200, 0):])
 		}
 	}
 }
@@ -356,7 +385,7 @@ func BenchmarkHTTP(b *testing.B) {
 			for b.Loop() {
 				var r response
 				var q httpRequest
-				s.respond(&r, &q, []byte(get(path)))
+				s.respond(b.Context(), &r, &q, []byte(get(path)))
 				copy(answer, r.bytes(false))
 				s.keep(r.buffer)
 			}
