@@ -21,6 +21,8 @@ need qemu-system-x86_64 qemu-system-x86
 need busybox busybox-static
 need cpio cpio
 need wrk wrk
+need curl curl
+need promtool prometheus
 need ss iproute2
 need hyperfine hyperfine
 need tini tini
@@ -44,6 +46,13 @@ fi
 if [ ${#missing[@]} != 0 ]; then
 	echo "setup: apt-get install ${missing[*]}"
 	mkdir -p "$cache"
+	# Debian starts what it installs, unless this says no: policy-rc.d(8). Prometheus would take port 9090.
+	policy=/usr/sbin/policy-rc.d
+	if [ ! -e $policy ]; then
+		trap 'rm -f $policy' EXIT
+		printf '#!/bin/sh\ncase $1 in prometheus*) exit 101 ;; esac\n' >$policy
+		chmod +x $policy
+	fi
 	{
 		apt-get -o DPkg::Lock::Timeout=600 -q update &&
 			apt-get -o DPkg::Lock::Timeout=600 -qy install --no-install-recommends "${missing[@]}"
