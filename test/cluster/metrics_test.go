@@ -114,18 +114,18 @@ func (s served) untilSum(name string, want float64) {
 }
 
 // threads is how many threads nodeinit has.
-func (k *cluster) threads() int {
-	k.t.Helper()
-	for line := range strings.Lines(harness.ReadFile(k.t, "/proc", strconv.Itoa(k.PID), "status")) {
+func (s served) threads() int {
+	s.t.Helper()
+	for line := range strings.Lines(harness.ReadFile(s.t, "/proc", strconv.Itoa(s.PID), "status")) {
 		if n, ok := strings.CutPrefix(line, "Threads:"); ok {
 			threads, err := strconv.Atoi(strings.TrimSpace(n))
 			if err != nil {
-				k.t.Fatal(err)
+				s.t.Fatal(err)
 			}
 			return threads
 		}
 	}
-	k.t.Fatal("no threads")
+	s.t.Fatal("no threads")
 	return 0
 }
 
