@@ -114,18 +114,18 @@ func (s served) untilSum(name string, want float64) {
 }
 
 // threads is how many threads nodeinit has.
-func (k *cluster) threads() int {
-	k.t.Helper()
-	for line := range strings.Lines(harness.ReadFile(k.t, "/proc", strconv.Itoa(k.PID), "status")) {
+func (s served) threads() int {
+	s.t.Helper()
+	for line := range strings.Lines(harness.ReadFile(s.t, "/proc", strconv.Itoa(s.PID), "status")) {
 		if n, ok := strings.CutPrefix(line, "Threads:"); ok {
 			threads, err := strconv.Atoi(strings.TrimSpace(n))
 			if err != nil {
-				k.t.Fatal(err)
+				s.t.Fatal(err)
 			}
 			return threads
 		}
 	}
-	k.t.Fatal("no threads")
+	s.t.Fatal("no threads")
 	return 0
 }
 
@@ -161,8 +161,11 @@ func TestMetrics(t *testing.T) {
 		k.Signal(unix.SIGTERM)
 		k.untilLogged(1, "stopping")
 		s.expectProbe("503 Service Unavailable", "stopping: the drain delay is running")
-		s.request(port)
+		held := s.hold(port)
 		k.Signal(unix.SIGTERM)
+		k.untilLogged(1, "drain delay over")
+		s.expectProbe("503 Service Unavailable", "stopping")
+		held.Close()
 		k.WaitCode(harness.Terminated)
 	})
 }
@@ -173,6 +176,22 @@ func (s served) request(port int) {
 	if _, err := harness.Get("http://" + harness.Local(port)); err != nil {
 		s.t.Fatal(err)
 	}
+}
+
+// hold asks the application for what does not end, and returns when the answer has begun.
+func (s served) hold(port int) net.Conn {
+	s.t.Helper()
+	c, err := net.Dial("tcp", harness.Local(port))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { c.Close() })
+	_ = c.SetDeadline(time.Now().Add(testproc.HangLimit))
+	fmt.Fprint(c, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n")
+	if _, err := c.Read(make([]byte, 1)); err != nil {
+		s.t.Fatal(err)
+	}
+	return c
 }
 
 // expectReload replaces workers, and expects that no counter falls.
@@ -299,6 +318,28 @@ func (s served) expectLoad() {
 		}
 	}
 	harness.WaitUntil(s.t, "the descriptors to be back", func() bool { return s.openFiles() <= before })
+}
+
+// Before the program is started it is not ready, and nodeinit is alive.
+func TestMetricsBeforeTheProgram(t *testing.T) {
+	t.Parallel()
+	port := harness.ReservePort(t)
+	p := harness.WithEnv(harness.UnderInit(fmt.Sprintf("--metrics 127.0.0.1:%d", port), "true"), "NODEINIT_PRE=cat").Start(t)
+	harness.UntilLogged(t, p, "running before the program")
+	s := served{&cluster{Process: p, t: t}, port}
+	s.expectProbe("503 Service Unavailable", "not started yet")
+	instance, err := jsonschema.UnmarshalJSON(strings.NewReader(s.curl("/status")))
+	if err == nil {
+		err = statusSchema(t).Validate(instance)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+	if got := sum(s.families(), "nodeinit_ready"); got != 0 {
+		t.Errorf("ready is %v", got)
+	}
+	p.CloseStdin()
+	p.WaitCode(0)
 }
 
 // Where the address is taken nothing is started.
