@@ -41,7 +41,9 @@ func (w *Worker) onAgentReport(frame []byte) {
 		w.onDrained()
 		return
 	case "silence":
-		w.onSilence(string(m.Get("expected")) == "true")
+		expected := string(m.Get("expected")) == "true"
+		w.state.setSilence(expected, w.mayBeSilent)
+		w.mayBeSilent = w.mayBeSilent && !expected // once for each script
 	}
 	w.publish()
 }

@@ -46,7 +46,11 @@ func (p *Primary) Connect(id int64, port int) (fd int, err error) {
 	}
 	passed := make(chan error, 1)
 	posted := p.inbox.post(func() {
-		passed <- p.passOwn(id, port, server)
+		err := errGone
+		if w := findWorker(p, id); w != nil {
+			err = w.passOwn(port, server)
+		}
+		passed <- err
 		closeFD(server)
 	})
 	err = errEnded
@@ -136,16 +140,17 @@ func acceptFrom(listener *os.File, client *sockname) (server int, err error) {
 	return server, cmp.Or(waited, err)
 }
 
-// passOwn passes one of nodeinit's own connections to a worker.
-func (p *Primary) passOwn(id int64, port, fd int) error {
+// findWorker returns the worker with an ID, nil if it has exited.
+func findWorker(p *Primary, id int64) *Worker {
 	for w := range p.workers {
 		if w.id == id {
-			return w.passOwn(port, fd)
+			return w
 		}
 	}
-	return errGone
+	return nil
 }
 
+// passOwn passes one of nodeinit's own connections to the worker.
 func (w *Worker) passOwn(port, fd int) error {
 	message, err := w.ownMessage(port)
 	switch {

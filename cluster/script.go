@@ -39,7 +39,7 @@ func (p *Primary) RunScript(id int64, source, order string, fd int) error {
 	result := make(chan error, 1)
 	posted := p.inbox.post(func() {
 		if taken.CompareAndSwap(false, true) {
-			result <- p.runScript(id, frame, fd)
+			result <- runScript(findWorker(p, id), frame, fd)
 		}
 	})
 	if !posted {
@@ -58,18 +58,9 @@ func (p *Primary) RunScript(id int64, source, order string, fd int) error {
 	}
 }
 
-func (p *Primary) runScript(id int64, frame []byte, fd int) error {
-	for w := range p.workers {
-		if w.id == id {
-			return w.runScript(frame, fd)
-		}
-	}
-	return errGone
-}
-
-func (w *Worker) runScript(frame []byte, fd int) error {
+func runScript(w *Worker, frame []byte, fd int) error {
 	switch {
-	case w.channel.closed():
+	case w == nil, w.channel.closed():
 		return errGone
 	case !w.state.Agent:
 		return errNoAgent
@@ -81,15 +72,14 @@ func (w *Worker) runScript(frame []byte, fd int) error {
 	return nil
 }
 
-// onSilence records that the agent expects its event loop to stand still, or that this is
-// over. It may expect that once for each script.
-func (w *Worker) onSilence(expected bool) {
+// setSilence records that the agent expects its event loop to stand still, which only
+// counts if it may, or that this is over.
+func (s *State) setSilence(expected, may bool) {
 	now := time.Now()
 	switch {
-	case expected && w.mayBeSilent:
-		w.mayBeSilent = false
-		w.state.SilentUntil = now.Add(maxSilence)
-	case !expected && now.Before(w.state.SilentUntil):
-		w.state.SilentUntil = now
+	case expected && may:
+		s.SilentUntil = now.Add(maxSilence)
+	case !expected && now.Before(s.SilentUntil):
+		s.SilentUntil = now
 	}
 }

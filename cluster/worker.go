@@ -28,7 +28,7 @@ type Worker struct {
 	outOfRotation  bool // it gets no more connections
 	replaced       bool // and another worker has, or has reserved, what it had
 	draining       bool // it was asked to close its channel
-	mayBeSilent    bool // see onSilence
+	mayBeSilent    bool // see State.setSilence
 	disconnectSent bool // after it had drained
 }
 

@@ -64,7 +64,7 @@ func profile(a *app, args []string) int {
 	if err := setSeconds(&p, *seconds); err != nil {
 		return a.usageError(err)
 	}
-	return a.take(p, "profile", *worker, "app."+extensionOf(p.Kind))
+	return take(a, p, "profile", *worker, "app."+extensionOf(p.Kind))
 }
 
 // nodeReport writes Node's report of a worker to stdout.
@@ -80,7 +80,7 @@ func nodeReport(a *app, args []string) int {
 	if err := noArguments("report", rest); err != nil {
 		return a.usageError(err)
 	}
-	return a.take(admin.Profile{Kind: "report"}, "report", *worker, "report.json")
+	return take(a, admin.Profile{Kind: "report"}, "report", *worker, "report.json")
 }
 
 func extensionOf(kind string) string {
@@ -116,7 +116,7 @@ func setSeconds(p *admin.Profile, text string) error {
 
 // take has a worker, by its number or if that is "" the busiest, write what p asks for to
 // stdout, which is for a file with such a name.
-func (a *app) take(p admin.Profile, name, worker, file string) int {
+func take(a *app, p admin.Profile, name, worker, file string) int {
 	signal.Reset() // with a flag before the subcommand main has caught them all
 	if isTerminal(unix.Stdout) {
 		return a.usageError(errors.New(name + ": stdout is a terminal (redirect it: > " + file + ")"))

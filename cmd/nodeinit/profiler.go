@@ -11,10 +11,10 @@ import (
 	"github.com/nodeinit/nodeinit/supervisor"
 )
 
-// snapshotFactor is how many times the heap a snapshot of it takes: 3 for long strings, 6 for
-// parsed JSON, 10 for the modules of a program, 13 for small objects, 21 for a Map (Node 18
-// to 26).
-const snapshotFactor = 10
+// snapshotFactor is how many times the heap a snapshot of it takes at most, nearly: 3 for long
+// strings, 6 for parsed JSON, 10 for the modules of a program, 13 for small objects, 21 for a
+// Map (seen with Node 18 to 26). One that does not fit costs the worker.
+const snapshotFactor = 20
 
 // profile has a worker of s write a profile to a socket, for [admin.Server].
 func (st *starter) profile(s *supervisor.Supervisor, p admin.Profile, socket int) (supervisor.Event, error) {
@@ -74,7 +74,7 @@ func (st *starter) checkMemory(heap int64) error {
 	const mb = 1 << 20
 	free := max(limit-int64(min(used.Value, uint64(limit))), 0)
 	if need := snapshotFactor * heap; need > free {
-		return fmt.Errorf("a snapshot of its heap of %d MB may take %d MB, and %d MB are free (--force takes it all the same, and the OOM killer perhaps the worker)",
+		return fmt.Errorf("a snapshot of its heap of %d MB may take up to %d MB, and %d MB are free (--force takes it all the same, and the OOM killer perhaps the worker)",
 			heap/mb, need/mb, free/mb)
 	}
 	return nil

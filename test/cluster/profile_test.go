@@ -25,7 +25,7 @@ func startProfiled(t *testing.T, line, flags string, workers int) (k *cluster, p
 	c = harness.WithEnv(c, fmt.Sprint("TEST_PORT=", port), fmt.Sprint("TEST_HOT=", workers-1), "TEST_SECRET=correct horse")
 	k = &cluster{t: t, Process: c.Start(t)}
 	harness.WaitUntil(t, "figures of the workers", func() bool {
-		list := k.workers()
+		list := workersOf(k)
 		for _, w := range list {
 			if w.Utilization == nil || w.Slot == workers-1 && *w.Utilization < 0.9 || w.Slot < workers-1 && *w.Utilization > 0.8 {
 				return false
@@ -36,8 +36,8 @@ func startProfiled(t *testing.T, line, flags string, workers int) (k *cluster, p
 	return k, port
 }
 
-// workers returns the workers, as status shows them.
-func (k *cluster) workers() []statusWorker {
+// workersOf returns the workers, as status shows them.
+func workersOf(k *cluster) []statusWorker {
 	k.t.Helper()
 	p := k.subcommand("status", "--json")
 	if p.Wait().ExitStatus() != 0 {
@@ -51,7 +51,7 @@ func (k *cluster) workers() []statusWorker {
 }
 
 // taken has a subcommand write a file of a worker, parses it into v and returns its text.
-func (k *cluster) taken(v any, stderr string, args ...string) string {
+func taken(k *cluster, v any, stderr string, args ...string) string {
 	k.t.Helper()
 	p := k.subcommand(args...)
 	p.WaitCode(0)
@@ -76,23 +76,23 @@ func TestProfiles(t *testing.T) {
 			t.Run(line+" "+flags, func(t *testing.T) {
 				t.Parallel()
 				k, _ := startProfiled(t, line, flags+" --hang-timeout 0", workers)
-				list := k.workers()
+				list := workersOf(k)
 				hot := list[len(list)-1]
 				busiest := fmt.Sprintf(`of worker %d \(pid %d\), the busiest`, hot.Slot, hot.PID)
 
 				var cpu cpuProfile
-				k.taken(&cpu, "nodeinit: profile "+busiest, "profile", "cpu", "--seconds", "1")
+				taken(k, &cpu, "nodeinit: profile "+busiest, "profile", "cpu", "--seconds", "1")
 				cpu.check(t, "hotFunction")
 
 				var alloc heapProfile
-				k.taken(&alloc, "nodeinit: profile "+busiest, "profile", "--seconds=1s", "alloc")
+				taken(k, &alloc, "nodeinit: profile "+busiest, "profile", "--seconds=1s", "alloc")
 				if names := alloc.Head.names(); alloc.Head.total() == 0 || !strings.Contains(names, " allocatingFunction ") {
 					t.Errorf("%v bytes in %s", alloc.Head.total(), names)
 				}
 
 				var heap heapSnapshot
 				named := fmt.Sprintf(`nodeinit: profile of worker 0 \(pid %d\)`, list[0].PID)
-				k.taken(&heap, named, "profile", "heap", "--worker", "0", "--force")
+				taken(k, &heap, named, "profile", "heap", "--worker", "0", "--force")
 				heap.check(t, "MarkedThing", "label", "the marked label")
 
 				var report struct {
@@ -102,7 +102,7 @@ func TestProfiles(t *testing.T) {
 					}
 					JavascriptHeap map[string]any
 				}
-				text := k.taken(&report, "nodeinit: report of worker 0 .*", "report", "--worker", "0")
+				text := taken(k, &report, "nodeinit: report of worker 0 .*", "report", "--worker", "0")
 				if report.Header.NodejsVersion != "v"+line || len(report.JavascriptHeap) == 0 {
 					t.Errorf("%+v", report)
 				}
@@ -128,7 +128,7 @@ func TestProfileEndsWithEither(t *testing.T) {
 	}
 	first := start()
 	k.expectSubcommand(k.subcommand("report"), 1, "nodeinit: report: "+another)
-	k.signals(harness.PIDIn(t, first.Errors()), "KILL") // nsenter is its parent
+	sendSignal(k, harness.PIDIn(t, first.Errors()), "KILL") // nsenter is its parent
 	first.Wait()
 	// nodeinit learns of the end of the first client at once, and the worker soon.
 	harness.WaitUntil(t, "another profile", func() bool {
@@ -142,15 +142,15 @@ func TestProfileEndsWithEither(t *testing.T) {
 		return false
 	})
 	second := start()
-	k.signals(k.workers()[0].PID, "KILL")
+	sendSignal(k, workersOf(k)[0].PID, "KILL")
 	k.expectSubcommand(second, 1, `nodeinit: profile: process \d+ has ended.*`)
 	harness.WaitUntil(t, "a report of the next worker", func() bool { return k.subcommand("report").Wait().ExitStatus() == 0 })
 	k.expectSubcommand(k.subcommand("report", "--worker", "7"), 1, `nodeinit: report: there is no worker 7 \(see nodeinit status\)`)
 	k.expectSubcommand(k.subcommand("report", "--worker", "x"), 2, `nodeinit: report: --worker: "x" is not the number of a worker .*`)
 }
 
-// signals sends a signal to a process, by its ID in the container.
-func (k *cluster) signals(pid int, name string) {
+// sendSignal sends a signal to a process, by its ID in the container.
+func sendSignal(k *cluster, pid int, name string) {
 	k.t.Helper()
 	if _, err := harness.Run("nsenter", "--target", strconv.Itoa(k.PID), "--pid", "--mount", "sh", "-c", fmt.Sprintf("kill -%s %d", name, pid)); err != nil {
 		k.t.Fatal(err)
@@ -190,8 +190,8 @@ func TestProfileThatIsNotRead(t *testing.T) {
 func TestProfileOfAStoppedWorker(t *testing.T) {
 	t.Parallel()
 	k, _ := startProfiled(t, harness.NewestLine, "--mode fork", 1)
-	pid := k.workers()[0].PID
-	k.signals(pid, "STOP")
+	pid := workersOf(k)[0].PID
+	sendSignal(k, pid, "STOP")
 	// Within ten seconds nodeinit may not know it yet.
 	k.expectSubcommand(k.subcommand("report"), 1, `nodeinit: report: (process \d+ has not begun within 30 s|worker 0 .*): its event loop.* stands still.*`)
 	harness.WaitUntil(t, "that nodeinit knows", func() bool {
@@ -199,7 +199,7 @@ func TestProfileOfAStoppedWorker(t *testing.T) {
 		p.WaitCode(1)
 		return strings.Contains(p.Errors(), "its event loop, which would have to take the profile, stands still for ")
 	})
-	k.signals(pid, "CONT")
+	sendSignal(k, pid, "CONT")
 	harness.WaitUntil(t, "a report", func() bool { return k.subcommand("report").Wait().ExitStatus() == 0 })
 }
 
@@ -209,7 +209,7 @@ func TestProfileWithoutAgent(t *testing.T) {
 	for _, mode := range []string{"fork", "per-core"} {
 		c := start{harness.NewestLine, mode}.node(t, "--no-agent", "profiled.js")
 		k := &cluster{t: t, Process: harness.WithEnv(c, fmt.Sprint("TEST_PORT=", harness.ReservePort(t)), "TEST_HOT=none").Start(t)}
-		harness.WaitUntil(t, "a worker", func() bool { return len(k.workers()) == 1 })
+		harness.WaitUntil(t, "a worker", func() bool { return len(workersOf(k)) == 1 })
 		k.expectSubcommand(k.subcommand("profile", "heap"), 1, `nodeinit: profile: worker 0 \(pid \d+\): it has no agent \(--no-agent.*`)
 	}
 }

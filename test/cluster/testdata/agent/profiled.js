@@ -16,7 +16,7 @@ function allocatingFunction(n) {
 }
 
 function work() {
-  hotFunction(18);
+  hotFunction(25);
   allocatingFunction(10);
   setImmediate(work);
 }
