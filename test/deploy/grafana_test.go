@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/grafana/grafana-foundation-sdk/go/cog/plugins"
+	//lint:ignore SA1019 the newer schema is not for Grafana 10 to 12
 	schema "github.com/grafana/grafana-foundation-sdk/go/dashboard"
 
 	"github.com/nodeinit/nodeinit/test/grafana"
