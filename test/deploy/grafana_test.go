@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/grafana/grafana-foundation-sdk/go/cog/plugins"
-	//lint:ignore SA1019 the newer schema is not for Grafana 10 to 12
 	schema "github.com/grafana/grafana-foundation-sdk/go/dashboard"
 
 	"github.com/nodeinit/nodeinit/test/grafana"
@@ -17,6 +16,7 @@ import (
 func TestGrafanaSchema(t *testing.T) {
 	t.Parallel()
 	plugins.RegisterDefaultPlugins()
+	//lint:ignore SA1019 the newer schema is not for Grafana 10 to 12
 	var dashboard schema.Dashboard
 	// What it returns is a list of errors, and not nil where the list is empty.
 	if err := dashboard.UnmarshalJSONStrict([]byte(harness.ReadFile(t, dashboardFile))); err != nil && err.Error() != "" {
