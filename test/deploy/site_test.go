@@ -43,6 +43,10 @@ func newSite(t *testing.T) *site {
 	s.app = "http://" + s.docker("port", s.container, "3000")
 	address := s.docker("port", s.container, "9900")
 	s.metrics = "http://" + address + "/metrics"
+	harness.WaitUntil(t, "the application to answer", func() bool {
+		_, err := harness.Get(s.app)
+		return err == nil
+	})
 	s.prometheus = startPrometheus(t, address)
 	return s
 }
