@@ -3,8 +3,11 @@ package main
 import (
 	"fmt"
 	"html"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/nodeinit/nodeinit/test/grafana"
 )
 
 // Sizes in pixels. A column and a row are those of Grafana's grid, which has 24 columns.
@@ -100,13 +103,15 @@ func (p plot) drawFigures(c *canvas, x, y, width, height float64) {
 // charWidth is how wide a character of a legend is, about.
 const charWidth = 6.1
 
-// drawLegend draws as many names as there is room for.
+// drawLegend draws as many names as there is room for, and those of series that are 0
+// all the time last.
 func (p plot) drawLegend(c *canvas, x, y, width float64) {
 	at := x
-	for i, l := range p.lines {
+	for n, i := range p.legend() {
+		l := p.lines[i]
 		needs := 18 + charWidth*float64(len(l.name))
-		if rest := len(p.lines) - i; at+needs > x+width && rest > 0 {
-			c.text("small", at, y, fmt.Sprintf("+%d", rest))
+		if at+needs > x+width {
+			c.text("small", at, y, fmt.Sprintf("+%d", len(p.lines)-n))
 			return
 		}
 		color, _ := p.look(i)
@@ -114,4 +119,17 @@ func (p plot) drawLegend(c *canvas, x, y, width float64) {
 		c.text("small", at+14, y, l.name)
 		at += needs + 8
 	}
+}
+
+// legend returns the order of the names.
+func (p plot) legend() (order []int) {
+	var zero []int
+	for i, l := range p.lines {
+		if slices.ContainsFunc(l.points, func(p grafana.Point) bool { return p.Value != 0 }) {
+			order = append(order, i)
+		} else {
+			zero = append(zero, i)
+		}
+	}
+	return append(order, zero...)
 }

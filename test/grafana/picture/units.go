@@ -16,9 +16,9 @@ var scales = map[string][]scale{
 	"bytes":       {{1 << 30, 1 << 30, " GiB"}, {1 << 20, 1 << 20, " MiB"}, {1 << 10, 1 << 10, " KiB"}, {0, 1, " B"}},
 	"s":           {{7200, 3600, " h"}, {120, 60, " min"}, {1, 1, " s"}, {0, 1e-3, " ms"}},
 	"percentunit": {{0, 0.01, "%"}},
-	"reqps":       {{1e4, 1e3, "k req/s"}, {0, 1, " req/s"}},
-	"cps":         {{1e4, 1e3, "k/s"}, {0, 1, "/s"}},
-	"":            {{1e4, 1e3, "k"}, {0, 1, ""}},
+	"reqps":       {{1e3, 1e3, "k req/s"}, {0, 1, " req/s"}},
+	"cps":         {{1e3, 1e3, "k/s"}, {0, 1, "/s"}},
+	"":            {{1e3, 1e3, "k"}, {0, 1, ""}},
 }
 
 // format returns a value with its unit, in three digits or so.
