@@ -88,20 +88,27 @@ func (s *metricsSuite) start(workers int, flags ...string) (*scraped, error) {
 	if err := r.cmd.Start(); err != nil {
 		return nil, err
 	}
-	ready := fmt.Sprintf("\nnodeinit_workers{state=\"ready\"} %d\n", workers)
-	err := server.Until(func() (bool, error) {
-		text, err := r.scrape()
-		return err == nil && strings.Contains(text, ready), nil
-	})
-	if err == nil {
-		r.workers, err = server.Descendants(r.cmd.Process.Pid)
-		r.workers = slices.DeleteFunc(r.workers, func(pid int) bool { return pid == r.cmd.Process.Pid })
-	}
-	if err != nil {
+	if err := r.awaitReady(workers); err != nil {
 		r.stop()
 		return nil, err
 	}
 	return r, nil
+}
+
+// awaitReady waits until all workers are ready. It asks seldom, because each scrape counts.
+func (r *scraped) awaitReady(workers int) (err error) {
+	ready := fmt.Sprintf("\nnodeinit_workers{state=\"ready\"} %d\n", workers)
+	for limit := time.Now().Add(time.Minute); ; <-time.After(200 * time.Millisecond) {
+		if text, err := r.scrape(); err == nil && strings.Contains(text, ready) {
+			break
+		}
+		if time.Now().After(limit) {
+			return errors.New("the workers are not ready after a minute")
+		}
+	}
+	r.workers, err = server.Descendants(r.cmd.Process.Pid)
+	r.workers = slices.DeleteFunc(r.workers, func(pid int) bool { return pid == r.cmd.Process.Pid })
+	return err
 }
 
 func (r *scraped) stop() {
@@ -157,6 +164,9 @@ func (r *scraped) printCosts(name string, duration time.Duration) error {
 		c, err := r.costs(perSecond, duration)
 		if err != nil {
 			return err
+		}
+		if c.scrapes == 0 {
+			return errors.New("-duration is too short for a scrape a second")
 		}
 		own, others := (c.own - idle.own).Seconds(), (c.workers - idle.workers).Seconds()
 		n := float64(c.scrapes)
