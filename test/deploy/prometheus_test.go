@@ -49,7 +49,7 @@ func TestPrometheus(t *testing.T) {
 	s.until(total("nodeinit_worker_health_check_failures_total", "> 0"))
 	s.until(total(`nodeinit_worker_starts_total{reason="health"}`, "> 0"))
 	s.until("count(app_requests_total{worker=~\"0|1\"} > 0) == 2")
-	s.until("count(rate(nodeinit_worker_requests_total[15s]) > 0) == 2")
+	s.until("count(rate(nodeinit_worker_requests_total[1m]) > 0) == 2")
 	s.until(`count(nodeinit_worker_heartbeat_age_seconds) == 2 and sum(nodeinit_workers) == 2 and sum(nodeinit_workers{state="ready"}) == 2`)
 
 	t.Run("targets", s.testTargets)
@@ -59,22 +59,22 @@ func TestPrometheus(t *testing.T) {
 	t.Run("document", s.testDocument)
 }
 
-// testTargets: Prometheus has no complaint.
+// testTargets: Prometheus has no complaint, but perhaps that an answer took more than the
+// second between two scrapes.
 func (s *site) testTargets(t *testing.T) {
 	var data struct {
 		ActiveTargets []struct{ Health, LastError string }
 	}
-	if err := s.prometheus.Get("targets", url.Values{}, &data); err != nil {
-		t.Fatal(err)
-	}
-	for _, target := range data.ActiveTargets {
-		if target.Health != "up" || target.LastError != "" {
-			t.Errorf("target %s: %s", target.Health, target.LastError)
+	harness.WaitUntil(t, "a scrape in time", func() bool {
+		if err := s.prometheus.Get("targets", url.Values{}, &data); err != nil || len(data.ActiveTargets) != 1 {
+			t.Fatalf("%v: targets %v, want one", err, data.ActiveTargets)
 		}
-	}
-	if len(data.ActiveTargets) != 1 {
-		t.Errorf("%d targets, want 1", len(data.ActiveTargets))
-	}
+		target := data.ActiveTargets[0]
+		if target.LastError != "" && !strings.Contains(target.LastError, "deadline exceeded") {
+			t.Fatal(target.LastError)
+		}
+		return target.Health == "up"
+	})
 }
 
 // pressure are the metrics that need cgroup v2, which this machine may not have.
@@ -87,12 +87,12 @@ func (s *site) testDashboard(t *testing.T) {
 	for _, panel := range dashboard.Panels {
 		for _, target := range panel.Targets {
 			queries++
-			expr, err := dashboard.Expand(target.Expr, 15*time.Second, 5*time.Minute)
+			expr, err := dashboard.Expand(target.Expr, time.Minute, 5*time.Minute)
 			if err != nil {
 				t.Fatalf("%s: %v", panel.Title, err)
 			}
 			now := time.Now()
-			graph, err := s.prometheus.QueryRange(expr, now.Add(-time.Minute), now, time.Second)
+			graph, err := s.prometheus.QueryRange(expr, now.Add(-5*time.Minute), now, time.Second)
 			if err != nil {
 				t.Errorf("%s: %v", panel.Title, err)
 				continue
@@ -100,7 +100,7 @@ func (s *site) testDashboard(t *testing.T) {
 			if len(graph) == 0 && !strings.Contains(expr, pressure) {
 				t.Errorf("%s: no data of %s", panel.Title, expr)
 			}
-			for _, series := range append(graph, s.query(expr)...) {
+			for _, series := range graph {
 				if name := target.Legend(series.Metric); name == "" || strings.Contains(name, "{") {
 					t.Errorf("%s: a series of %v has the name %q", panel.Title, series.Metric, name)
 				}
@@ -131,7 +131,7 @@ func (s *site) testVariables(t *testing.T) {
 			t.Errorf("%s: %v", variable.Name, err)
 			continue
 		}
-		values := s.query("group by (" + match[2] + ") (" + selector + ")")
+		values := s.query("group by (" + match[2] + ") (last_over_time(" + selector + "[5m]))")
 		if len(values) != 1 || (values[0].Metric[match[2]] == "") != (variable.Name == "pod") {
 			t.Errorf("%s: the values are %v", variable.Name, values)
 		}
