@@ -5,7 +5,6 @@ import (
 	"html"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/nodeinit/nodeinit/test/grafana"
 )
@@ -57,7 +56,7 @@ func draw(title string, plots []plot, w window) string {
 		".big { font-size: 26px; text-anchor: middle; } path { fill: none; stroke-width: 1.2; }</style>\n", textColor, smallColor, smallColor, smallColor)
 	c.box(0, 0, float64(width), float64(height), pageColor)
 	c.text("title", 12, 27, title)
-	c.text("end", float64(width)-12, 27, fmt.Sprintf("%s of real data, drawn by a script", w.to.Sub(w.from).Round(time.Second)))
+	c.text("end", float64(width)-12, 27, fmt.Sprintf("%s minutes of real data, drawn by a script", strings.TrimPrefix(clock(w.to.Sub(w.from)), "-")))
 	for i := range plots {
 		plots[i].draw(&c, w)
 	}
