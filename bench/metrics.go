@@ -88,18 +88,19 @@ func (s *metricsSuite) start(workers int, flags ...string) (*scraped, error) {
 	if err := r.cmd.Start(); err != nil {
 		return nil, err
 	}
-	if err := r.awaitReady(workers); err != nil {
+	if err := s.awaitReady(r, workers); err != nil {
 		r.stop()
 		return nil, err
 	}
 	return r, nil
 }
 
-// awaitReady waits until all workers are ready. It asks seldom, because each scrape counts.
-func (r *scraped) awaitReady(workers int) (err error) {
-	ready := fmt.Sprintf("\nnodeinit_workers{state=\"ready\"} %d\n", workers)
-	for limit := time.Now().Add(time.Minute); ; <-time.After(200 * time.Millisecond) {
-		if text, err := r.scrape(); err == nil && strings.Contains(text, ready) {
+// awaitReady waits until all workers are ready, without a scrape.
+func (s *metricsSuite) awaitReady(r *scraped, workers int) (err error) {
+	ready := fmt.Sprintf("%d of %d workers ready", workers, workers)
+	for limit := time.Now().Add(time.Minute); ; <-time.After(100 * time.Millisecond) {
+		text, _ := exec.Command(s.nodeinit, "health", "--pid", strconv.Itoa(r.cmd.Process.Pid)).Output()
+		if strings.Contains(string(text), ready) {
 			break
 		}
 		if time.Now().After(limit) {
