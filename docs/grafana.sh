@@ -14,15 +14,15 @@ tmp=$(mktemp -d)
 trap 'docker rm -f "$name" >/dev/null; kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$tmp"' EXIT
 docker run --detach --name "$name" --cpus 1 --memory 512m --read-only --user 65534 --cap-drop ALL \
 	--volume "$PWD/bin/nodeinit:/nodeinit:ro" --volume "$PWD/test/deploy/testdata/app.js:/app.js:ro" \
-	--publish 127.0.0.1::3000 --publish 127.0.0.1::9900 --entrypoint /nodeinit node:20-bookworm-slim \
-	--workers 2 --max-crashes 5 --metrics 9900 --metrics-app /metrics --health-path /health -- node /app.js >/dev/null
+	--publish 127.0.0.1::3000 --publish 127.0.0.1::9464 --entrypoint /nodeinit node:20-bookworm-slim \
+	--workers 2 --max-crashes 5 --metrics 9464 --metrics-app /metrics --health-path /health -- node /app.js >/dev/null
 app=http://$(docker port "$name" 3000 | head -n 1)
 cat >"$tmp/prometheus.yml" <<END
 global: { scrape_interval: 1s }
 scrape_configs:
   - job_name: nodeinit
     static_configs:
-      - { targets: ["$(docker port "$name" 9900 | head -n 1)"], labels: { instance: app } }
+      - { targets: ["$(docker port "$name" 9464 | head -n 1)"], labels: { instance: app } }
 END
 prometheus=127.0.0.1:$((20000 + $$ % 10000))
 prometheus --config.file "$tmp/prometheus.yml" --storage.tsdb.path "$tmp/data" --web.listen-address "$prometheus" 2>"$tmp/log" &

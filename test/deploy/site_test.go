@@ -36,12 +36,12 @@ func newSite(t *testing.T) *site {
 	s := &site{t: t, container: harness.UniqueName(t)}
 	t.Cleanup(func() { s.removeContainer() })
 	s.docker("run", "--detach", "--label", "nodeinit-test", "--name", s.container, "--cpus", "2", "--memory", "512m",
-		"--publish", "127.0.0.1::3000", "--publish", "127.0.0.1::9900",
+		"--publish", "127.0.0.1::3000", "--publish", "127.0.0.1::9464",
 		"--volume", harness.Nodeinit+":/nodeinit:ro", "--volume", app+":/app.js:ro", "--entrypoint", "/nodeinit",
-		"node:20-bookworm-slim", "--workers", "2", "--max-crashes", "5", "--metrics", "9900", "--metrics-app", "/metrics",
+		"node:20-bookworm-slim", "--workers", "2", "--max-crashes", "5", "--metrics", "9464", "--metrics-app", "/metrics",
 		"--health-path", "/health", "--health-interval", "1s", "--", "node", "/app.js")
 	s.app = "http://" + s.docker("port", s.container, "3000")
-	address := s.docker("port", s.container, "9900")
+	address := s.docker("port", s.container, "9464")
 	s.metrics = "http://" + address + "/metrics"
 	harness.WaitUntil(t, "the application to answer", func() bool {
 		_, err := harness.Get(s.app)
@@ -82,7 +82,7 @@ func startPrometheus(t *testing.T, target string) grafana.Prometheus {
 	for from, to := range map[string]string{
 		"scrape_interval: 15s": "scrape_interval: 1s\n  evaluation_interval: 1s",
 		"[rules.yaml]":         "[" + rules + "]",
-		"app:9900":             target,
+		"app:9464":             target,
 	} {
 		if strings.Count(config, from) != 1 {
 			t.Fatalf("%s does not have %q once", scrapeConfig, from)
