@@ -1,7 +1,7 @@
 #!/bin/bash
 # Prints the figures of docs/benchmarks.md as Markdown. Needs root, because the programs run in PID
 # or network namespaces of their own.
-# Usage: bench/bench.sh [init|cluster|rr|agent|operate|heap|logs|control] [FLAG...]
+# Usage: bench/bench.sh [init|cluster|rr|agent|operate|heap|logs|control|metrics] [FLAG...]
 #   init     start, memory and signals, against plain Node, tini, dumb-init and catatonit (Debian's)
 #   cluster  per-core mode against node:cluster and PM2 (npm's): all figures, a quarter of an hour
 #   rr       the hand-over of connections only, under a minute
@@ -10,6 +10,7 @@
 #   heap     whether V8 or the kernel ends a leak: "heap -help" tells more
 #   logs     what passes on log lines, against PM2, pino-pretty, s6-log, multilog and svlogd: "logs -help"
 #   control  what requests over the control socket leave and how long they take: "control -help" tells more
+#   metrics  what scrapes cost and leave, and what a CPU profile costs: "metrics -help" tells more
 # Flags of init, cluster, rr and agent: -rounds N; -only REGEXP, the rows to measure; -measure REGEXP, the
 # measures: start to end, first output, signal, resident, first answer, orphans (init, ten minutes in
 # all), load, first answer, spread, blocked (cluster); -before OTHER, an earlier nodeinit in the same rounds.
@@ -110,12 +111,12 @@ logs)
 		-pm2-runtime "$pm2/node_modules/pm2/bin/pm2-runtime" \
 		-pino-pretty "$cache/pino-pretty-$pretty_version/node_modules/pino-pretty/bin.js" "$@"
 	;;
-control)
-	case " $* " in *" -h "* | *" -help "* | *" --help "*) ./bin/bench control "$@" && exit ;; esac
+control | metrics)
+	case " $* " in *" -h "* | *" -help "* | *" --help "*) ./bin/bench "$what" "$@" && exit ;; esac
 	bash test/nodes.sh "$node_version" >&2
 	echo "Node $node_version, $(wrk -v 2>&1 | sed -n 's/^wrk \(.*\) \[.*/wrk \1/p'), $(nproc) CPUs, Linux $(uname -r)," \
 		"$(date -u +%F); nodeinit built $(date -u -r "$nodeinit" '+%F %T') UTC"
-	./bin/bench control -nodeinit "$nodeinit" -node "$cache/nodes/$node_version/bin/node" "$@"
+	./bin/bench "$what" -nodeinit "$nodeinit" -node "$cache/nodes/$node_version/bin/node" "$@"
 	;;
 init)
 	versions=20.20.2,24.21.0,26.10.0

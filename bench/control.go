@@ -128,7 +128,7 @@ func (s *controlSuite) flood() error {
 	next := 0
 	for i := 0; ; i++ {
 		if i == next || i == s.requests {
-			row, err := s.figures()
+			row, err := processRow(s.pid)
 			if err != nil {
 				return err
 			}
@@ -148,8 +148,10 @@ func (s *controlSuite) flood() error {
 	}
 }
 
-func (s *controlSuite) figures() (row string, err error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.pid))
+// processRow returns the cells of a table: resident and anonymous memory of a process, its
+// threads and descriptors.
+func processRow(pid int) (row string, err error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return "", err
 	}
@@ -159,7 +161,7 @@ func (s *controlSuite) figures() (row string, err error) {
 		text, _, _ = strings.Cut(text, "\n")
 		cells = append(cells, strings.TrimSpace(text))
 	}
-	descriptors, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.pid))
+	descriptors, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
 	return strings.Join(append(cells, strconv.Itoa(len(descriptors))), " | "), err
 }
 

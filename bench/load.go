@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -18,6 +19,7 @@ type load struct {
 	clients    int
 	perRequest bool // a new connection for each request
 	addrs      []string
+	port       int // 0: server.Port
 }
 
 // A yield is what a run of wrk gives.
@@ -43,7 +45,7 @@ func (l load) run(d time.Duration) (y yield, err error) {
 	if l.perRequest {
 		argv = append(argv, "--header", "Connection: close") // wrk reconnects when the answer says the same
 	}
-	cmd := exec.Command("wrk", append(argv, fmt.Sprintf("http://127.0.0.1:%d/", server.Port))...)
+	cmd := exec.Command("wrk", append(argv, fmt.Sprintf("http://127.0.0.1:%d/", cmp.Or(l.port, server.Port)))...)
 	cmd.Env = append(os.Environ(), "BENCH_ADDRS="+strings.Join(l.addrs, " "))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()

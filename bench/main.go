@@ -4,10 +4,10 @@
 // besides falls on all alike; the medians of the rounds are compared.
 //
 // Its suite "operate" counts requests that fail while workers are replaced, "heap"
-// lets programs leak in little memory, "logs" is about what passes on logs, and "control" about requests
-// over the control socket.
+// lets programs leak in little memory, "logs" is about what passes on logs, "control" about requests
+// over the control socket, and "metrics" about scrapes and profiles.
 //
-// Usage, in the root of the repository: bash bench/bench.sh [init|cluster|rr|agent|operate|heap|logs|control]
+// Usage, in the root of the repository: bash bench/bench.sh [init|cluster|rr|agent|operate|heap|logs|control|metrics]
 package main
 
 import (
@@ -60,6 +60,8 @@ func run(args []string, stderr io.Writer) (err error) {
 		return measureLogs(args[1:], stderr)
 	case len(args) > 0 && args[0] == "control":
 		return measureControl(args[1:], stderr)
+	case len(args) > 0 && args[0] == "metrics":
+		return measureMetrics(args[1:], stderr)
 	case len(args) == 3 && args[0] == operate.FloodRole:
 		return operate.RunFlood(args[1], args[2])
 	}
@@ -99,7 +101,7 @@ func run(args []string, stderr io.Writer) (err error) {
 	case "agent":
 		return o.compareAgent()
 	default:
-		return fmt.Errorf("%q is nothing to measure (try init, cluster, rr, agent, operate, heap, logs or control)", what)
+		return fmt.Errorf("%q is nothing to measure (try init, cluster, rr, agent, operate, heap, logs, control or metrics)", what)
 	}
 }
 

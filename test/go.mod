@@ -9,6 +9,7 @@ require (
 	github.com/aws/aws-sdk-go-v2/service/ecs v1.104.0
 	github.com/compose-spec/compose-go/v2 v2.16.2
 	github.com/creack/pty v1.1.24
+	github.com/grafana/grafana-foundation-sdk/go v0.0.22
 	github.com/hinshun/vt10x v0.0.0-20220301184237-5011da428d02
 	github.com/nodeinit/nodeinit v0.0.0-00010101000000-000000000000
 	github.com/prometheus/client_model v0.6.3

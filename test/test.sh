@@ -64,7 +64,7 @@ run_alone() {
 # containers: what waits for Docker.
 containers() {
 	run docker
-	(cd test && gotest ./deploy)
+	(cd test && gotest ./deploy -bin ../../bin/nodeinit && gotest ./grafana/...)
 }
 
 # machines: what waits for QEMU, and the other inits.

@@ -1,5 +1,3 @@
-// Package deploy checks the files of deploy/ against the types of the tools that
-// read them. It runs nothing.
 package deploy
 
 import (

@@ -28,3 +28,21 @@ func TestBenchLogs(t *testing.T) {
 		}
 	}
 }
+
+// TestBenchMetrics: a run that makes few scrapes has a row for the first and for the last.
+func TestBenchMetrics(t *testing.T) {
+	t.Parallel()
+	command := exec.Command("go", "run", "./bench", "metrics", "-duration", "0", "-scrapes", "20", "-rounds", "0", "-nodeinit", harness.Nodeinit)
+	command.Dir = root
+	var stderr strings.Builder
+	command.Stderr = &stderr
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, stderr.String())
+	}
+	for _, row := range []string{"| 0 | ", "| 20 | "} {
+		if !strings.Contains(string(out), "\n"+row) {
+			t.Errorf("no row %q in\n%s", row, out)
+		}
+	}
+}

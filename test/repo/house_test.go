@@ -36,12 +36,16 @@ var mayImport = map[string][]string{
 
 	"internal/testproc": {},
 	"test/harness":      {"internal/testproc"},
-	"test/deploy":       {},
+	"test/deploy":       {"test/grafana"},
 	"test/picture":      {},
-	"bench":             {"bench/server", "bench/operate", "internal/testproc"},
-	"bench/bare":        {},
-	"bench/operate":     {"bench/server", "internal/testproc"},
-	"bench/server":      {"internal/testproc"},
+	"test/grafana":      {},
+
+	"test/grafana/picture": {"test/grafana"},
+
+	"bench":         {"bench/server", "bench/operate", "internal/testproc"},
+	"bench/bare":    {},
+	"bench/operate": {"bench/server", "internal/testproc"},
+	"bench/server":  {"internal/testproc"},
 }
 
 // mayImportInTests are what the tests of a package may import besides, and
