@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/internal/testproc"
@@ -56,7 +55,7 @@ func newTestServer(control string) *testServer {
 	}
 	s.Server = &Server{
 		Shared:  new(Shared),
-		Control: control, Log: logs.New(&s.log, logs.JSON, zerolog.InfoLevel, nil),
+		Control: control, Log: logs.New(&s.log, logs.JSON, logs.LevelInfo, nil),
 		Status: func(b []byte) []byte {
 			return fmt.Appendf(b, `{"version":1,"ready":1,"state":%q}`, strings.Repeat("x", s.large))
 		},

@@ -4,14 +4,12 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/rs/zerolog"
-
 	"github.com/nodeinit/nodeinit/logs"
 )
 
 func Example() {
-	var lines strings.Builder // a program uses logs.Open(1, logs.JSON, zerolog.InfoLevel, nil)
-	log := logs.New(&lines, logs.Text, zerolog.InfoLevel, nil)
+	var lines strings.Builder // a program uses logs.Open(1, logs.JSON, logs.LevelInfo, nil)
+	log := logs.New(&lines, logs.Text, logs.LevelInfo, nil)
 	log.Info("worker ready").Int("worker", 1).Str("file", logs.Truncate("/app/server.js")).Send()
 	log.Debug("signal").Str("signal", "SIGCHLD").Send() // below the level
 

@@ -1,11 +1,10 @@
 package logs
 
 import (
+	"io"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/rs/zerolog"
 )
 
 // Fields are the names of the keys of a line and the spelling of its levels, as a backend
@@ -116,10 +115,10 @@ func (f *Fields) orDefault() *Fields {
 const timeLayout = "2006-01-02T15:04:05.000Z07:00"
 
 // start begins one of nodeinit's own lines.
-func (f *Fields) start(e *zerolog.Event, l zerolog.Level, msg string) *zerolog.Event {
-	e = e.Str(f.timeKey, time.Now().UTC().Format(timeLayout)).
-		Str(f.levelKey, f.levels[l-zerolog.TraceLevel]).
-		Str("logger", "nodeinit")
+func (f *Fields) start(out io.Writer, l Level, msg string) *Event {
+	e := &Event{out, append(make([]byte, 0, 512), `{"`+f.timeKey+`":"`...)}
+	e.text = append(time.Now().UTC().AppendFormat(e.text, timeLayout), '"')
+	e = e.Str(f.levelKey, f.levels[l]).Str("logger", "nodeinit")
 	if f.version != "" {
 		e = e.Str("ecs.version", f.version)
 	}

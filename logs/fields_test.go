@@ -5,8 +5,6 @@ import (
 	"regexp"
 	"testing"
 
-	"github.com/rs/zerolog"
-
 	"github.com/nodeinit/nodeinit/logs"
 )
 
@@ -62,8 +60,8 @@ func TestOwnLines(t *testing.T) {
 // ownLines returns a line of each level.
 func ownLines(format logs.Format, fields *logs.Fields) string {
 	var out bytes.Buffer
-	log := logs.New(&out, format, zerolog.TraceLevel, fields)
-	for _, start := range []func(string) *zerolog.Event{log.Trace, log.Debug, log.Info, log.Warn, log.Error} {
+	log := logs.New(&out, format, logs.LevelTrace, fields)
+	for _, start := range []func(string) *logs.Event{log.Trace, log.Debug, log.Info, log.Warn, log.Error} {
 		start("m").Int("n", 1).Send()
 	}
 	return stamps.ReplaceAllString(out.String(), "STAMP")

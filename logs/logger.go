@@ -17,16 +17,13 @@ import (
 	"io"
 	"regexp"
 	"time"
-
-	"github.com/rs/zerolog"
 )
 
 // A Logger starts log lines. Their keys are in a fixed order: time, level, logger, msg
-// (or what the [Fields] call them), and then the facts. (zerolog's Msg puts the message last, so the message begins a
-// line here and Send ends it.)
+// (or what the [Fields] call them), and then the facts.
 type Logger struct {
-	out    zerolog.Logger
-	min    zerolog.Level
+	out    io.Writer
+	min    Level
 	fields *Fields
 	writer *Writer // nil if the output is no descriptor
 }
@@ -44,7 +41,7 @@ const (
 
 // Open returns a Logger that writes lines of at least that level to out, through a
 // [Writer]. JSON lines have the keys and levels of fields. What redact matches is replaced.
-func Open(out *Output, format Format, level zerolog.Level, fields *Fields, redact []*regexp.Regexp) *Logger {
+func Open(out *Output, format Format, level Level, fields *Fields, redact []*regexp.Regexp) *Logger {
 	newLogger := func(out io.Writer) *Logger {
 		if len(redact) > 0 {
 			out = redactor{out: out, all: redact, format: format, fields: fields}
@@ -64,11 +61,11 @@ func Open(out *Output, format Format, level zerolog.Level, fields *Fields, redac
 
 // New returns a Logger that writes lines of at least that level to out, each by one
 // Write. JSON lines have the keys and levels of fields; text is the same for all.
-func New(out io.Writer, format Format, level zerolog.Level, fields *Fields) *Logger {
+func New(out io.Writer, format Format, level Level, fields *Fields) *Logger {
 	if format != JSON {
 		out, fields = textWriter{out, format}, nil
 	}
-	return &Logger{out: zerolog.New(out), min: level, fields: fields.orDefault()}
+	return &Logger{out: out, min: level, fields: fields.orDefault()}
 }
 
 // Flush waits until the lines so far are written, but no longer than timeout if the
@@ -96,25 +93,25 @@ func (l *Logger) Dropped() uint64 {
 }
 
 // Error starts a line about a failure.
-func (l *Logger) Error(msg string) *zerolog.Event { return l.start(zerolog.ErrorLevel, msg) }
+func (l *Logger) Error(msg string) *Event { return l.start(LevelError, msg) }
 
 // Warn starts a line about something that needs attention.
-func (l *Logger) Warn(msg string) *zerolog.Event { return l.start(zerolog.WarnLevel, msg) }
+func (l *Logger) Warn(msg string) *Event { return l.start(LevelWarn, msg) }
 
 // Info starts a line about a change of state.
-func (l *Logger) Info(msg string) *zerolog.Event { return l.start(zerolog.InfoLevel, msg) }
+func (l *Logger) Info(msg string) *Event { return l.start(LevelInfo, msg) }
 
 // Debug starts a line about a single signal or process.
-func (l *Logger) Debug(msg string) *zerolog.Event { return l.start(zerolog.DebugLevel, msg) }
+func (l *Logger) Debug(msg string) *Event { return l.start(LevelDebug, msg) }
 
 // Trace starts a line about the reason of a change of state.
-func (l *Logger) Trace(msg string) *zerolog.Event { return l.start(zerolog.TraceLevel, msg) }
+func (l *Logger) Trace(msg string) *Event { return l.start(LevelTrace, msg) }
 
-func (l *Logger) start(level zerolog.Level, msg string) *zerolog.Event {
+func (l *Logger) start(level Level, msg string) *Event {
 	if level < l.min {
 		return nil // the methods of a nil Event do nothing
 	}
-	return l.fields.start(l.out.Log(), level, msg)
+	return l.fields.start(l.out, level, msg)
 }
 
 // Truncate returns s, or its beginning if it is so long that a line with five such

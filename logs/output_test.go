@@ -11,7 +11,6 @@ import (
 	"testing"
 	"unsafe"
 
-	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/internal/testproc"
@@ -163,7 +162,7 @@ func small([]string) {
 		}
 	}
 	out, _ := logs.OpenOutputs()
-	log := logs.Open(out, logs.Text, zerolog.InfoLevel, nil, nil)
+	log := logs.Open(out, logs.Text, logs.LevelInfo, nil, nil)
 	s := logs.NewStreams(out, out, logs.Options{OnDrop: log.CountDropped})
 	p, err := s.Open(true, false)
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"os"
 	"testing"
 
-	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/internal/testproc"
@@ -35,7 +34,7 @@ func TestClosedStdoutIsSurvived(t *testing.T) {
 }
 
 func unheard([]string) {
-	log := logs.Open(logs.NewOutput(unix.Stdout), logs.JSON, zerolog.InfoLevel, nil, nil)
+	log := logs.Open(logs.NewOutput(unix.Stdout), logs.JSON, logs.LevelInfo, nil, nil)
 	for range 10 {
 		log.Info("nobody hears this").Send()
 	}

@@ -10,7 +10,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/internal/testproc"
@@ -37,7 +36,7 @@ func TestKilledProcess(t *testing.T) {
 	p.Signal(unix.SIGKILL)
 	p.Wait()
 	s.Drain(testproc.HangLimit)
-	log := logs.Open(out, logs.Text, zerolog.InfoLevel, nil, nil)
+	log := logs.Open(out, logs.Text, logs.LevelInfo, nil, nil)
 	log.Info("follows").Send()
 	log.Flush(testproc.HangLimit)
 	o.w.Close()
@@ -82,7 +81,7 @@ func TestStalledReaderOccupiesNoThread(t *testing.T) {
 func stalled([]string) {
 	runtime.GOMAXPROCS(1)
 	out, errs := logs.OpenOutputs()
-	log := logs.Open(out, logs.Text, zerolog.InfoLevel, nil, nil)
+	log := logs.Open(out, logs.Text, logs.LevelInfo, nil, nil)
 	s := logs.NewStreams(out, errs, logs.Options{JSON: true})
 	for i := range 8 {
 		p, err := s.Open(true, true)

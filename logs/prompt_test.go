@@ -5,8 +5,6 @@ import (
 	"io"
 	"testing"
 
-	"github.com/rs/zerolog"
-
 	"github.com/nodeinit/nodeinit/internal/testproc"
 	"github.com/nodeinit/nodeinit/logs"
 )
@@ -32,7 +30,7 @@ func TestPromptsOfOneProcess(t *testing.T) {
 	}
 	fmt.Fprint(c.stderr, "error")
 	expect("\nerror")
-	log := logs.Open(out, logs.Text, zerolog.InfoLevel, nil, nil)
+	log := logs.Open(out, logs.Text, logs.LevelInfo, nil, nil)
 	log.Info("own").Send()
 	log.Flush(testproc.HangLimit)
 	expect("\n")

@@ -5,8 +5,6 @@ import (
 	"io"
 	"regexp"
 	"slices"
-
-	"github.com/rs/zerolog"
 )
 
 // redacted is what stands for what was redacted.
@@ -81,7 +79,7 @@ type redactor struct {
 func (r redactor) Write(line []byte) (int, error) {
 	text := Redact(bytes.TrimSuffix(line, []byte("\n")), r.all)
 	if r.format == JSON && !validObject(text) {
-		New(r.out, JSON, zerolog.InfoLevel, r.fields).Info(string(text)).Send()
+		New(r.out, JSON, LevelInfo, r.fields).Info(string(text)).Send()
 		return len(line), nil
 	}
 	_, err := r.out.Write(append(text[:len(text):len(text)], '\n'))

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rs/zerolog"
-
 	"github.com/nodeinit/nodeinit/internal/testproc"
 	"github.com/nodeinit/nodeinit/logs"
 )
@@ -18,7 +16,7 @@ func TestOwnLinesAreRedacted(t *testing.T) {
 	for _, format := range []logs.Format{logs.JSON, logs.Terminal} {
 		p := newPipe(t, true)
 		redact := []*regexp.Regexp{regexp.MustCompile(`token=\w+`), regexp.MustCompile(`"broken.*`)}
-		log := logs.Open(logs.NewOutput(p.w), format, zerolog.InfoLevel, logs.FieldsOf("gcp"), redact)
+		log := logs.Open(logs.NewOutput(p.w), format, logs.LevelInfo, logs.FieldsOf("gcp"), redact)
 		log.Info("starting").Str("argv", "node a.js token=abcdef").Int("pid", 1).Send()
 		log.Info("x").Str("broken", "token=abcdef").Send()
 		closed := p.lines()

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/internal/testproc"
@@ -78,7 +77,7 @@ func TestStalledReader(t *testing.T) {
 		const n = 20_000 // 5 MB: more than all pipes and buffers
 		p := newPipe(t, blocking)
 		out := logs.NewOutput(p.w)
-		log := logs.Open(out, logs.Text, zerolog.InfoLevel, nil, nil)
+		log := logs.Open(out, logs.Text, logs.LevelInfo, nil, nil)
 		s := logs.NewStreams(out, out, logs.Options{})
 		var writing sync.WaitGroup
 		written := make(chan struct{})
@@ -162,7 +161,7 @@ func TestFloodsAreFair(t *testing.T) {
 	t.Parallel()
 	p := newPipe(t, true)
 	out := logs.NewOutput(p.w)
-	log := logs.Open(out, logs.Text, zerolog.InfoLevel, nil, nil)
+	log := logs.Open(out, logs.Text, logs.LevelInfo, nil, nil)
 	s := logs.NewStreams(out, out, logs.Options{})
 	stop := make(chan struct{})
 	var flooding sync.WaitGroup

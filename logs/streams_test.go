@@ -12,7 +12,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/internal/testproc"
@@ -182,7 +181,7 @@ func TestOwnLinesKeepTheirPlace(t *testing.T) {
 	t.Parallel()
 	p := newPipe(t, true)
 	out := logs.NewOutput(p.w)
-	log := logs.Open(out, logs.Text, zerolog.InfoLevel, nil, nil)
+	log := logs.Open(out, logs.Text, logs.LevelInfo, nil, nil)
 	s := logs.NewStreams(out, out, logs.Options{})
 	closed := p.lines()
 	c := startChild(t, s)
@@ -236,7 +235,7 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := logs.NewOutput(fd)
-	log := logs.Open(out, logs.Text, zerolog.InfoLevel, nil, nil)
+	log := logs.Open(out, logs.Text, logs.LevelInfo, nil, nil)
 	s := logs.NewStreams(out, out, logs.Options{OnDrop: log.CountDropped})
 	c := startChild(t, s)
 	fmt.Fprint(c.stdout, "one\ntwo\nthree\n")

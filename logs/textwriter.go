@@ -12,7 +12,6 @@ import (
 
 // A textWriter turns the JSON lines of a Logger into text: time, level, logger and message,
 // and then the facts as key=value, error first and the others in the order of their keys.
-// (zerolog's ConsoleWriter does that too, with encoding/json: 120 KB of the binary.)
 type textWriter struct {
 	out    io.Writer
 	format Format
@@ -66,7 +65,7 @@ func (w textWriter) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// levelLetters returns three letters for a level, as zerolog's ConsoleWriter has them.
+// levelLetters returns three letters for a level.
 func levelLetters(level string) string {
 	switch level {
 	case "trace":

@@ -13,8 +13,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/rs/zerolog"
-
 	"github.com/nodeinit/nodeinit/cgroup"
 	"github.com/nodeinit/nodeinit/logs"
 )
@@ -44,7 +42,7 @@ func inContainer(t *testing.T, name, args string, environ ...string) container {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	return container{Follow(logs.New(&out, logs.JSON, zerolog.InfoLevel, nil), source, p), u, t, root, &out}
+	return container{Follow(logs.New(&out, logs.JSON, logs.LevelInfo, nil), source, p), u, t, root, &out}
 }
 
 // set writes a file of the cgroup.

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rs/zerolog"
 	"github.com/spf13/pflag"
 
 	"github.com/nodeinit/nodeinit/cgroup"
@@ -131,7 +130,7 @@ func lines(text string) []string {
 // logged returns what write logs, without time and logger.
 func logged(write func(*logs.Logger)) string {
 	var out bytes.Buffer
-	write(logs.New(&out, logs.JSON, zerolog.DebugLevel, nil))
+	write(logs.New(&out, logs.JSON, logs.LevelDebug, nil))
 	var all []string
 	for _, line := range lines(out.String()) {
 		_, after, _ := strings.Cut(line, ",")

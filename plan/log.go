@@ -3,8 +3,6 @@ package plan
 import (
 	"strings"
 
-	"github.com/rs/zerolog"
-
 	"github.com/nodeinit/nodeinit/cgroup"
 	"github.com/nodeinit/nodeinit/logs"
 )
@@ -31,7 +29,7 @@ func (p *Plan) Log(log *logs.Logger, version string) {
 }
 
 // addLimits adds l to line.
-func addLimits(line *zerolog.Event, l cgroup.Limits) {
+func addLimits(line *logs.Event, l cgroup.Limits) {
 	line.Int("affinity", l.Affinity)
 	if l.CPU > 0 {
 		line.Float64("cpus", l.CPU).Str("cpus_from", logs.Truncate(l.CPUFrom))
@@ -43,14 +41,14 @@ func addLimits(line *zerolog.Event, l cgroup.Limits) {
 }
 
 // addText adds text to line, unless it is empty.
-func addText(line *zerolog.Event, key, text string) {
+func addText(line *logs.Event, key, text string) {
 	if text != "" {
 		line.Str(key, logs.Truncate(text))
 	}
 }
 
 // addBytes adds n to line, unless it is 0.
-func addBytes(line *zerolog.Event, key string, n int64) {
+func addBytes(line *logs.Event, key string, n int64) {
 	if n > 0 {
 		line.Int64(key, n)
 	}

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rs/zerolog"
-
 	"github.com/nodeinit/nodeinit/cgroup"
 	"github.com/nodeinit/nodeinit/config"
 	"github.com/nodeinit/nodeinit/logs"
@@ -198,7 +196,7 @@ func TestStartLineFits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Log(logs.New(&out, logs.JSON, zerolog.InfoLevel, nil), version)
+	p.Log(logs.New(&out, logs.JSON, logs.LevelInfo, nil), version)
 	for _, line := range lines(out.String()) {
 		if len(line) >= 4096 {
 			t.Errorf("%d bytes: %.200s", len(line), line)

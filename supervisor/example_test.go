@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/logs"
@@ -15,7 +14,7 @@ import (
 func Example() {
 	signals := make(chan unix.Signal, 1)
 	s := supervisor.Supervisor{
-		Log:       logs.New(io.Discard, logs.JSON, zerolog.InfoLevel, nil),
+		Log:       logs.New(io.Discard, logs.JSON, logs.LevelInfo, nil),
 		Signals:   signals,
 		Leftovers: nothing{},
 		Start: func(slot, _ int) (*supervisor.Worker, error) {

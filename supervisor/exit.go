@@ -5,10 +5,10 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/cgroup"
+	"github.com/nodeinit/nodeinit/logs"
 	"github.com/nodeinit/nodeinit/signals"
 )
 
@@ -163,7 +163,7 @@ func (e Exit) log(w *worker, crash, quit bool) {
 }
 
 // status adds to line why and how it ended.
-func (e Exit) status(line *zerolog.Event) *zerolog.Event {
+func (e Exit) status(line *logs.Event) *logs.Event {
 	line = line.Str("cause", string(e.Cause)).Int("status", e.Code())
 	if e.Status.Signaled() && !e.Survived {
 		line = line.Str("signal", signals.Name(e.Status.Signal()))
@@ -173,7 +173,7 @@ func (e Exit) status(line *zerolog.Event) *zerolog.Event {
 
 // Report adds the facts of the exit report to line. before and after are
 // readings of the counters at the start and the end.
-func (e Exit) Report(line *zerolog.Event, before, after cgroup.Stats) *zerolog.Event {
+func (e Exit) Report(line *logs.Event, before, after cgroup.Stats) *logs.Event {
 	line = e.status(line)
 	if e.PerCore {
 		line = line.Int("worker", e.Worker)

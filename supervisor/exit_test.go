@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/cgroup"
@@ -124,7 +123,7 @@ func TestReport(t *testing.T) {
 			`"cause":"signal","status":139,"signal":"SIGSEGV","worker":0,"requested":false,"uptime_ms":0,"crashes":3,"starts":5,"max_rss_bytes":0}`},
 	} {
 		var out bytes.Buffer
-		c.end.Report(logs.New(&out, logs.JSON, zerolog.InfoLevel, nil).Info("exit"), c.before, c.after).Send()
+		c.end.Report(logs.New(&out, logs.JSON, logs.LevelInfo, nil).Info("exit"), c.before, c.after).Send()
 		_, got, _ := strings.Cut(strings.TrimSpace(out.String()), `"msg":"exit",`)
 		if got != c.want {
 			t.Errorf("%s: got\n%s, want\n%s", c.name, got, c.want)
@@ -136,7 +135,7 @@ func TestReport(t *testing.T) {
 func TestReportToNobody(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	log := logs.New(&out, logs.JSON, zerolog.Disabled, nil)
+	log := logs.New(&out, logs.JSON, logs.LevelOff, nil)
 	supervisor.Exit{}.Report(log.Info("exit"), cgroup.Stats{}, cgroup.Stats{}).Send()
 	if out.Len() > 0 {
 		t.Errorf("got %q", out.String())

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/logs"
@@ -41,7 +40,7 @@ func (s *fakeProcess) MaxRSS() int64              { return 0 }
 // testEnv returns an env for per-core mode, and what is logged.
 func testEnv() (*env, *bytes.Buffer) {
 	log := new(bytes.Buffer)
-	return &env{Supervisor: &Supervisor{Log: logs.New(log, logs.JSON, zerolog.TraceLevel, nil), PerCore: true}}, log
+	return &env{Supervisor: &Supervisor{Log: logs.New(log, logs.JSON, logs.LevelTrace, nil), PerCore: true}}, log
 }
 
 // addWorker adds a slot with a worker that is ready.

@@ -4,10 +4,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/cluster"
+	"github.com/nodeinit/nodeinit/logs"
 )
 
 // A worker is one that was started, until it is seen to end.
@@ -40,7 +40,7 @@ type worker struct {
 }
 
 // withWorker says in line which worker it is about, where there are several.
-func (w *worker) withWorker(line *zerolog.Event) *zerolog.Event {
+func (w *worker) withWorker(line *logs.Event) *logs.Event {
 	if !w.env.PerCore {
 		return line
 	}

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/cgroup"
@@ -158,7 +157,7 @@ func newWorld() *world {
 	w.program = program{world: w, name: "program", script: script{reaction: reaction{}}, exited: make(chan struct{})}
 	w.left = leftovers{world: w, reaction: reaction{}, gone: true}
 	w.Supervisor = supervisor.Supervisor{
-		Log:       logs.New(w, logs.JSON, zerolog.TraceLevel, nil),
+		Log:       logs.New(w, logs.JSON, logs.LevelTrace, nil),
 		Signals:   w.signals,
 		Leftovers: &w.left,
 		Start: func(int, int) (*supervisor.Worker, error) {

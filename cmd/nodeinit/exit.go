@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/exec"
@@ -68,7 +67,7 @@ func (r *run) report(end supervisor.Exit, pre string) int {
 		stall = max(min(stall, time.Until(end.KillAt)), flushTimeout)
 	}
 	r.streams.Drain(stall)
-	return r.lastLine(end.Code(), end.Crashed(), func(line *zerolog.Event) {
+	return r.lastLine(end.Code(), end.Crashed(), func(line *logs.Event) {
 		end.Report(line, r.before, after)
 		if pre != "" {
 			line.Str("pre", logs.Truncate(pre))
@@ -84,18 +83,18 @@ func (r *run) notStarted(err error) int { return r.failed(err, exec.ExitCode(err
 func (r *run) failed(err error, code int) int {
 	r.printError(errors.New(string(logs.Redact([]byte(err.Error()), r.config.Redactions()))))
 	r.streams.Drain(drainTimeout) // of other workers, or what ran before
-	return r.lastLine(code, true, func(line *zerolog.Event) {
+	return r.lastLine(code, true, func(line *logs.Event) {
 		line.Str("cause", "not_started").Int("status", code).Str("error", logs.Truncate(err.Error()))
 	})
 }
 
 // lastLine writes the last line, with what facts adds to it, to the log and to
 // where Kubernetes looks for it. It returns what --remap-exit makes of code.
-func (r *run) lastLine(code int, crashed bool, facts func(*zerolog.Event)) int {
+func (r *run) lastLine(code int, crashed bool, facts func(*logs.Event)) int {
 	r.log.Flush(flushTimeout) // a flood before the end must leave room for the last line
 	remapped := r.config.Remapped(code)
 	var message bytes.Buffer
-	for _, l := range []*logs.Logger{r.log, logs.New(&message, logs.JSON, zerolog.InfoLevel, logs.FieldsOf(string(r.config.LogFields)))} {
+	for _, l := range []*logs.Logger{r.log, logs.New(&message, logs.JSON, logs.LevelInfo, logs.FieldsOf(string(r.config.LogFields)))} {
 		start := l.Info
 		if crashed {
 			start = l.Error

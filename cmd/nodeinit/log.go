@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/config"
@@ -66,16 +65,25 @@ func isTerminal(fd int) bool {
 }
 
 // level is the least level that is logged: -v asks for more than --log-level.
-func level(c config.LogConfig) zerolog.Level {
-	level := zerolog.Disabled
-	if c.LogLevel != "off" {
-		level, _ = zerolog.ParseLevel(string(c.LogLevel)) // checked when it was read
+func level(c config.LogConfig) logs.Level {
+	level := logs.LevelOff
+	switch c.LogLevel {
+	case "trace":
+		level = logs.LevelTrace
+	case "debug":
+		level = logs.LevelDebug
+	case "info":
+		level = logs.LevelInfo
+	case "warn":
+		level = logs.LevelWarn
+	case "error":
+		level = logs.LevelError
 	}
 	switch {
 	case c.Verbose >= 2:
-		return zerolog.TraceLevel
+		return logs.LevelTrace
 	case c.Verbose == 1:
-		return min(level, zerolog.DebugLevel)
+		return min(level, logs.LevelDebug)
 	default:
 		return level
 	}
@@ -111,7 +119,7 @@ func (a *app) warnUnknown(log *logs.Logger) {
 }
 
 // orphanReaped starts the line for an orphan.
-func (a *app) orphanReaped(log *logs.Logger, pid int) *zerolog.Event {
+func (a *app) orphanReaped(log *logs.Logger, pid int) *logs.Event {
 	line := log.Debug
 	if a.config.WarnOnReap {
 		line = log.Warn

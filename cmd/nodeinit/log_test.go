@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rs/zerolog"
-
 	"github.com/nodeinit/nodeinit/config"
 	"github.com/nodeinit/nodeinit/logs"
 )
@@ -26,11 +24,11 @@ func parsed(t *testing.T, args []string) config.Config {
 
 func TestLevel(t *testing.T) {
 	t.Parallel()
-	for args, want := range map[string]zerolog.Level{
-		"": zerolog.InfoLevel, "-v": zerolog.DebugLevel, "-vv": zerolog.TraceLevel, "-vvv": zerolog.TraceLevel,
-		"--log-level warn": zerolog.WarnLevel, "--log-level error": zerolog.ErrorLevel, "--log-level off": zerolog.Disabled,
-		"--log-level trace": zerolog.TraceLevel, "--log-level trace -v": zerolog.TraceLevel, "--log-level off -v": zerolog.DebugLevel,
-		"--log-level error -vv": zerolog.TraceLevel, "--log-level debug --verbose=0": zerolog.DebugLevel,
+	for args, want := range map[string]logs.Level{
+		"": logs.LevelInfo, "-v": logs.LevelDebug, "-vv": logs.LevelTrace, "-vvv": logs.LevelTrace,
+		"--log-level warn": logs.LevelWarn, "--log-level error": logs.LevelError, "--log-level off": logs.LevelOff,
+		"--log-level trace": logs.LevelTrace, "--log-level trace -v": logs.LevelTrace, "--log-level off -v": logs.LevelDebug,
+		"--log-level error -vv": logs.LevelTrace, "--log-level debug --verbose=0": logs.LevelDebug,
 	} {
 		if got := level(parsed(t, strings.Fields(args)).LogConfig); got != want {
 			t.Errorf("%q logs at %v, want %v", args, got, want)
@@ -41,7 +39,7 @@ func TestLevel(t *testing.T) {
 // logged returns what write logs, without time and logger.
 func logged(write func(*logs.Logger)) string {
 	var out bytes.Buffer
-	write(logs.New(&out, logs.JSON, zerolog.DebugLevel, nil))
+	write(logs.New(&out, logs.JSON, logs.LevelDebug, nil))
 	var all []string
 	for _, line := range lines(out.String()) {
 		_, after, _ := strings.Cut(line, ",")

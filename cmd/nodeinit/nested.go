@@ -7,8 +7,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/rs/zerolog"
-
 	"github.com/nodeinit/nodeinit/config"
 	"github.com/nodeinit/nodeinit/exec"
 	"github.com/nodeinit/nodeinit/logs"
@@ -66,7 +64,7 @@ func isNodeinit(word string) bool {
 }
 
 // become executes argv in the place of this process, and says why.
-func (a *app) become(argv []string, say func(*logs.Logger, string) *zerolog.Event, why string) {
+func (a *app) become(argv []string, say func(*logs.Logger, string) *logs.Event, why string) {
 	file, err := exec.Find(argv[0], exec.Getenv(a.environ, "PATH"))
 	if err != nil {
 		return

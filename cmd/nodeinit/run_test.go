@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/cgroup"
@@ -73,7 +72,7 @@ func configured(t *testing.T, args string) *supervisor.Supervisor {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := run{app: &a, plan: p, current: plan.Follow(logs.New(io.Discard, logs.JSON, zerolog.InfoLevel, nil), source, p)}
+	r := run{app: &a, plan: p, current: plan.Follow(logs.New(io.Discard, logs.JSON, logs.LevelInfo, nil), source, p)}
 	s := new(supervisor.Supervisor)
 	r.configure(s)
 	return s

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
 	"github.com/nodeinit/nodeinit/cluster"
@@ -34,7 +33,7 @@ func TestNotStartedIsReleased(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	s := &starter{run: &run{log: logs.New(io.Discard, logs.JSON, zerolog.InfoLevel, nil)}, primary: primary}
+	s := &starter{run: &run{log: logs.New(io.Discard, logs.JSON, logs.LevelInfo, nil)}, primary: primary}
 	s.plan.Mode = plan.PerCore
 	missing := s.plan
 	missing.Program = node.Program{Argv: []string{"/missing"}, Join: node.JoinDirect}
