@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -31,8 +30,7 @@ type Asker struct {
 	// [ConnectTo].
 	Connect   func(w supervisor.WorkerStatus, port int) (fd int, err error)
 	UserAgent string
-
-	calls sync.Mutex // see Server
+	*Shared   // with the servers
 }
 
 // Get sends a worker a GET and returns its answer. With status 200 and maxBody above 0 it
@@ -55,7 +53,8 @@ func (a *Asker) Get(ctx context.Context, w supervisor.WorkerStatus, route Route,
 	if route.Port != 0 {
 		host += ":" + strconv.Itoa(route.Port)
 	}
-	answer, err := httpget.Do(exchange{c}, httpget.Request{
+	e := &exchange{connection: c}
+	answer, err := httpget.Do(e, httpget.Request{
 		Target: route.Path, Host: host, UserAgent: a.UserAgent, Accept: accept, MaxBody: maxBody,
 	})
 	switch deadline, limited := ctx.Deadline(); {
@@ -66,19 +65,32 @@ func (a *Asker) Get(ctx context.Context, w supervisor.WorkerStatus, route Route,
 	case ctx.Err() != nil:
 		err = ctx.Err()
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, unix.ECONNRESET), errors.Is(err, unix.EPIPE):
-		err = errCut
+		if err = errCut; !e.answered {
+			err = errNoAnswer
+		}
 	}
 	return Answer{}, err
 }
 
-var errCut = errors.New("it has closed the connection before the end of an answer")
+var (
+	errCut = errors.New("it has closed the connection before the end of its answer")
+	// Node sends no alert to a client that does not speak TLS.
+	errNoAnswer = errors.New("it has closed the connection without an answer, as a server does that speaks TLS")
+)
 
 // An exchange is a connection for a request and its answer.
-type exchange struct{ *connection }
+type exchange struct {
+	*connection
+	answered bool // something has come
+}
 
-func (e exchange) Read(b []byte) (int, error) { return e.read(b) }
+func (e *exchange) Read(b []byte) (int, error) {
+	n, err := e.read(b)
+	e.answered = e.answered || n > 0
+	return n, err
+}
 
-func (e exchange) Write(b []byte) (int, error) {
+func (e *exchange) Write(b []byte) (int, error) {
 	if err := e.write(b); err != nil {
 		return 0, err
 	}

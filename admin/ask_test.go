@@ -25,8 +25,8 @@ func askerOf(t *testing.T, address string) *Asker {
 		t.Fatal(err)
 	}
 	return &Asker{
-		UserAgent: "nodeinit/1 (test)",
-		Connect:   func(supervisor.WorkerStatus, int) (int, error) { return dialTCP(at) },
+		UserAgent: "nodeinit/1 (test)", Shared: new(Shared),
+		Connect: func(supervisor.WorkerStatus, int) (int, error) { return dialTCP(at) },
 	}
 }
 
@@ -98,8 +98,8 @@ func TestAskerSaysWhy(t *testing.T) {
 		handler func(net.Conn)
 		err     string
 	}{
-		"closed":   {says(""), "closed the connection before the end of an answer"},
-		"half":     {says("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"), "before the end of an answer"},
+		"closed":   {says(""), "without an answer, as a server does that speaks TLS"},
+		"half":     {says("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"), "before the end of its answer"},
 		"too long": {says("HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n"), "body is longer than 4 MiB"},
 		"TLS":      {says("\x15\x03\x01\x00\x02\x02\x46"), "it speaks TLS"},
 		"garbage":  {says("hello\n"), `malformed status line "hello"`},
@@ -125,7 +125,7 @@ func TestAskerSaysWhy(t *testing.T) {
 		t.Errorf("canceled: %v", err)
 	}
 	refused := errors.New("no")
-	a := &Asker{Connect: func(supervisor.WorkerStatus, int) (int, error) { return -1, refused }}
+	a := &Asker{Shared: new(Shared), Connect: func(supervisor.WorkerStatus, int) (int, error) { return -1, refused }}
 	if _, err := a.Get(t.Context(), supervisor.WorkerStatus{}, Route{0, "/"}, "", 0); err != refused {
 		t.Errorf("no connection: %v", err)
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/netip"
 	"os"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -51,21 +53,20 @@ func addressOf(pid, port int) (found netip.AddrPort) {
 // reachable returns the address of a TCP socket, that of the loopback interface where it
 // listens on all.
 func (s *diagSocket) reachable() (address netip.AddrPort, isTCP bool) {
-	text := s.address
-	if s.path || text == "" || text[0] == '@' {
+	colon := strings.LastIndexByte(s.address, ':')
+	if s.path || colon < 0 || s.address[0] == '@' {
 		return address, false
 	}
-	if text[0] == '*' {
-		text = "0.0.0.0" + text[1:]
+	host, number := strings.Trim(s.address[:colon], "[]"), s.address[colon+1:]
+	switch host {
+	case "*", "0.0.0.0":
+		host = "127.0.0.1"
+	case "::":
+		host = "::1"
 	}
-	address, err := netip.ParseAddrPort(text)
-	switch address.Addr() {
-	case netip.IPv4Unspecified():
-		address = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), address.Port())
-	case netip.IPv6Unspecified():
-		address = netip.AddrPortFrom(netip.IPv6Loopback(), address.Port())
-	}
-	return address, err == nil
+	ip, err := netip.ParseAddr(host)
+	port, _ := strconv.ParseUint(number, 10, 16)
+	return netip.AddrPortFrom(ip, uint16(port)), err == nil && port > 0
 }
 
 // dialTCP begins to connect.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -40,17 +41,13 @@ var ErrNoAgent = errors.New("the program has no agent of nodeinit")
 // not taken two such connections, or does not read its channel, there is an error: that
 // tells of a process that hangs.
 func (p *Primary) Connect(id int64, port int) (fd int, err error) {
-	client, server, err := p.loopbackPair()
+	client, server, err := loopbackPair(&p.connecting)
 	if err != nil {
 		return -1, fmt.Errorf("connect to 127.0.0.1: %w", err)
 	}
 	passed := make(chan error, 1)
 	posted := p.inbox.post(func() {
-		err := errGone
-		if w := findWorker(p, id); w != nil {
-			err = w.passOwn(port, server)
-		}
-		passed <- err
+		passed <- passOwn(workerByID(p.workers, id), port, server)
 		closeFD(server)
 	})
 	err = errEnded
@@ -82,9 +79,9 @@ var (
 
 // loopbackPair returns the ends of a TCP connection within this network namespace. There
 // is one call at a time: each thread in a system call may be one more (see package threads).
-func (p *Primary) loopbackPair() (client, server int, err error) {
-	p.connecting.Lock()
-	defer p.connecting.Unlock()
+func loopbackPair(one *sync.Mutex) (client, server int, err error) {
+	one.Lock()
+	defer one.Unlock()
 	q := query{fd: -1, address: "127.0.0.1", backlog: 1}
 	fd, err := q.listenTCP(exclusive)
 	if err != nil {
@@ -140,9 +137,8 @@ func acceptFrom(listener *os.File, client *sockname) (server int, err error) {
 	return server, cmp.Or(waited, err)
 }
 
-// findWorker returns the worker with an ID, nil if it has exited.
-func findWorker(p *Primary, id int64) *Worker {
-	for w := range p.workers {
+func workerByID(workers map[*Worker]struct{}, id int64) *Worker {
+	for w := range workers {
 		if w.id == id {
 			return w
 		}
@@ -150,9 +146,12 @@ func findWorker(p *Primary, id int64) *Worker {
 	return nil
 }
 
-// passOwn passes one of nodeinit's own connections to the worker.
-func (w *Worker) passOwn(port, fd int) error {
-	message, err := w.ownMessage(port)
+// passOwn passes one of nodeinit's own connections to a worker; nil: it has exited.
+func passOwn(w *Worker, port, fd int) error {
+	if w == nil {
+		return errGone
+	}
+	message, err := ownMessage(w, port)
 	switch {
 	case err != nil:
 		return err
@@ -170,8 +169,8 @@ func (w *Worker) passOwn(port, fd int) error {
 // ownMessage returns the frame for a connection to the server on port: newconn where the
 // worker has the server's key, or else a message to the agent, which finds the server by
 // its port. The agent knows those in fork mode, and what has stopped listening to drain.
-func (w *Worker) ownMessage(port int) ([]byte, error) {
-	s := w.serverOn(port)
+func ownMessage(w *Worker, port int) ([]byte, error) {
+	s := serverOn(w.servers, port)
 	switch {
 	case s != nil && string(s.data) != "null" && len(s.data) > 0: // ticket keys: lib/_tls_wrap.js, _getServerData
 		return nil, fmt.Errorf("its server on port %d speaks TLS", s.name.Port)
@@ -189,10 +188,10 @@ func (w *Worker) ownMessage(port int) ([]byte, error) {
 	}
 }
 
-// serverOn returns the server of the worker with that port, 0 for any: of several the one
+// serverOn returns the server of a worker with that port, 0 for any: of several the one
 // that was made first.
-func (w *Worker) serverOn(port int) (first *server) {
-	for _, s := range w.servers {
+func serverOn(servers map[string]*server, port int) (first *server) {
+	for _, s := range servers {
 		isOn := s.query.family == tcp && s.name != nil && (port == 0 || s.name.Port == port)
 		if isOn && (first == nil || len(s.key) < len(first.key) || len(s.key) == len(first.key) && s.key < first.key) {
 			first = s

@@ -15,7 +15,7 @@ import (
 )
 
 // connect is Connect, with the end as a connection.
-func (m *fakeWorker) connect(port int) (net.Conn, error) {
+func connect(m *fakeWorker, port int) (net.Conn, error) {
 	m.t.Helper()
 	fd, err := m.w.primary.Connect(m.w.id, port)
 	if err != nil {
@@ -33,9 +33,9 @@ func (m *fakeWorker) connect(port int) (net.Conn, error) {
 }
 
 // connects is connect where an error ends the test.
-func (m *fakeWorker) connects(port int) net.Conn {
+func connects(m *fakeWorker, port int) net.Conn {
 	m.t.Helper()
-	c, err := m.connect(port)
+	c, err := connect(m, port)
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -43,9 +43,9 @@ func (m *fakeWorker) connects(port int) net.Conn {
 }
 
 // refuses expects connect to fail.
-func (m *fakeWorker) refuses(port int, why string) {
+func refuses(m *fakeWorker, port int, why string) {
 	m.t.Helper()
-	if _, err := m.connect(port); err == nil || !strings.Contains(err.Error(), why) {
+	if _, err := connect(m, port); err == nil || !strings.Contains(err.Error(), why) {
 		m.t.Errorf("port %d: %v, want %q", port, err, why)
 	}
 }
@@ -73,7 +73,7 @@ func TestConnect(t *testing.T) {
 			m.hasAgent()
 			m.w.StopConnections(false)
 			for port, want := range map[int]answer{0: first, first.port(): first, second.port(): second} {
-				client := m.connects(port)
+				client := connects(m, port)
 				m.w.DisableKeepAlives()
 				message := m.receive()
 				if message["act"] != "newconn" || message["key"] != want.Key || message["own"] != true {
@@ -102,7 +102,7 @@ func TestConnect(t *testing.T) {
 					t.Errorf("got %q", got)
 				}
 			}
-			m.refuses(1, "no server on port 1")
+			refuses(m, 1, "no server on port 1")
 		})
 	}
 }
@@ -115,8 +115,8 @@ func TestConnectIsBounded(t *testing.T) {
 	m, other := newFakeWorker(t, p, 0), newFakeWorker(t, p, 1)
 	m.gets(nil)
 	other.gets(nil)
-	first, second := m.connects(0), m.connects(0)
-	m.refuses(0, "not taken the last connections")
+	first, second := connects(m, 0), connects(m, 0)
+	refuses(m, 0, "not taken the last connections")
 	seq, conn := m.take()
 	conn.Close()
 	m.ack(seq, false)
@@ -124,8 +124,8 @@ func TestConnectIsBounded(t *testing.T) {
 		t.Errorf("refused: %q", got)
 	}
 	m.state()
-	third := m.connects(0)
-	m.refuses(0, "not taken the last connections")
+	third := connects(m, 0)
+	refuses(m, 0, "not taken the last connections")
 	m.conn.Close()
 	m.closeFiles()
 	for _, c := range []net.Conn{second, third} {
@@ -134,7 +134,7 @@ func TestConnectIsBounded(t *testing.T) {
 		}
 	}
 	m.w.Release(false)
-	m.refuses(0, "exited")
+	refuses(m, 0, "exited")
 	if got := len(other.gets(object{"index": 1}).Key); got == 0 {
 		t.Error("no answer")
 	}
@@ -148,12 +148,12 @@ func TestConnectSaysWhy(t *testing.T) {
 	t.Parallel()
 	p := run(t, Shared)
 	m := newFakeWorker(t, p, 0)
-	m.refuses(0, "no TCP server")
+	refuses(m, 0, "no TCP server")
 	a := m.gets(object{"data": object{"ticketKeys": "00"}})
-	m.refuses(a.port(), "speaks TLS")
+	refuses(m, a.port(), "speaks TLS")
 	udp := newFakeWorker(t, p, 1)
 	udp.gets(object{"addressType": "udp4"})
-	udp.refuses(0, "no TCP server")
+	refuses(udp, 0, "no TCP server")
 	if _, err := p.Connect(99, 0); !errors.Is(err, errGone) {
 		t.Errorf("a worker that never was: %v", err)
 	}
@@ -165,17 +165,17 @@ func TestConnectByTheAgent(t *testing.T) {
 	t.Parallel()
 	p := run(t, Shared)
 	fork := newFakeWorkerOf(t, p.OpenFork)
-	if _, err := fork.connect(0); !errors.Is(err, ErrNoAgent) {
+	if _, err := connect(fork, 0); !errors.Is(err, ErrNoAgent) {
 		t.Errorf("no agent: %v", err)
 	}
 	fork.hasAgent()
-	fork.refuses(0, "no TCP server")
+	refuses(fork, 0, "no TCP server")
 	fork.send(`{"cmd":"NODE_NODEINIT","act":"listening","address":"/tmp/a:80","port":-1}`)
 	fork.send(`{"cmd":"NODE_NODEINIT","act":"listening","address":"::","port":3000}`)
 	fork.state()
-	fork.refuses(80, "no server on port 80")
+	refuses(fork, 80, "no server on port 80")
 	for _, port := range []int{0, 3000} {
-		fork.connects(port)
+		connects(fork, port)
 		fork.expect(object{"cmd": "NODE_NODEINIT", "act": "connection", "port": float64(port)})
 		fork.file().Close()
 		fork.send(`{"cmd":"NODE_HANDLE_ACK"}`)
@@ -190,7 +190,7 @@ func TestConnectByTheAgent(t *testing.T) {
 	}
 	drains.send(`{"cmd":"NODE_CLUSTER","act":"close","key":"%s","seq":1}`, a.Key)
 	drains.state()
-	drains.connects(a.port())
+	connects(drains, a.port())
 	drains.expect(object{"cmd": "NODE_NODEINIT", "act": "connection", "port": float64(a.port())})
 }
 

@@ -39,7 +39,7 @@ func (p *Primary) RunScript(id int64, source, order string, fd int) error {
 	result := make(chan error, 1)
 	posted := p.inbox.post(func() {
 		if taken.CompareAndSwap(false, true) {
-			result <- runScript(findWorker(p, id), frame, fd)
+			result <- runScript(workerByID(p.workers, id), frame, fd)
 		}
 	})
 	if !posted {

@@ -19,6 +19,10 @@ func (r *run) serveHTTP(ctx context.Context) (stop func(), err error) {
 		return func() {}, nil
 	}
 	server := &admin.HTTP{Shared: &r.servers, Gatherer: r.gatherer, Live: r.live}
+	if route := r.config.MetricsApp; route.Path != "" {
+		collector := &admin.Collector{Status: r.status, Asker: r.asker("metrics"), Route: admin.Route(route), Log: r.log}
+		server.App = collector.Families
+	}
 	if err := server.Listen(address.IP, address.Port); err != nil {
 		return nil, fmt.Errorf("%s: cannot listen at %v: %w (try another port, or off)", r.config.Source(&r.config.Metrics), address, err)
 	}
@@ -36,6 +40,16 @@ func (r *run) serveHTTP(ctx context.Context) (stop func(), err error) {
 		case <-time.After(controlTimeout):
 		}
 	}, nil
+}
+
+// asker returns what asks workers of the program over HTTP. They are told what for.
+func (r *run) asker(purpose string) *admin.Asker {
+	return &admin.Asker{
+		Shared: &r.servers, UserAgent: "nodeinit/" + version + " (" + purpose + ")",
+		Connect: func(w supervisor.WorkerStatus, port int) (fd int, err error) {
+			return admin.ConnectTo(r.primary.Load(), w.ID, &w, port)
+		},
+	}
 }
 
 // live reports whether the goroutine that supervises does its work. Between two commands

@@ -49,6 +49,7 @@ type run struct {
 	orphans     atomic.Int64                          // reaped
 	supervising atomic.Pointer[supervisor.Supervisor] // of what runs now
 	ofProgram   atomic.Pointer[supervisor.Supervisor] // nil: the program is not to be started yet
+	primary     atomic.Pointer[cluster.Primary]       // nil: no process of the program has a channel
 
 	current *plan.Current // plans for later workers; only the supervisor's goroutine uses it
 }
@@ -183,6 +184,7 @@ func (st *starter) withPrimary(ctx context.Context, s *supervisor.Supervisor) (s
 		primary.ReopenTimeout = max(s.Ready.Timeout, config.DefaultReadyTimeout)
 	}
 	st.primary, s.Reports = primary, primary
+	st.run.primary.Store(primary)
 	ctx, stop := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() { done <- primary.Run(ctx) }()
