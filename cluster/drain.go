@@ -31,7 +31,9 @@ func (w *Worker) StopConnections(replaced bool) {
 				s.limitReservation(w.Slot)
 			}
 			s.removeFromRotation(w)
+			s.updatePaused()
 		}
+		w.primary.dispatchPending = true
 		w.primary.updateAwaited(w.Slot)
 	})
 }
