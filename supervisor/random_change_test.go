@@ -24,7 +24,7 @@ func TestRandomChanges(t *testing.T) {
 		if t.Failed() {
 			w := v.w
 			t.Fatalf("seed %d: %d workers, %d crashes in %v, ready %q in %v, delay %v, grace %v, order %q, memory %d, age %v, hang %v\nsent %v\nasked %v\n%s\n%s",
-				seed, w.Workers, w.Crashes.Max, w.Crashes.Window, w.Ready.When, w.Ready.Timeout, w.Stop.Delay, w.Stop.Grace, w.Stop.Order, w.limit, w.Recycle.MaxAge, w.HangTimeout,
+				seed, w.Workers, w.Crashes.Max, w.Crashes.Window, w.Ready.When, w.Ready.Timeout, w.Stop.Delay, w.Stop.Grace, w.Stop.Order, w.limit, w.Recycle.MaxAge, w.Health.HangTimeout,
 				w.sent, v.asked, w.story(describeFleet(v.end, v.err, v.took)), w.log.String())
 		}
 	}
@@ -115,7 +115,7 @@ func settings(d dice, w *world) {
 	w.ReloadSignal = oneOf(d, 0, unix.SIGHUP)
 	w.weighs(oneOf(d, 0, 0, int64(100)))
 	w.Recycle.MaxAge = oneOf(d, 0, 0, 7*time.Second, 40*time.Second)
-	w.HangTimeout = oneOf(d, 0, 0, 4*time.Second)
+	w.Health.HangTimeout = oneOf(d, 0, 0, 4*time.Second)
 	w.Recycle.Spread = d.Int64N
 	if d.odds(1, 2) {
 		w.Target = w.limits

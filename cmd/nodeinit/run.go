@@ -222,7 +222,7 @@ func (r *run) configure(s *supervisor.Supervisor) {
 		s.Stop.Order = supervisor.DrainFirst
 	}
 	if r.plan.Agent {
-		s.HangTimeout = time.Duration(c.HangTimeout)
+		s.Health.HangTimeout = time.Duration(c.HangTimeout)
 	}
 	if r.plan.Mode == plan.Fork {
 		return
