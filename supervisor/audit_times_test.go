@@ -91,6 +91,10 @@ func (a *audit) checkLeaving(k *tracked, l entry) {
 		if a.w.limit == 0 || l.at-k.begun < 10*time.Second || k.rss <= a.w.limit {
 			a.t.Errorf("rss %d: %s", k.rss, l.text)
 		}
+	case supervisor.ForHealth:
+		if a.healthAt[k.slot] == 0 {
+			a.t.Errorf("not recycled: %s", l.text)
+		}
 	default:
 		a.t.Errorf("no reason: %s", l.text)
 	}

@@ -69,8 +69,8 @@ func (h *slotHealth) replaced(now time.Time) {
 type checks struct {
 	env    *env
 	fleet  *fleet
-	passes bool // a worker does, or the last one whose checks are known did
-	failed bool // all do
+	passes bool // one passes, or did until all others were started of which nothing is known yet
+	failed bool // all fail
 }
 
 // A checkResult is that of a check of w; nil: it has passed.
@@ -138,7 +138,7 @@ func (c *checks) record(result checkResult, running bool) {
 }
 
 // rotate decides by the last results which workers are out of rotation, and which are to
-// be replaced: those that fail while another one passes. Where none does, something is
+// be replaced: those that fail while another one passes. Where all fail, something is
 // missing that all need, such as a database, and no new worker would have it.
 func (c *checks) rotate() {
 	if c.env.Health.Check == nil {
@@ -177,10 +177,10 @@ func (c *checks) rotate() {
 	each(func(w *worker) { c.decide(w, passing > 0, now) })
 }
 
-// decide decides about w. others says that another one passes.
-func (c *checks) decide(w *worker, others bool, now time.Time) {
+// decide decides about w. otherPasses says that another one does for sure.
+func (c *checks) decide(w *worker, otherPasses bool, now time.Time) {
 	h := &w.health
-	if !others {
+	if !c.passes {
 		h.excused = h.failures
 	}
 	failures := h.failures - h.excused
@@ -188,7 +188,7 @@ func (c *checks) decide(w *worker, others bool, now time.Time) {
 		h.paused = pause
 		w.channel().Pause(pause)
 	}
-	due := failures >= c.env.Health.Failures
+	due := otherPasses && failures >= c.env.Health.Failures
 	if wait := w.slot.health.pauseUntil.Sub(now); due && wait > 0 {
 		due = false
 		if !h.pausing {

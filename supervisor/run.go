@@ -208,6 +208,7 @@ func (r *run) reconcile() {
 			r.checks.rotate()
 			if r.env.PerCore {
 				r.rollout.next()
+				r.checks.rotate() // one may have been asked to leave
 			}
 		}
 	case finalTerm, finalKill, ended:
