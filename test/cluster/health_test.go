@@ -72,17 +72,15 @@ func (k *asked) expectReplaced(n, pid int, why string) {
 }
 
 // A worker that is unhealthy gets no connections and is replaced, without the loss of a
-// request; one that hangs too. If all are unhealthy none is, and health says so.
+// request; one that hangs too. (Node's keep-alive timers run out while it is stopped, so
+// there are no such connections then.) If all are unhealthy none is, and health says so.
 func TestReplacesUnhealthyWorkers(t *testing.T) {
 	schema := statusSchema(t)
 	harness.UnderEach(t, onNewest(nodeinits("rr", "reuseport")), func(t *testing.T, p harness.Primary) {
 		k := startAsked(t, p, app{workers: 2})
 		k.untilLogged(2, "worker ready")
 		k.untilHealth(0, "healthy: 2 of 2 workers ready")
-		var loads []*harness.Load
-		for _, close := range []bool{false, true} {
-			loads = append(loads, harness.StartLoad(t, harness.Local(k.port), close))
-		}
+		kept, closed := harness.StartLoad(t, harness.Local(k.port), false), harness.StartLoad(t, harness.Local(k.port), true)
 		pids := loggedPIDs(k.cluster, 2)
 		k.becomes(pids[0], "500")
 		if l := k.untilLogged(1, "worker unhealthy"); l.PID != pids[0] || l.Facts["error"] != "status 500" {
@@ -93,13 +91,12 @@ func TestReplacesUnhealthyWorkers(t *testing.T) {
 		})
 		k.expectPassedOver(pids[0])
 		k.expectReplaced(1, pids[0], "status 500")
-		if p.Balance == "rr" { // elsewhere what is in its own queue waits for it
+		kept.Stop()
+		if p.Balance == "rr" { // else what is in its own queue waits for it
 			k.becomes(pids[1], "stopped")
 			k.expectReplaced(2, pids[1], "no answer within 5s")
 		}
-		for _, l := range loads {
-			l.Stop()
-		}
+		closed.Stop()
 		replaced := len(k.logged("recycling worker"))
 		k.becomes("all", "503")
 		k.untilLogged(1, "no worker is healthy")

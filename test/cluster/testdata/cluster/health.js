@@ -8,9 +8,11 @@ const path = require('path');
 function status() {
   for (const name of [String(process.pid), 'all']) {
     try {
-      const text = fs.readFileSync(path.join(process.env.SICK, name), 'utf8');
-      if (text === 'stopped') process.kill(process.pid, 'SIGSTOP');
-      else return Number(text);
+      const file = path.join(process.env.SICK, name);
+      const text = fs.readFileSync(file, 'utf8');
+      if (text !== 'stopped') return Number(text);
+      fs.unlinkSync(file); // once it is continued it goes on
+      process.kill(process.pid, 'SIGSTOP');
     } catch {} // there is no file
   }
   return 200;
