@@ -99,7 +99,7 @@ func (c *checks) poll(w *worker, now time.Time, running bool) {
 	case !running:
 		h.checkAt = time.Time{}
 		return
-	case !w.serves(): // another process may still come online on its channel
+	case !w.serves() || now.Before(w.reported.SilentUntil): // another process may come online on its channel; it writes a heap snapshot
 		h.checkAt = now.Add(c.env.Health.Interval)
 		return
 	}
@@ -115,7 +115,7 @@ func (c *checks) record(result checkResult, running bool) {
 		return
 	}
 	h.asking, h.checkAt = false, h.askedAt.Add(c.env.Health.Interval)
-	if !running || !w.serves() {
+	if !running || !w.serves() || result.err != nil && w.reported.SilentUntil.After(h.askedAt) {
 		return
 	}
 	h.checked = true
