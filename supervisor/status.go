@@ -46,6 +46,7 @@ type WorkerStatus struct {
 	Restarts       int       // workers that the slot had before
 	Reason         string    // why it was started: a [ChangeReason], crash, or "" for the first one
 	OldSpace       int64     // see [Worker]
+	HealthChecked  bool      // there are health checks
 	HealthFailures int       // health checks that have failed in a row,
 	HealthError    string    // and why the last one has
 	HealthFailed   int64     // that have failed in the slot so far
@@ -126,6 +127,7 @@ func (s *slot) addTo(status *Status) *WorkerStatus {
 
 func (s *slot) addWorker(status *Status, w *worker) {
 	one := s.addTo(status)
+	one.HealthChecked = w.env.Health.Check != nil
 	one.HealthFailures, one.HealthError = w.health.failures, w.health.err
 	one.PID, one.State, one.Serves = w.PID, w.state.String(), w.serves()
 	one.Started, one.ReadySince, one.OldSpace = w.started, w.readyAt, w.OldSpace
