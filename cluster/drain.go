@@ -31,7 +31,7 @@ func (w *Worker) StopConnections(replaced bool) {
 				s.limitReservation(w.Slot)
 			}
 			s.removeFromRotation(w)
-			s.updatePaused()
+			updatePaused(s)
 		}
 		w.primary.dispatchPending = true
 		w.primary.updateAwaited(w.Slot)

@@ -10,14 +10,14 @@ func (w *Worker) Pause(paused bool) {
 	w.primary.inbox.post(func() {
 		w.paused = paused
 		for _, s := range w.servers {
-			s.updatePaused()
+			updatePaused(s)
 		}
 		w.primary.dispatchPending = true // connections may have waited for it
 	})
 }
 
-// paused reports whether w is to be passed over for the next connection of s.
-func (s *server) paused(w *Worker, except []*Worker) bool {
+// passedOver reports whether w is to be passed over for the next connection of s.
+func passedOver(s *server, w *Worker, except []*Worker) bool {
 	return w.paused && slices.ContainsFunc(s.workers, func(other *Worker) bool {
 		return !other.paused && !other.outOfRotation && !other.channel.closed() && !slices.Contains(except, other)
 	})
@@ -26,7 +26,7 @@ func (s *server) paused(w *Worker, except []*Worker) bool {
 // updatePaused has the kernel give no connections to the sockets of slots in which a
 // worker is paused, also if another one has come there: as long as the former is not out
 // of rotation, it accepts from that socket too.
-func (s *server) updatePaused() {
+func updatePaused(s *server) {
 	if !s.balance.perSlot() || s.query.family != tcp {
 		return
 	}

@@ -128,7 +128,7 @@ func (s *server) addWorker(w *Worker) error {
 	if err := s.group.add(w.Slot, fd); err != nil {
 		return err
 	}
-	s.updatePaused()
+	updatePaused(s)
 	return nil
 }
 
@@ -139,7 +139,7 @@ func (s *server) removeWorker(w *Worker) {
 	if !s.reservedSlots.has(w.Slot) && !s.workers.has(w.Slot) {
 		s.releaseSlot(w.Slot)
 	}
-	s.updatePaused()
+	updatePaused(s)
 	s.primary.dispatchPending = true // those that are paused may be next
 }
 

@@ -105,7 +105,7 @@ func (c *checks) poll(w *worker, now time.Time, running bool) {
 	}
 	h.checkAt, h.askedAt, h.asking = time.Time{}, now, true
 	report := c.env.control.reportCheck
-	c.env.Health.Check(w.status(), func(err error) { report(checkResult{w, err}) })
+	c.env.Health.Check(aloneStatus(w), func(err error) { report(checkResult{w, err}) })
 }
 
 // record records a result, unless the worker is to end or has ended meanwhile.

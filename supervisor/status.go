@@ -139,8 +139,8 @@ func (s *slot) addWorker(status *Status, w *worker) {
 	one.Reported = w.reported // what it refers to is never modified
 }
 
-// status returns the state of w alone.
-func (w *worker) status() WorkerStatus {
+// aloneStatus returns the state of w alone.
+func aloneStatus(w *worker) WorkerStatus {
 	var s Status
 	w.slot.addWorker(&s, w)
 	return s.Workers[0]
