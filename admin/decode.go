@@ -64,6 +64,8 @@ func (w *Worker) decode(o *rawjson.Decoder) {
 	number(o, "loop_delay_p99_seconds", &w.DelayP99)
 	integer(o, "connections", &w.Connections)
 	integer(o, "requests", &w.Requests)
+	o.Int("health_failures", &w.HealthFailures)
+	o.Text("health_error", &w.HealthError)
 	o.Text("last_exit", &w.LastExit)
 }
 

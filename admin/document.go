@@ -74,5 +74,9 @@ type Worker struct {
 	DelayP99     *float64 `json:"loop_delay_p99_seconds,omitempty"`
 	Connections  *int64   `json:"connections,omitempty"` // open
 	Requests     *int64   `json:"requests,omitempty"`    // answered or in hand
-	LastExit     string   `json:"last_exit,omitempty"`   // of the worker before it in the slot
+	// HealthFailures is how many health checks in a row have failed, and HealthError why
+	// the last one has.
+	HealthFailures int    `json:"health_failures,omitempty"`
+	HealthError    string `json:"health_error,omitempty"`
+	LastExit       string `json:"last_exit,omitempty"` // of the worker before it in the slot
 }

@@ -117,6 +117,10 @@ func (w *Worker) encode(o *object) {
 	o.numberIfKnown("loop_delay_p99_seconds", w.DelayP99)
 	o.integerIfKnown("connections", w.Connections)
 	o.integerIfKnown("requests", w.Requests)
+	if w.HealthFailures != 0 {
+		o.integer("health_failures", int64(w.HealthFailures))
+	}
+	o.textIfAny("health_error", w.HealthError)
 	o.textIfAny("last_exit", w.LastExit)
 	o.close("}")
 }

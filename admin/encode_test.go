@@ -68,7 +68,7 @@ func FuzzAppendJSON(f *testing.F) {
 		d := &Document{
 			Version: int(n), Nodeinit: Process{Version: a, PID: int(n), Uptime: x}, Mode: b, State: a, Ready: int(n), Scaled: n%2 == 0, Change: b,
 			Argv: []string{a, b, a + b}, Limits: Limits{CPUs: x, CPUsFrom: a, Memory: n, MemoryFrom: b}, Listen: []Listen{{Address: a}},
-			Workers: []Worker{{Slot: int(n), PID: int(n), State: b, Uptime: x, LastExit: a}, {State: a + b}},
+			Workers: []Worker{{Slot: int(n), PID: int(n), State: b, Uptime: x, HealthFailures: int(n), HealthError: b, LastExit: a}, {State: a + b}},
 		}
 		if known {
 			narrow := int(n)

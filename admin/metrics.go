@@ -201,6 +201,8 @@ var workerFamilies = [...]family{
 	{"worker_connections", "Open connections of the servers of the worker."},
 	{"worker_requests_total", "HTTP requests begun by all workers of this place."},
 	{"worker_handovers_total", "Connections handed over to all workers of this place."},
+	{"worker_health_failures", "Health checks of the worker that have failed in a row."},
+	{"worker_health_check_failures_total", "Failed health checks of all workers of this place."},
 }
 
 // A workerRow has the values of workerFamilies.
@@ -256,5 +258,7 @@ func (g *Gatherer) readRow(row *workerRow, w *supervisor.WorkerStatus, now time.
 		ifKnown(float64(said.Connections), said.Counted),
 		ifKnown(float64(w.Requests), w.Counted),
 		ifKnown(float64(w.Handovers), g.HandsOver || w.Handovers > 0),
+		ifKnown(float64(w.HealthFailures), w.HealthChecked),
+		ifKnown(float64(w.HealthFailed), w.HealthChecked),
 	}
 }

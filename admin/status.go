@@ -110,6 +110,7 @@ func describe(w *supervisor.WorkerStatus, now time.Time) Worker {
 		return d
 	}
 	d.Uptime = rounded3(max(now.Sub(w.Started).Seconds(), 0))
+	d.HealthFailures, d.HealthError = w.HealthFailures, w.HealthError
 	if w.OldSpace > 0 {
 		d.HeapLimit = &w.OldSpace
 	}

@@ -87,7 +87,19 @@ func (d *Document) Table(width int) (title string, rows, notes []string) {
 		}
 		rows = append(rows, line)
 	}
-	return rows[0], rows[1:], notes
+	return rows[0], rows[1:], append(notes, healthNotes(d.Workers, width)...)
+}
+
+// healthNotes returns a line for each worker that fails its health checks.
+func healthNotes(workers []Worker, width int) (lines []string) {
+	label := "unhealthy"
+	for i := range workers {
+		if w := &workers[i]; w.HealthFailures > 0 {
+			text := "slot " + strconv.Itoa(w.Slot) + ", " + counted(int64(w.HealthFailures), "failure") + ": " + printable(w.HealthError)
+			lines, label = appendWrapped(lines, label, text, width), ""
+		}
+	}
+	return lines
 }
 
 // columnWidths returns the widths of the columns, 0 for one that is left out.

@@ -31,7 +31,9 @@ func (w *Worker) StopConnections(replaced bool) {
 				s.limitReservation(w.Slot)
 			}
 			s.removeFromRotation(w)
+			updatePaused(s)
 		}
+		w.primary.dispatchPending = true
 		w.primary.updateAwaited(w.Slot)
 	})
 }

@@ -20,8 +20,9 @@ type group struct {
 // added, and when one is closed, the last takes its place
 // (net/core/sock_reuseport.c).
 type groupSocket struct {
-	slot  int
-	owner int64 // ID of the worker that still has it, while the slot is to have it no more; 0: none
+	slot   int
+	paused bool  // it is to get no connections for now
+	owner  int64 // ID of the worker that still has it, while the slot is to have it no more; 0: none
 }
 
 // next returns how the next socket of the group is to be bound.
@@ -66,10 +67,25 @@ func (g *group) close() {
 func (g *group) exclude(slot int, owner int64) {
 	for i := range g.sockets {
 		if s := &g.sockets[i]; s.slot == slot && s.owner == 0 {
-			s.owner, g.bpfAttached = owner, true
+			s.owner = owner
 		}
 	}
 	_ = g.updateSelector()
+}
+
+// pause has connections come to the sockets of other slots than those that are paused;
+// if all are, to all.
+func (g *group) pause(paused func(slot int) bool) {
+	changed := false
+	for i := range g.sockets {
+		s := &g.sockets[i]
+		if now := s.owner == 0 && paused(s.slot); now != s.paused {
+			s.paused, changed = now, true
+		}
+	}
+	if changed {
+		_ = g.updateSelector()
+	}
 }
 
 // hasOwner reports whether a worker has a socket that was excluded.
@@ -99,48 +115,70 @@ func (g *group) removeAt(i int) {
 
 // updateSelector has the kernel choose among the sockets that are not excluded.
 func (g *group) updateSelector() error {
-	fd, stay := -1, 0
-	var leaving []uint32
+	fd, stay := -1, uint32(0)
+	var paused, leaving []uint32
 	for i, s := range g.sockets {
 		if s.owner != 0 {
 			leaving = append(leaving, uint32(i))
 			continue
+		}
+		if s.paused {
+			paused = append(paused, stay)
 		}
 		stay++
 		if own, exists := g.fds[s.slot]; exists {
 			fd = own
 		}
 	}
+	if len(paused) == int(stay) {
+		paused = nil
+	}
 	switch {
 	case fd < 0: // all are closed here
 		return nil
 	case g.byAddress:
-		return attachSelector(fd, addressHash(), uint32(stay), leaving)
-	case len(leaving) > 0:
-		return attachSelector(fd, random(), uint32(stay), leaving)
+		return attachSelector(fd, addressHash(), stay, paused, leaving)
+	case len(paused)+len(leaving) > 0:
+		g.bpfAttached = true
+		return attachSelector(fd, random(), stay, paused, leaving)
 	case g.bpfAttached:
 		g.bpfAttached = false
 		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_REUSEPORT_BPF, 0) == nil {
 			return nil
 		}
-		return attachSelector(fd, random(), uint32(stay), nil) // before Linux 5.3
+		return attachSelector(fd, random(), stay, nil, nil) // before Linux 5.3
 	}
 	return nil
 }
 
 // attachSelector has the kernel choose a socket of fd's group by number modulo stay: that
-// is its place among those not leaving. The program is classic BPF, which needs no
+// is its place among those not leaving. If the one in that place is paused, it is one of
+// the others by number / stay, so that the clients of the others keep theirs. The program is classic BPF, which needs no
 // privilege (SO_ATTACH_REUSEPORT_CBPF, socket(7), Linux 4.6), and returns an index.
-func attachSelector(fd int, number []unix.SockFilter, stay uint32, leaving []uint32) error {
-	filter := append(number, bpf(unix.BPF_ALU|unix.BPF_MOD|unix.BPF_K, stay))
-	for _, i := range leaving { // in ascending order
+func attachSelector(fd int, number []unix.SockFilter, stay uint32, paused, leaving []uint32) error {
+	const modulo, divide, loadMem = unix.BPF_ALU | unix.BPF_MOD | unix.BPF_K, unix.BPF_ALU | unix.BPF_DIV | unix.BPF_K, unix.BPF_LD | unix.BPF_MEM
+	filter := number
+	if len(paused) > 0 {
+		filter = append(filter, bpf(unix.BPF_ST, 0), bpf(divide, stay), bpf(modulo, stay-uint32(len(paused))))
+		filter = append(skip(filter, paused), bpf(unix.BPF_ST, 1), bpf(loadMem, 0))
+	}
+	filter = append(filter, bpf(modulo, stay))
+	for _, i := range paused {
+		filter = append(filter, unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: i}, bpf(loadMem, 1))
+	}
+	filter = append(skip(filter, leaving), bpf(unix.BPF_RET|unix.BPF_A, 0))
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_REUSEPORT_CBPF, &program)
+}
+
+// skip adds to a filter what turns a place among all but some sockets into that among all.
+func skip(filter []unix.SockFilter, sockets []uint32) []unix.SockFilter {
+	for _, i := range sockets { // in ascending order
 		filter = append(filter,
 			unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K, Jf: 1, K: i},
 			bpf(unix.BPF_ALU|unix.BPF_ADD|unix.BPF_K, 1))
 	}
-	filter = append(filter, bpf(unix.BPF_RET|unix.BPF_A, 0))
-	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_REUSEPORT_CBPF, &program)
+	return filter
 }
 
 func bpf(code uint16, k uint32) unix.SockFilter { return unix.SockFilter{Code: code, K: k} }

@@ -129,7 +129,12 @@ func (g *testGroup) expected(from net.IP) (fd int) {
 	}
 	number = number * 2654435769 >> 16
 	stay := slices.DeleteFunc(slices.Clone(g.sockets), func(s groupSocket) bool { return s.owner != 0 })
-	return g.copies[stay[int(number)%len(stay)].slot]
+	one := stay[int(number)%len(stay)]
+	others := slices.DeleteFunc(slices.Clone(stay), func(s groupSocket) bool { return s.paused })
+	if one.paused && len(others) > 0 {
+		one = others[int(number)/len(stay)%len(others)]
+	}
+	return g.copies[one.slot]
 }
 
 func client(i int) net.IP { return net.IPv4(127, 0, byte(3+i/200), byte(1+i%200)) }
@@ -151,7 +156,7 @@ func TestGroupHasTheOrderOfTheKernel(t *testing.T) {
 				}
 				slices.Sort(slots)
 				one := slots[random.IntN(len(slots))]
-				switch what := random.IntN(4); {
+				switch what := random.IntN(5); {
 				case what == 0 && len(slots) > 1:
 					owner++
 					g.leave(one, owner)
@@ -162,6 +167,9 @@ func TestGroupHasTheOrderOfTheKernel(t *testing.T) {
 						g.exit(owner)
 						break
 					}
+				case what == 3:
+					paused := random.IntN(64)
+					g.pause(func(slot int) bool { return paused&(1<<slot) != 0 })
 				case len(slots) < 6:
 					free := 0
 					for slices.Contains(slots, free) {
@@ -221,6 +229,11 @@ func TestGroupReachesAllThatStay(t *testing.T) {
 	g.open(0)
 	reach(0, 1, 3)
 	g.exit(12)
+	g.pause(func(slot int) bool { return slot == 1 })
+	reach(0, 3)
+	g.pause(func(int) bool { return true })
+	reach(0, 1, 3)
+	g.pause(func(int) bool { return false })
 	if g.bpfAttached {
 		t.Error("the kernel does not choose by itself")
 	}

@@ -117,7 +117,7 @@ func (s *server) bestWorker(now time.Time, except []*Worker) (best *Worker) {
 }
 
 func (s *server) canTake(w *Worker, now time.Time, except []*Worker) bool {
-	return (!w.outOfRotation || s.closing) && w.acks.hasRoom(now) && !slices.Contains(except, w)
+	return (!w.outOfRotation || s.closing) && w.acks.hasRoom(now) && !slices.Contains(except, w) && !passedOver(s, w, except)
 }
 
 // readDeferredAcks reads the deferred acks of all workers and reports whether there

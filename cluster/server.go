@@ -125,7 +125,11 @@ func (s *server) addWorker(w *Worker) error {
 			s.query.port = int64(s.name.Port) // the next slots bind the same where any was asked for
 		}
 	}
-	return s.group.add(w.Slot, fd)
+	if err := s.group.add(w.Slot, fd); err != nil {
+		return err
+	}
+	updatePaused(s)
+	return nil
 }
 
 // removeWorker removes w, and what its slot has unless another worker of the slot uses
@@ -135,6 +139,8 @@ func (s *server) removeWorker(w *Worker) {
 	if !s.reservedSlots.has(w.Slot) && !s.workers.has(w.Slot) {
 		s.releaseSlot(w.Slot)
 	}
+	updatePaused(s)
+	s.primary.dispatchPending = true // those that are paused may be next
 }
 
 // releaseSlot closes what a slot has of s, and s itself if no other slot uses it.

@@ -25,6 +25,7 @@ type Worker struct {
 	seq       int64              // of the next message
 	bunMarked bool               // its internal messages begin with bunMark
 
+	paused         bool // see Pause
 	outOfRotation  bool // it gets no more connections
 	replaced       bool // and another worker has, or has reserved, what it had
 	draining       bool // it was asked to close its channel
@@ -93,6 +94,7 @@ func (w *Worker) onChannelClosed(fault error) {
 	w.state.Ended, w.state.Fault = true, fault
 	w.publish()
 	w.acks.reclaim()
+	w.primary.dispatchPending = true // what it could not take
 }
 
 // send sends an internal message, with fd unless that is -1.

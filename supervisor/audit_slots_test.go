@@ -24,7 +24,7 @@ func (a *audit) starting(e event) {
 	}
 	for _, p := range a.w.started {
 		if p.name == e.to {
-			k := &tracked{program: p, startSeq: a.starts, replacement: isReplacement, grows: grows, ready: notYet, leaving: notYet, hung: notYet, killed: notYet}
+			k := &tracked{program: p, startSeq: a.starts, replacement: isReplacement, grows: grows, ready: notYet, leaving: notYet, hung: notYet, killed: notYet, checks: checkCount{-1, -1, notYet}}
 			if grows {
 				a.slots++
 			}

@@ -32,6 +32,9 @@ type audit struct {
 	stopAt  time.Duration // -1: no stop has begun
 	halting bool          // and the drain delay is over
 	kill    time.Duration // the end of the grace
+
+	changeFailed time.Duration         // the last one that failed; -1: none has
+	healthAt     map[int]time.Duration // by slot: the last worker that was replaced for its health
 }
 
 // A tracked worker is what the audit knows of a worker.
@@ -48,6 +51,9 @@ type tracked struct {
 	asked       bool // by a signal
 	drained     bool
 	gone        bool
+	checks      checkCount
+	excused     [2]int // failures that came while no worker passed, at least and at most
+	out         bool   // of rotation
 }
 
 const notYet = time.Duration(-1)
@@ -56,17 +62,17 @@ func (v changedRun) audit(t *testing.T) {
 	t.Helper()
 	a := audit{
 		changedRun: v, t: t, workers: make(map[string]*tracked), byPID: make(map[int]*tracked), due: make(map[int]time.Duration),
-		slots: v.w.Workers, want: v.w.Workers, first: true, reload: notYet, stopAt: notYet, kill: forever,
+		slots: v.w.Workers, want: v.w.Workers, first: true, reload: notYet, stopAt: notYet, changeFailed: notYet, healthAt: make(map[int]time.Duration), kill: forever,
 	}
 	log := v.log
 	for i := 0; i <= len(v.w.events); i++ {
 		for len(log) > 0 && log[0].events <= i {
-			a.now = log[0].at
+			a.moveTo(log[0].at)
 			a.logged(log[0])
 			log = log[1:]
 		}
 		if i < len(v.w.events) {
-			a.now = v.w.events[i].at
+			a.moveTo(v.w.events[i].at)
 			a.happened(v.w.events[i])
 		}
 	}
@@ -108,6 +114,10 @@ func (a *audit) happened(e event) {
 	case e.to == "rest":
 	case e.did == "starts", e.did == "not started":
 		a.starting(e)
+	case e.did == "passes", e.did == "fails":
+		k.checks.record(e.at, e.did == "fails")
+	case e.did == "pause", e.did == "unpause":
+		a.rotated(k, e)
 	case strings.HasPrefix(e.did, "finish"):
 		if k.asked || k.drained || !a.halting || k.leaving >= 0 {
 			a.t.Errorf("%v: asked %v, drained %v, leaving %v, halting %v", e, k.asked, k.drained, k.leaving, a.halting)
@@ -238,6 +248,10 @@ func (a *audit) logged(l entry) {
 	case "drain delay over":
 		a.halting = true
 		a.kill = a.now + a.graceOr(forever-a.now)
+	case "recycling worker":
+		a.recycling(k, l)
+	case "health failed", "max_age failed", "max_memory failed", "scale failed":
+		a.changeFailed = l.at
 	case "reloading":
 		a.reload, a.mark = l.at, a.starts
 	case "reload done", "reload failed":
@@ -297,6 +311,7 @@ func (a *audit) checkEnd() {
 	for _, k := range a.workers {
 		a.checkSilence(k)
 	}
+	a.moveTo(forever)
 	if slices.ContainsFunc(a.w.started, func(p *program) bool { return p.slot > 9 }) {
 		a.t.Error("slots without end")
 	}

@@ -91,6 +91,10 @@ func (a *audit) checkLeaving(k *tracked, l entry) {
 		if a.w.limit == 0 || l.at-k.begun < 10*time.Second || k.rss <= a.w.limit {
 			a.t.Errorf("rss %d: %s", k.rss, l.text)
 		}
+	case supervisor.ForHealth:
+		if a.healthAt[k.slot] == 0 {
+			a.t.Errorf("not recycled: %s", l.text)
+		}
 	default:
 		a.t.Errorf("no reason: %s", l.text)
 	}
@@ -114,7 +118,7 @@ func (a *audit) order(state cluster.State) string {
 func (a *audit) checkHang(k *tracked, l entry) {
 	before, _ := k.at(l.at)
 	beat := before.Heartbeat.Sub(a.w.start)
-	if a.w.HangTimeout == 0 || before.Heartbeat.IsZero() || l.at < beat+a.w.HangTimeout || l.at >= beat+a.w.HangTimeout*9/8+2 {
+	if a.w.Health.HangTimeout == 0 || before.Heartbeat.IsZero() || l.at < beat+a.w.Health.HangTimeout || l.at >= beat+a.w.Health.HangTimeout*9/8+2 {
 		a.t.Errorf("last beat at %v, then %s", beat, l.text)
 	}
 	if k.leaving >= 0 || k.hung >= 0 || k.killed >= 0 || a.halting {
@@ -124,7 +128,7 @@ func (a *audit) checkHang(k *tracked, l entry) {
 
 // checkSilence checks that no worker that was silent for too long was overlooked.
 func (a *audit) checkSilence(k *tracked) {
-	if a.w.HangTimeout == 0 || k.hung >= 0 {
+	if a.w.Health.HangTimeout == 0 || k.hung >= 0 {
 		return
 	}
 	until := a.took // when it was not expected to beat any more
@@ -144,7 +148,7 @@ func (a *audit) checkSilence(k *tracked) {
 		if i+1 < len(k.history) {
 			next = min(next, k.history[i+1].at)
 		}
-		if beat := past.state.Heartbeat; !beat.IsZero() && next-beat.Sub(a.w.start) > a.w.HangTimeout*9/8+2 && next <= until {
+		if beat := past.state.Heartbeat; !beat.IsZero() && next-beat.Sub(a.w.start) > a.w.Health.HangTimeout*9/8+2 && next <= until {
 			a.t.Errorf("%s was silent from %v to %v", k.name, beat.Sub(a.w.start), next)
 		}
 	}

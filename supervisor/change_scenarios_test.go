@@ -22,7 +22,7 @@ func limited(w *world) { auto(w); w.Target = w.limits }
 
 func watched(w *world) {
 	auto(w)
-	w.HangTimeout, w.Stop.Order = 4*time.Second, supervisor.SignalFirst
+	w.Health.HangTimeout, w.Stop.Order = 4*time.Second, supervisor.SignalFirst
 }
 
 // Recycling, resizing and hanging.

@@ -29,6 +29,8 @@ type requests struct {
 	reload operations    // is requested if there is one
 	scale  *scaleRequest // the latest; nil: none
 	status *statusReply  // that several may wait for; nil: none does
+
+	checked []checkResult // what checks have brought: one for each worker at most
 }
 
 // A scaleRequest is for so many workers; 0 is as many as Target says.
@@ -84,6 +86,16 @@ func (c *control) askStatus() (reply *statusReply, final *Status) {
 		c.wakeUp()
 	}
 	return c.pending.status, nil
+}
+
+// reportCheck brings the result of a check to Run's goroutine. It does not block.
+func (c *control) reportCheck(result checkResult) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.final == nil {
+		c.pending.checked = append(c.pending.checked, result)
+		c.wakeUp()
+	}
 }
 
 func (c *control) wakeUp() {

@@ -50,7 +50,7 @@ type eventCounts struct {
 
 func newEventCounts() eventCounts {
 	return eventCounts{
-		starts: newCounts(firstStart + " " + afterCrash + " " + string(ForReload+" "+ForMemory+" "+ForAge+" "+ForScale)),
+		starts: newCounts(firstStart + " " + afterCrash + " " + string(ForReload+" "+ForMemory+" "+ForAge+" "+ForHealth+" "+ForScale)),
 		crashes: newCounts(string(Exited+" "+Signalled+" "+OOMKilled+" "+OOMAbove+" "+V8Heap+" ") +
 			string(Hang+" "+NotReady+" "+ChannelClosed+" "+ChannelFault+" ") + notStartedCause),
 		signals: newCounts("SIGTERM"),

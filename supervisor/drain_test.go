@@ -29,6 +29,7 @@ func (c *calls) Watch(signal string, soon, late time.Duration) {
 	c.note("Watch %s %v %v", signal, soon, late)
 }
 func (c *calls) StopConnections(replaced bool) { c.note("StopConnections %v", replaced) }
+func (c *calls) Pause(paused bool)             { c.note("Pause %v", paused) }
 func (c *calls) DisableKeepAlives()            { c.note("DisableKeepAlives") }
 func (c *calls) Disconnect()                   { c.note("Disconnect") }
 func (c *calls) Handovers() int64              { return 0 }

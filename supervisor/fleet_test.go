@@ -32,7 +32,7 @@ type fleetScenario struct {
 
 func TestFleet(t *testing.T) {
 	t.Parallel()
-	for _, s := range slices.Concat(fleetScenarios, stopScenarios, reloadScenarios, changeScenarios, slotScenarios, aloneScenarios, stoppedScenarios) {
+	for _, s := range slices.Concat(fleetScenarios, stopScenarios, reloadScenarios, changeScenarios, slotScenarios, aloneScenarios, stoppedScenarios, checkScenarios) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, s.test)

@@ -22,7 +22,7 @@ func (w *worker) checkHeartbeat(now, pollingSince time.Time) {
 	if stopped, err := w.Process.Stopped(w.env.Group); err == nil && stopped {
 		w.stoppedAt = now
 	}
-	if silent := now.Sub(latest(w.reported.Heartbeat, pollingSince, w.stoppedAt, w.reported.SilentUntil)); silent >= w.env.HangTimeout {
+	if silent := now.Sub(latest(w.reported.Heartbeat, pollingSince, w.stoppedAt, w.reported.SilentUntil)); silent >= w.env.Health.HangTimeout {
 		w.abort(silent)
 	}
 }

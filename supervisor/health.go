@@ -27,10 +27,13 @@ func Health(s Status, now time.Time) (healthy bool, text string) {
 	default:
 		return false, "stopping"
 	}
-	turning, silent := 0, time.Duration(0) // the shortest
+	turning, failing, silent := 0, 0, time.Duration(0) // the shortest
 	for _, w := range s.Workers {
 		if !w.Serves {
 			continue
+		}
+		if w.HealthFailures > 0 {
+			failing++
 		}
 		if silence := w.Silence(now); silence < HeartbeatLimit {
 			turning++
@@ -39,8 +42,10 @@ func Health(s Status, now time.Time) (healthy bool, text string) {
 		}
 	}
 	switch {
+	case turning > 0 && s.HealthPath != "" && !s.HealthPasses:
+		return false, failingText(s, failing)
 	case turning > 0:
-		return true, healthyText(s, turning)
+		return true, healthyText(s, turning, failing)
 	case s.Ready == 0:
 		return false, notReadyText(s)
 	}
@@ -60,13 +65,35 @@ func (w WorkerStatus) Silence(now time.Time) time.Duration {
 	return now.Sub(latest(w.Reported.Heartbeat, w.ReadySince, w.Started, w.Reported.SilentUntil)) // the first one comes after a while
 }
 
-func healthyText(s Status, turning int) string {
+// failingText is about checks of which none has passed lately.
+func failingText(s Status, failing int) string {
+	why := " not answered GET " + s.HealthPath + " yet"
+	for i := range s.Workers {
+		if w := &s.Workers[i]; w.Serves && w.HealthFailures > 0 {
+			why = " GET " + s.HealthPath + ": " + w.HealthError
+		}
+	}
+	switch {
+	case failing == 0 && s.PerCore:
+		return "the workers have" + why
+	case failing == 0:
+		return "the program has" + why
+	case s.PerCore:
+		return strconv.Itoa(failing) + " of " + plural(s.Ready, "worker") + " fail" + why
+	}
+	return "the program fails" + why
+}
+
+func healthyText(s Status, turning, failing int) string {
 	if !s.PerCore {
 		return "the program is ready"
 	}
 	text := strconv.Itoa(turning) + " of " + plural(s.Want, "worker") + " ready"
 	if hang := s.Ready - turning; hang > 0 {
 		text += ", " + strconv.Itoa(hang) + " with an event loop that stands still"
+	}
+	if failing > 0 {
+		text += ", " + strconv.Itoa(failing) + " failing GET " + s.HealthPath
 	}
 	if s.Reloading {
 		text += ", reloading"

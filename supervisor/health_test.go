@@ -71,7 +71,26 @@ func healthCases(now time.Time) []healthCase {
 		s.State = state
 		return s
 	}
+	asked := func(passes bool, s Status) Status {
+		s.HealthPath, s.HealthPasses = "/healthz", passes
+		return s
+	}
+	failing := func(why string) WorkerStatus {
+		w := bare
+		w.HealthFailures, w.HealthError = 3, why
+		return w
+	}
 	return []healthCase{
+		{"not asked yet", asked(false, statusOf(bare, bare)), false, "the workers have not answered GET /healthz yet"},
+		{"asked", asked(true, statusOf(bare, bare)), true, "2 of 2 workers ready"},
+		{"one fails", asked(true, statusOf(failing("status 500"), bare)), true, "2 of 2 workers ready, 1 failing GET /healthz"},
+		{"all fail", asked(false, statusOf(failing("status 500"), failing("status 503"))), false, "2 of 2 workers fail GET /healthz: status 503"},
+		{"all fail, and one is new", asked(false, statusOf(failing("status 500"), bare)), false, "1 of 2 workers fail GET /healthz: status 500"},
+		{"all fail and hang", asked(false, statusOf(agent(time.Minute), agent(12*time.Second))), false, "no worker's event loop turns: that of each stands still for 12 s or more"},
+		{"none is ready to be asked", asked(true, statusOf(starting)), false, "no worker is ready, starting"},
+		{"fork, not asked yet", asked(false, forked(bare)), false, "the program has not answered GET /healthz yet"},
+		{"fork, fails", asked(false, forked(failing("no answer within 5s"))), false, "the program fails GET /healthz: no answer within 5s"},
+		{"fork, passes", asked(true, forked(bare)), true, "the program is ready"},
 		{"before the start", Status{}, false, "not started yet"},
 		{"all ready", statusOf(agent(0), agent(time.Second)), true, "2 of 2 workers ready"},
 		{"without an agent", statusOf(bare, bare), true, "2 of 2 workers ready"},

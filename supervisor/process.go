@@ -38,6 +38,8 @@ type Channel interface {
 	// StopConnections gives it no more connections. If it was replaced, the next
 	// worker in its slot gets them.
 	StopConnections(replaced bool)
+	// Pause, with true, gives it no new connections as long as others can get them.
+	Pause(paused bool)
 	// DisableKeepAlives has its clients go elsewhere.
 	DisableKeepAlives()
 	// Disconnect has it end its channel.
@@ -116,6 +118,7 @@ func (noChannel) Drain(string)                       {}
 func (noChannel) Finish(time.Duration)               {}
 func (noChannel) Watch(_ string, _, _ time.Duration) {}
 func (noChannel) StopConnections(bool)               {}
+func (noChannel) Pause(bool)                         {}
 func (noChannel) DisableKeepAlives()                 {}
 func (noChannel) Disconnect()                        {}
 func (noChannel) Handovers() int64                   { return 0 }

@@ -18,10 +18,14 @@ type program struct {
 	world              *world
 	name               string
 	slot               int
-	seq                int  // in its slot
-	keepAlivesDisabled int  // so often it was asked to disable keep-alives
-	connectionsStopped int  // and to get no new ones
-	replaced           bool // the last time because another one gets them
+	seq                int   // in its slot
+	keepAlivesDisabled int   // so often it was asked to disable keep-alives
+	connectionsStopped int   // and to get no new ones
+	replaced           bool  // the last time because another one gets them
+	paused             bool  // it gets no new ones for now
+	sick               error // what it answers to a check
+	checking           bool  // one is not over
+	misChecked         bool  // it was checked when it was not to be
 	exited             chan struct{}
 	begun              time.Duration
 	state              cluster.State
@@ -166,6 +170,13 @@ func (p *program) DisableKeepAlives() { p.record(func() { p.keepAlivesDisabled++
 
 func (p *program) StopConnections(replaced bool) {
 	p.record(func() { p.connectionsStopped, p.replaced = p.connectionsStopped+1, replaced })
+}
+
+func (p *program) Pause(paused bool) {
+	p.record(func() {
+		p.paused = paused
+		p.world.note(event{to: p.name, did: map[bool]string{true: "pause", false: "unpause"}[paused]})
+	})
 }
 
 func (p *program) record(note func()) {

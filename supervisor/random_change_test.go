@@ -24,7 +24,7 @@ func TestRandomChanges(t *testing.T) {
 		if t.Failed() {
 			w := v.w
 			t.Fatalf("seed %d: %d workers, %d crashes in %v, ready %q in %v, delay %v, grace %v, order %q, memory %d, age %v, hang %v\nsent %v\nasked %v\n%s\n%s",
-				seed, w.Workers, w.Crashes.Max, w.Crashes.Window, w.Ready.When, w.Ready.Timeout, w.Stop.Delay, w.Stop.Grace, w.Stop.Order, w.limit, w.Recycle.MaxAge, w.HangTimeout,
+				seed, w.Workers, w.Crashes.Max, w.Crashes.Window, w.Ready.When, w.Ready.Timeout, w.Stop.Delay, w.Stop.Grace, w.Stop.Order, w.limit, w.Recycle.MaxAge, w.Health.HangTimeout,
 				w.sent, v.asked, w.story(describeFleet(v.end, v.err, v.took)), w.log.String())
 		}
 	}
@@ -115,8 +115,12 @@ func settings(d dice, w *world) {
 	w.ReloadSignal = oneOf(d, 0, unix.SIGHUP)
 	w.weighs(oneOf(d, 0, 0, int64(100)))
 	w.Recycle.MaxAge = oneOf(d, 0, 0, 7*time.Second, 40*time.Second)
-	w.HangTimeout = oneOf(d, 0, 0, 4*time.Second)
+	w.Health.HangTimeout = oneOf(d, 0, 0, 4*time.Second)
 	w.Recycle.Spread = d.Int64N
+	if d.odds(2, 3) {
+		w.Health.Check, w.Health.Path, w.noteChecks = w.check, "/healthz", true
+		w.Health.Interval, w.Health.Failures = oneOf(d, time.Second, 5*time.Second, 5*time.Second, time.Minute), oneOf(d, 1, 2, 3)
+	}
 	if d.odds(1, 2) {
 		w.Target = w.limits
 	}
@@ -124,13 +128,13 @@ func settings(d dice, w *world) {
 
 // A kind is what the workers of a container have in common.
 type kind struct {
-	crashy, faulty, slow, agents, hangs int // of 20
+	crashy, faulty, slow, agents, hangs, sick int // of 20
 }
 
 func kindOf(d dice) kind {
 	return kind{
 		crashy: oneOf(d, 0, 1, 3, 8), faulty: oneOf(d, 0, 0, 1, 4), slow: oneOf(d, 0, 2, 6),
-		agents: oneOf(d, 0, 10, 20), hangs: oneOf(d, 0, 2, 8),
+		agents: oneOf(d, 0, 10, 20), hangs: oneOf(d, 0, 2, 8), sick: oneOf(d, 0, 5, 15, 20),
 	}
 }
 
@@ -159,6 +163,7 @@ func (k kind) script(d dice) script {
 			tell("beat", at)
 		}
 	}
+	k.answers(d, &s)
 	k.ends(d, &s)
 	for _, what := range []string{"binds", "closes", "leaves", "hangsup", "faults"} {
 		if d.odds(k.faulty, 40) {
@@ -170,6 +175,17 @@ func (k kind) script(d dice) script {
 		s.acts = append(s.acts, act{at, func(p *program) { p.weigh(heavy) }})
 	}
 	return s
+}
+
+// answers decides what a worker answers to checks.
+func (k kind) answers(d dice, s *script) {
+	if !d.odds(k.sick, 20) {
+		return
+	}
+	s.answers = oneOf(d, 0, d.within(time.Second), d.within(6*time.Second))
+	for range 1 + d.IntN(3) {
+		s.acts = append(s.acts, act{oneOf(d, 0, d.moment(), d.moment()), becomes(oneOf(d, nil, errSick, errSick, errMute))})
+	}
 }
 
 func actOfWord(what string) func(*program) {

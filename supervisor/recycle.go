@@ -35,14 +35,19 @@ func (e *env) recycleAt() time.Time {
 	return time.Now().Add(e.Recycle.age())
 }
 
-// recycle replaces a worker that is too old or too large. It reports whether it did.
+// recycle replaces a worker that is too old or too large, or fails its checks. It reports whether it did.
 func (o *rollout) recycle() bool {
 	if !o.pauseUntil.IsZero() || o.scale.waiting {
 		return false
 	}
 	for _, slot := range o.fleet.slots {
 		if w := slot.current; w != nil && w.recycleReason != "" && w.state == workerReady {
-			w.withWorker(o.env.Log.Info("recycling worker")).Str("why", string(w.recycleReason)).Send()
+			line := w.withWorker(o.env.Log.Info("recycling worker")).Str("why", string(w.recycleReason))
+			if w.recycleReason == ForHealth {
+				slot.health.replaced(time.Now())
+				line = line.Str("error", w.health.err).Int("failures", w.health.failures)
+			}
+			line.Send()
 			o.startReplacement(slot, w.recycleReason)
 			return true
 		}

@@ -16,6 +16,7 @@ const (
 	ForMemory ChangeReason = "max_memory"
 	ForAge    ChangeReason = "max_age"
 	ForScale  ChangeReason = "scale"
+	ForHealth ChangeReason = "health"
 )
 
 // A change is what nodeinit does to a slot of its own accord: a replacement takes
@@ -82,7 +83,7 @@ func reportStep(o *rollout, w *worker, step, text string) {
 		o.reload.by.report(e)
 	case ForScale:
 		o.scaling.report(e)
-	case ForMemory, ForAge: // nobody has asked for it
+	case ForMemory, ForAge, ForHealth: // nobody has asked for it
 	default:
 		o.unknownReason(o.change)
 	}
@@ -172,7 +173,7 @@ func (o *rollout) succeeded() {
 		o.reload.replaced++
 	case ForScale:
 		o.resized()
-	case ForMemory, ForAge:
+	case ForMemory, ForAge, ForHealth:
 	default:
 		o.unknownReason(c)
 	}
@@ -200,7 +201,7 @@ func (o *rollout) failed(cause, how string) {
 		o.pauseUntil = in(changePause)
 		o.checkScaled() // it may be one that is not wanted by now
 		o.scaling.fail(why + " (next attempt in a minute)")
-	case ForMemory, ForAge:
+	case ForMemory, ForAge, ForHealth:
 		line.Send()
 		o.pauseUntil = in(changePause)
 	default:

@@ -20,6 +20,7 @@ type run struct {
 	crashes  crashBudget
 	oom      oomAccount
 	memory   memoryRelief
+	checks   checks
 	schedule schedule
 	timer    *time.Timer // of alarm; nil: not used yet
 	reports  reportLog
@@ -49,7 +50,8 @@ func newRun(s *Supervisor) *run {
 	e.onStep = func(w *worker, step, text string) { reportStep(r.rollout, w, step, text) }
 	r.shutdown = &shutdown{env: e, fleet: f, rollout: r.rollout}
 	sampled := s.PerCore && (s.Recycle.MaxMemory != nil || s.Target != nil || s.Listens != nil)
-	r.schedule = newSchedule(now, sampled, s.HangTimeout)
+	r.schedule = newSchedule(now, sampled, s.Health.HangTimeout)
+	r.checks = checks{env: e, fleet: f}
 	return r
 }
 
@@ -110,6 +112,9 @@ func (r *run) onReport(report cluster.Report) {
 
 func (r *run) onRequests() {
 	asked := r.env.control.take()
+	for _, result := range asked.checked {
+		r.checks.record(result, r.shutdown.state == running)
+	}
 	if asked.scale != nil {
 		r.rollout.requestScale(*asked.scale, r.shutdown.state == running)
 	}
@@ -134,6 +139,7 @@ func (r *run) onTimer(now time.Time) {
 		if passed(w.deadline, now) {
 			r.workerTimedOut(w)
 		}
+		r.checks.poll(w, now, r.shutdown.state == running)
 	}
 	for _, slot := range r.fleet.slots {
 		if passed(slot.retryAt, now) {
@@ -153,7 +159,7 @@ func (r *run) alarm() <-chan time.Time {
 		next = earlier(next, slot.retryAt)
 		for _, w := range slot.places() {
 			if w != nil {
-				next = earlier(next, earlier(w.deadline, w.recycleAt))
+				next = earlier(next, earlier(w.health.checkAt, earlier(w.deadline, w.recycleAt)))
 			}
 		}
 	}
@@ -198,8 +204,12 @@ func (r *run) reconcile() {
 			r.setResult()
 			r.rollout.giveUp()
 			r.shutdown.terminateLeftovers()
-		case r.shutdown.state == running && r.env.PerCore:
-			r.rollout.next()
+		case r.shutdown.state == running:
+			r.checks.rotate()
+			if r.env.PerCore {
+				r.rollout.next()
+				r.checks.rotate() // one may have been asked to leave
+			}
 		}
 	case finalTerm, finalKill, ended:
 	default:

@@ -33,6 +33,7 @@ type script struct {
 	servesOn string         // "soon" or "late" it says so after the signal
 	denied   error          // what Signal returns, if not nil
 	unseen   error          // what Stopped returns, if not nil
+	answers  time.Duration  // so long a check takes
 	acts     []act
 }
 
@@ -51,7 +52,8 @@ type act struct {
 // it takes from then on; stops and runs @2s are what others do to it then;
 // fails:2 is not started at first; EPERM cannot be signalled; owes @0s is to ask for
 // what its predecessor has, until it settles; of unseen it is not known whether it
-// is stopped.
+// is stopped. well, sick and mute @2s are what it answers to checks from then on, which
+// answer+1s delays.
 func scriptOf(t *testing.T, text string) script {
 	t.Helper()
 	s := script{reaction: reaction{}}
@@ -75,6 +77,8 @@ func scriptOf(t *testing.T, text string) script {
 			s.unseen = unix.ENOENT
 		case strings.HasPrefix(word, "fails:"):
 			s.fails = number(t, strings.TrimPrefix(word, "fails:"))
+		case what == "answer":
+			s.answers = duration(t, rest)
 		case what == "serveson":
 			s.servesOn = rest
 		case what == "finish":
@@ -125,6 +129,9 @@ func actOf(t *testing.T, what string) func(*program) {
 				p.runs()
 			}
 		}
+	}
+	if sick, answers := map[string]error{"well": nil, "sick": errSick, "mute": errMute}[what]; answers {
+		return becomes(sick)
 	}
 	sig := parse(t, what)
 	return func(p *program) { p.end(killedBy(sig)) }

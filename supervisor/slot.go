@@ -18,6 +18,7 @@ type slot struct {
 	retryAt     time.Time // when it is to be refilled; zero: never
 	backoff     backoff
 	loop        crashLoop
+	health      slotHealth
 	last        Exit   // of the last current one that has ended
 	exitSeq     int    // how many workers had ended by then; 0: none has
 	wasReady    bool   // one in it has been ready

@@ -114,6 +114,7 @@ func (r *run) ready(w *worker) {
 		w.withWorker(r.env.Log.Info(r.env.modeMsg("program ready", "worker ready"))).
 			Int64("ready_ms", time.Since(w.started).Milliseconds()).Send()
 	}
+	r.checks.schedule(w)
 	r.checkStartedUp()
 	r.rollout.workerReady(w)
 }

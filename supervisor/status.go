@@ -25,6 +25,12 @@ type Status struct {
 	StartsByReason []Count // start, crash, or a [ChangeReason]
 	CrashesByCause []Count // a [Cause], or not_started
 	Signals        []Count // that nodeinit got, SIGTERM and so on
+
+	// HealthPath is what workers are asked for, "": they are not; and HealthPasses says
+	// that a worker passed its last check, or the last one did of which that was known.
+	HealthPath   string
+	HealthPasses bool
+
 	// Workers are those that run, and a slot that waits for its next one; by slot, in
 	// a slot in the order of their start.
 	Workers []WorkerStatus
@@ -32,15 +38,19 @@ type Status struct {
 
 // A WorkerStatus is the state of a worker, or of a slot that waits for one.
 type WorkerStatus struct {
-	Slot, PID  int       // PID 0: the slot waits
-	State      string    // starting, ready, closed, finishing, draining, stopping, hung, killed, or waiting
-	Serves     bool      // it is ready, and does not leave by itself
-	Started    time.Time // what follows is zero for a slot that waits, but Restarts and LastExit
-	ReadySince time.Time // zero: it never was
-	Restarts   int       // workers that the slot had before
-	Reason     string    // why it was started: a [ChangeReason], crash, or "" for the first one
-	OldSpace   int64     // see [Worker]
-	Reported   cluster.State
+	Slot, PID      int       // PID 0: the slot waits
+	State          string    // starting, ready, closed, finishing, draining, stopping, hung, killed, or waiting
+	Serves         bool      // it is ready, and does not leave by itself
+	Started        time.Time // what follows is zero for a slot that waits, but Restarts and LastExit
+	ReadySince     time.Time // zero: it never was
+	Restarts       int       // workers that the slot had before
+	Reason         string    // why it was started: a [ChangeReason], crash, or "" for the first one
+	OldSpace       int64     // see [Worker]
+	HealthChecked  bool      // there are health checks
+	HealthFailures int       // health checks that have failed in a row,
+	HealthError    string    // and why the last one has
+	HealthFailed   int64     // that have failed in the slot so far
+	Reported       cluster.State
 	// LastExit is how the last one of the slot ended that has: the reason to end it, or
 	// exit 1, SIGKILL (oom_kill) and the like; "": none has.
 	LastExit   string
@@ -81,6 +91,7 @@ func (r *run) status() *Status {
 		State: r.shutdown.state.String(), PerCore: r.env.PerCore, Want: scale.want,
 		Change: r.rollout.reason(), Reloading: r.rollout.reload != nil, Fixed: scale.fixed, Alone: scale.alone,
 		Starts: r.fleet.starts, Crashes: r.exit.Crashes, Reloads: r.rollout.reloads, ReloadsFailed: r.rollout.reloadsFailed,
+		HealthPath: r.env.Health.Path, HealthPasses: r.checks.passes,
 	}
 	r.events.addTo(now)
 	for _, slot := range r.fleet.slots {
@@ -103,6 +114,7 @@ func (s *slot) addTo(status *Status) *WorkerStatus {
 	one := WorkerStatus{
 		Slot: s.number, LastExit: s.lastExit, LastExitAt: s.lastExitAt,
 		Requests: s.traffic.requests, Counted: s.traffic.counted, Handovers: s.traffic.handovers,
+		HealthFailed: s.health.failed,
 	}
 	for _, w := range s.places() {
 		if w != nil {
@@ -115,6 +127,8 @@ func (s *slot) addTo(status *Status) *WorkerStatus {
 
 func (s *slot) addWorker(status *Status, w *worker) {
 	one := s.addTo(status)
+	one.HealthChecked = w.env.Health.Check != nil
+	one.HealthFailures, one.HealthError = w.health.failures, w.health.err
 	one.PID, one.State, one.Serves = w.PID, w.state.String(), w.serves()
 	one.Started, one.ReadySince, one.OldSpace = w.started, w.readyAt, w.OldSpace
 	one.Restarts, one.Reason = w.restarts, w.reason()
@@ -123,4 +137,11 @@ func (s *slot) addWorker(status *Status, w *worker) {
 	}
 	one.Current, one.ID = s.shown() == w, w.ID
 	one.Reported = w.reported // what it refers to is never modified
+}
+
+// aloneStatus returns the state of w alone.
+func aloneStatus(w *worker) WorkerStatus {
+	var s Status
+	w.slot.addWorker(&s, w)
+	return s.Workers[0]
 }

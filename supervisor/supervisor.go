@@ -81,6 +81,7 @@ type Supervisor struct {
 	Stop    StopPolicy
 	Crashes CrashPolicy
 	Recycle RecyclePolicy // needs PerCore
+	Health  HealthPolicy
 	// Target, if set, returns how many workers there are to be by the limits of the
 	// container as they are now, and is followed. It needs PerCore.
 	Target func() int
@@ -88,9 +89,6 @@ type Supervisor struct {
 	// they are followed: Scale refuses more. Without Target, as many as Workers are
 	// allowed in any case.
 	Allowed func() int
-	// HangTimeout, if not 0, is how long an agent that has reported may be silent. It
-	// must be several times the interval of its reports.
-	HangTimeout time.Duration
 
 	// Before and Stats, if set, are readings of the counters: one from before the
 	// start, and one made now. They show why a worker ended.

@@ -37,6 +37,7 @@ type worker struct {
 	recycleAt     time.Time    // when it is too old; zero: never, or recycleReason is set
 	overLimit     int          // so many samples of its memory in a row were over the limit
 	recycleReason ChangeReason // why it is to be replaced; "": it is not
+	health        workerHealth
 }
 
 // withWorker says in line which worker it is about, where there are several.

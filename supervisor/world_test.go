@@ -32,17 +32,18 @@ type world struct {
 	reports reporter
 	limit   int64 // of a worker's memory, 0: none
 
-	mu      sync.Mutex // guards what is below, and programs and rest once they run
-	started []*program
-	failed  []time.Duration // when Start failed
-	sent    []event
-	events  []event
-	log     bytes.Buffer
-	lines   []line // of log, if in per-core mode
-	empty   []chan struct{}
-	stats   cgroup.Stats
-	target  int           // what Target says, where it is w.limits
-	stall   chan struct{} // Target waits for it, if not nil
+	mu         sync.Mutex // guards what is below, and programs and rest once they run
+	started    []*program
+	noteChecks bool            // results of checks are events
+	failed     []time.Duration // when Start failed
+	sent       []event
+	events     []event
+	log        bytes.Buffer
+	lines      []line // of log, if in per-core mode
+	empty      []chan struct{}
+	stats      cgroup.Stats
+	target     int           // what Target says, where it is w.limits
+	stall      chan struct{} // Target waits for it, if not nil
 }
 
 // An event is a signal sent to nodeinit, "program", a worker or "rest", or
@@ -289,8 +290,11 @@ func (w *world) run(t *testing.T) (end supervisor.Exit, took time.Duration, err 
 		if p.released != 1 || p.channelReleased != w.hasChannels() {
 			t.Errorf("%s was released %d times, its channel %v", p.name, p.released, p.channelReleased)
 		}
+		if p.misChecked {
+			t.Errorf("%s was checked twice at once, or was not ready", p.name)
+		}
 		if p.late {
-			t.Errorf("%s was signalled though it was known to have ended", p.name)
+			t.Errorf("%s was signalled or checked though it was known to have ended", p.name)
 		}
 	}
 	return end, took, err

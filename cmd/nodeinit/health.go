@@ -11,7 +11,8 @@ const healthHelp = `nodeinit health [--pid N]
 Prints in one line whether the container can serve, and exits with 0 if it can and
 with 1 if not: for HEALTHCHECK, exec probes and ECS. It can if a worker is ready,
 its event loop turns, which its agent reports each second (10 s of silence are too
-long), and no stop has begun. In fork mode the same holds for the program.
+long), and no stop has begun. With --health-path, one must have answered 2xx to the
+last check. In fork mode the same holds for the program.
 --pid: of which nodeinit, where several run.`
 
 // health prints whether the workers of a running nodeinit can serve. It is called every

@@ -143,6 +143,7 @@ func (r *run) program(ctx context.Context) (supervisor.Exit, error) {
 	s := r.supervisor(r.plan)
 	starter := &starter{run: r}
 	r.configure(s)
+	starter.checkHealth(ctx, s)
 	r.supervising.Store(s)
 	r.ofProgram.Store(s)
 	if s.PerCore {
@@ -224,7 +225,7 @@ func (r *run) configure(s *supervisor.Supervisor) {
 		s.Stop.Order = supervisor.DrainFirst
 	}
 	if r.plan.Agent {
-		s.HangTimeout = time.Duration(c.HangTimeout)
+		s.Health.HangTimeout = time.Duration(c.HangTimeout)
 	}
 	if r.plan.Mode == plan.Fork {
 		return

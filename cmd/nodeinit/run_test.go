@@ -31,10 +31,10 @@ func TestConfigure(t *testing.T) {
 		resized   bool
 	}{
 		"fork": {all + " --mode fork", &supervisor.Supervisor{
-			Ready: message, Stop: drain, ReloadSignal: unix.SIGHUP, HangTimeout: 8 * time.Second,
+			Ready: message, Stop: drain, ReloadSignal: unix.SIGHUP, Health: supervisor.HealthPolicy{HangTimeout: 8 * time.Second},
 		}, 0, false},
 		"workers": {all, &supervisor.Supervisor{
-			Ready: message, Stop: drain, ReloadSignal: unix.SIGHUP, HangTimeout: 8 * time.Second,
+			Ready: message, Stop: drain, ReloadSignal: unix.SIGHUP, Health: supervisor.HealthPolicy{HangTimeout: 8 * time.Second},
 			PerCore: true, Crashes: supervisor.CrashPolicy{Max: 3, Window: 9 * time.Second},
 			Recycle: supervisor.RecyclePolicy{MaxAge: 7 * time.Second},
 		}, 128 << 20, true},
@@ -49,7 +49,7 @@ func TestConfigure(t *testing.T) {
 	} {
 		s := configured(t, c.args)
 		if s.Ready != c.want.Ready || s.Stop != c.want.Stop || s.Crashes != c.want.Crashes || s.PerCore != c.want.PerCore ||
-			s.ReloadSignal != c.want.ReloadSignal || s.HangTimeout != c.want.HangTimeout || s.Recycle.MaxAge != c.want.Recycle.MaxAge {
+			s.ReloadSignal != c.want.ReloadSignal || s.Health.HangTimeout != c.want.Health.HangTimeout || s.Recycle.MaxAge != c.want.Recycle.MaxAge {
 			t.Errorf("%s: %+v", name, s)
 		}
 		if got := s.Recycle.MaxMemory; (got != nil) != (c.maxMemory > 0) || got != nil && got(2) != c.maxMemory {

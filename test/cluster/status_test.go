@@ -38,6 +38,8 @@ type statusWorker struct {
 	Slot, PID, Restarts   int
 	State                 string
 	LastExit              string   `json:"last_exit"`
+	HealthFailures        int      `json:"health_failures"`
+	HealthError           string   `json:"health_error"`
 	CPU                   *float64 `json:"cpu_ratio"`
 	CPUSeconds            *float64 `json:"cpu_seconds"`
 	Resident              *int64   `json:"resident_memory_bytes"`

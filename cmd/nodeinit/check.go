@@ -1,0 +1,39 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/nodeinit/nodeinit/admin"
+	"github.com/nodeinit/nodeinit/supervisor"
+)
+
+// checkHealth has s ask workers for --health-path.
+func (s *starter) checkHealth(ctx context.Context, of *supervisor.Supervisor) {
+	c := s.config
+	if c.HealthPath.Path == "" {
+		return
+	}
+	asker := &admin.Asker{
+		UserAgent: "nodeinit/" + version + " (health)",
+		Connect: func(w supervisor.WorkerStatus, port int) (fd int, err error) {
+			return admin.ConnectTo(s.primary, w.ID, &w, port)
+		},
+	}
+	route := admin.Route{Port: c.HealthPath.Port, Path: c.HealthPath.Path}
+	health := &of.Health
+	health.Path, health.Interval, health.Failures = route.Path, time.Duration(c.HealthInterval), int(c.HealthFailures)
+	health.Check = func(w supervisor.WorkerStatus, report func(error)) {
+		go func() {
+			ctx, cancel := context.WithTimeout(ctx, health.Timeout())
+			defer cancel()
+			answer, err := asker.Get(ctx, w, route, "*/*", 0)
+			if err == nil && answer.Status/100 != 2 {
+				err = errors.New("status " + strconv.Itoa(answer.Status))
+			}
+			report(err)
+		}()
+	}
+}
