@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"github.com/nodeinit/nodeinit/internal/testproc"
 	"github.com/nodeinit/nodeinit/logs"
 	"github.com/nodeinit/nodeinit/supervisor"
@@ -31,7 +29,7 @@ func workersOf(t *testing.T, handlers ...http.HandlerFunc) (*Collector, []superv
 		})
 	}
 	c := &Collector{
-		Timeout: testproc.HangLimit, Route: Route{0, "/metrics"}, Log: logs.New(&log, logs.JSON, zerolog.InfoLevel, nil),
+		Timeout: testproc.HangLimit, Route: Route{0, "/metrics"}, Log: logs.New(&log, logs.JSON, logs.LevelInfo, nil),
 		Asker: &Asker{Shared: new(Shared), Connect: func(w supervisor.WorkerStatus, port int) (int, error) { return askers[w.Slot].Connect(w, port) }},
 	}
 	return c, workers, &log
