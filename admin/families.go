@@ -87,7 +87,7 @@ func (x *exposed) add(line []byte, start, end int) bool {
 	case line[0] == '#':
 		return x.addComment(line)
 	}
-	s, ok := parseSample(line)
+	s, ok := parseSample(line, x.open)
 	if !ok {
 		return false
 	}
@@ -124,8 +124,9 @@ func (x *exposed) addComment(line []byte) bool {
 	case "UNIT":
 		g.unit = text
 	default:
-		if textKind(string(text)) != "" {
-			g.kind = string(text)
+		// One that the format has not is none: Prometheus refuses all that comes with it.
+		if kind := string(text); textKind(kind) != "" && (kind != "untyped" || !x.open) && (textKind(kind) == kind || x.open) {
+			g.kind = kind
 		}
 	}
 	return true

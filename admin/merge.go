@@ -65,10 +65,10 @@ func (m *merged) appendTo(dst []byte, openMetrics bool) []byte {
 			dst = append(dst, "# "+keyword+" "+name+" "+text+"\n"...)
 		}
 	}
-	line("HELP", string(help))
+	line("HELP", string(appendEscaped(nil, help, openMetrics)))
 	line("TYPE", kind)
-	if openMetrics {
-		line("UNIT", string(g.unit))
+	if unit := string(g.unit); openMetrics && strings.HasSuffix(name, "_"+unit) { // Prometheus refuses all that comes with another
+		line("UNIT", unit)
 	}
 	for _, one := range m.members {
 		dst = one.appendTo(dst, openMetrics)
@@ -86,7 +86,7 @@ func (m member) appendTo(dst []byte, openMetrics bool) []byte {
 		}
 		text = text[min(len(line)+1, len(text)):]
 		line = trimSpaces(line)
-		s, ok := parseSample(line)
+		s, ok := parseSample(line, m.part.open)
 		if !ok || converted && isCreated(s.name, m.group) {
 			continue // a comment, or what the text format has not
 		}

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -153,7 +154,7 @@ requests_created{worker="1",code="200"} 1520430000.123
 
 func TestMergeConvertsOpenMetrics(t *testing.T) {
 	t.Parallel()
-	const want = `# HELP requests_total All \"of\" them
+	const want = `# HELP requests_total All "of" them
 # TYPE requests_total counter
 requests_total{worker="0",code="200"} 3.0 1520879607789
 requests_total{worker="1"} 9
@@ -168,6 +169,37 @@ x{worker="0"} 1
 `
 	if got := mergedOf(t, false, []bool{true, false}, openMetricsText, "# TYPE requests_total counter\nrequests_total 9\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// manyLabels are as many as a sample may have.
+var manyLabels = func() (text string) {
+	for i := range maxLabels {
+		text += "l" + strconv.Itoa(i) + `="",`
+	}
+	return text
+}()
+
+// What a worker may write, and the merged text may not: a reader of that would refuse all
+// of it, with nodeinit's own metrics.
+func TestMergeMends(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		text, want string
+		open       bool
+	}{
+		"an escape in a label":  {`a{b="\x\\\"\n"} 1` + "\n", `a{worker="0",b="\\x\\\"\n"} 1` + "\n", false},
+		"an escape in HELP":     {`# HELP a \x \"\n\` + "\na 1\n", `# HELP a \\x "\n\\` + "\na{worker=\"0\"} 1\n", false},
+		"the same, OpenMetrics": {`# HELP a \x \"\n\` + "\na 1\n# EOF\n", `# HELP a \\x \"\n\\` + "\na{worker=\"0\"} 1\n", true},
+		"a type of OpenMetrics": {"# TYPE a unknown\na 1\n", "a{worker=\"0\"} 1\n", false},
+		"one that it has not":   {"# TYPE a untyped\na 1\n# EOF\n", "a{worker=\"0\"} 1\n", true},
+		"a unit not in a name":  {"# UNIT a seconds\na 1\n# EOF\n", "a{worker=\"0\"} 1\n", true},
+		"a gauge's exemplar":    {"a 1 # {b=\"c\"} 1\n# EOF\n", "a{worker=\"0\"} 1\n", true},
+		"spaces in an exemplar": {"a_total 1 #{ b = \"c\\x\" ,d=\"\"}1  5\n# EOF\n", "a_total{worker=\"0\"} 1 # {b=\"c\\\\x\",d=\"\"} 1 5\n", true},
+	} {
+		if got := mergedOf(t, c.open, []bool{c.open}, c.text); got != c.want {
+			t.Errorf("%s: got\n%s\nwant\n%s", name, got, c.want)
+		}
 	}
 }
 
@@ -194,6 +226,14 @@ func TestParseExpositionRefuses(t *testing.T) {
 		"a bad label":       {"a{1=\"c\"} 1\n", false, "line 1"},
 		"a bad name":        {"# TYPE a-b gauge\n", false, "line 1"},
 		"a bad exemplar":    {"a 1 # b\n", false, "line 1"},
+		"a label twice":     {"a{b=\"1\",b=\"2\"} 1\n", false, "line 1"},
+		"the name as label": {"a{__name__=\"b\"} 1\n", false, "line 1"},
+		"too many labels":   {"a{" + manyLabels + "z=\"\"} 1\n", false, "line 1"},
+		"a time in seconds": {"a 1 1.5\n", false, "line 1"},
+		"a time with plus":  {"a 1 +5\n", false, "line 1"},
+		"a huge time":       {"a 1 9223372036854775808\n", false, "line 1"},
+		"no time":           {"a 1 NaN\n# EOF\n", true, "line 1"},
+		"an endless time":   {"a_total 1 # {} 1 Inf\n# EOF\n", true, "line 1"},
 		"latin-1":           {"a{b=\"\xe9\"} 1\n", false, "not UTF-8"},
 		"a bad counter":     {"# TYPE a counter\na 1\n# EOF\n", true, "line 2"},
 		"no end":            {"a 1\n", true, "no # EOF"},

@@ -3,6 +3,7 @@ package admin
 import (
 	"bytes"
 	"strconv"
+	"strings"
 )
 
 // An appSample is a line of metrics in the text format of Prometheus 0.0.4 or in OpenMetrics
@@ -18,9 +19,9 @@ type appSample struct {
 	exemplar []byte // from its brace on; nil: none
 }
 
-// parseSample parses a line. Spaces are where the text format has them, which is more
-// places than OpenMetrics has.
-func parseSample(line []byte) (s appSample, ok bool) {
+// parseSample parses a line, with open of OpenMetrics. Spaces are where the text format has
+// them, which is more places than OpenMetrics has.
+func parseSample(line []byte, open bool) (s appSample, ok bool) {
 	s.name, line = cutName(line, true)
 	rest := trimSpaces(line)
 	if len(s.name) == 0 || len(rest) == 0 {
@@ -41,7 +42,7 @@ func parseSample(line []byte) (s appSample, ok bool) {
 	}
 	s.value, rest = cutField(rest)
 	s.time, rest = cutField(rest)
-	return s, isNumber(s.value) && (s.time == nil || isNumber(s.time)) && len(rest) == 0
+	return s, isNumber(s.value) && (s.time == nil || isTime(s.time, open)) && len(rest) == 0
 }
 
 // isExemplar reports whether text has labels, a value and perhaps a time.
@@ -49,7 +50,7 @@ func isExemplar(text []byte) bool {
 	_, rest, ok := cutLabels(text)
 	value, rest := cutField(rest)
 	time, rest := cutField(rest)
-	return ok && isNumber(value) && (time == nil || isNumber(time)) && len(rest) == 0
+	return ok && isNumber(value) && (time == nil || isTime(time, true)) && len(rest) == 0
 }
 
 // cutName cuts the name of a metric, or without colons that of a label, off the beginning.
@@ -66,20 +67,34 @@ func cutName(text []byte, colons bool) (name, rest []byte) {
 	return text[:n], text[n:]
 }
 
+// maxLabels is how many labels a sample may have.
+const maxLabels = 64
+
 // cutLabels cuts labels off the beginning of text, and returns what is between the braces.
+// No two have the same name, and none has that of the metric: Prometheus refuses all that
+// comes with such a sample.
 func cutLabels(text []byte) (labels, rest []byte, ok bool) {
 	if len(text) == 0 || text[0] != '{' {
 		return nil, nil, false
 	}
 	inner := text[1:]
-	for rest = inner; ; {
+	var names [maxLabels][]byte
+	rest = inner
+	for n := 0; ; n++ {
 		rest = trimSpaces(rest)
 		if len(rest) > 0 && rest[0] == '}' {
 			return trimSpaces(inner[:len(inner)-len(rest)]), rest[1:], true
 		}
-		if _, _, rest, ok = cutLabel(rest); !ok {
+		var name []byte
+		if name, _, rest, ok = cutLabel(rest); !ok || n == maxLabels || string(name) == "__name__" {
 			return nil, nil, false
 		}
+		for _, other := range names[:n] {
+			if string(other) == string(name) {
+				return nil, nil, false
+			}
+		}
+		names[n] = name
 	}
 }
 
@@ -151,6 +166,18 @@ func isNumber(text []byte) bool {
 	return err == nil
 }
 
+// isTime reports whether text is a time: whole milliseconds in the text format, and seconds
+// in OpenMetrics. It is not so large that one does not become the other.
+func isTime(text []byte, open bool) bool {
+	const maxSeconds = 1e15
+	if !open {
+		ms, err := strconv.ParseInt(string(text), 10, 64)
+		return err == nil && text[0] != '+' && ms < 1000*maxSeconds && ms > -1000*maxSeconds
+	}
+	seconds, _ := strconv.ParseFloat(string(text), 64)
+	return isNumber(text) && seconds < maxSeconds && seconds > -maxSeconds
+}
+
 // appendTo appends the line of a sample with the labels that it has to have. The value of
 // the label worker is that; a label of this name that the application has is renamed. A
 // time in seconds becomes one in milliseconds, and exemplars are left out, where
@@ -168,10 +195,63 @@ func (s *appSample) appendTo(dst []byte, worker string, converted, exemplars boo
 	default:
 		dst = append(append(dst, ' '), s.time...)
 	}
-	if s.exemplar != nil && exemplars {
-		dst = append(append(dst, " # "...), s.exemplar...)
+	if s.exemplar != nil && exemplars && mayHaveExemplar(string(s.name)) {
+		dst = appendExemplar(dst, s.exemplar)
 	}
 	return append(dst, '\n')
+}
+
+// mayHaveExemplar reports whether a sample with that name may have one: Prometheus refuses
+// all that comes with one at another.
+func mayHaveExemplar(name string) bool {
+	return strings.HasSuffix(name, "_total") || strings.HasSuffix(name, "_bucket")
+}
+
+// appendExemplar appends an exemplar with spaces where OpenMetrics has them.
+func appendExemplar(dst, text []byte) []byte {
+	labels, rest, _ := cutLabels(text)
+	dst = append(dst, " # {"...)
+	for comma := ""; len(labels) > 0; comma = "," {
+		name, value, more, ok := cutLabel(labels)
+		if !ok {
+			break // parseSample has seen to it
+		}
+		dst = append(append(append(dst, comma...), name...), '=')
+		dst = appendEscaped(dst, value, true)
+		labels = trimSpaces(more)
+	}
+	dst = append(dst, '}')
+	for len(rest) > 0 {
+		var field []byte
+		field, rest = cutField(rest)
+		dst = append(append(dst, ' '), field...)
+	}
+	return dst
+}
+
+// appendEscaped appends text in which a backslash stands before another, an n or, if quotes
+// may be escaped, a quote. One that does not becomes two, which Prometheus reads as the
+// same: other readers refuse it, and all that comes with it.
+func appendEscaped(dst, text []byte, quotes bool) []byte {
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		if c != '\\' {
+			dst = append(dst, c)
+			continue
+		}
+		next := byte(0)
+		if i+1 < len(text) {
+			next = text[i+1]
+		}
+		switch {
+		case next == '\\', next == 'n', next == '"' && quotes:
+			dst = append(dst, c, next)
+			i++
+		case next != '"':
+			dst = append(dst, c, c)
+		}
+	}
+	return dst
 }
 
 // appendLabels appends labels, each after a comma. A label worker gets exported_ before
@@ -190,7 +270,7 @@ func appendLabels(dst, labels []byte) []byte {
 		if string(name) == "worker" {
 			dst = append(dst, prefix...)
 		}
-		dst = append(append(append(dst, name...), '='), value...)
+		dst = appendEscaped(append(append(dst, name...), '='), value, true)
 		labels = trimSpaces(rest)
 	}
 	return dst
