@@ -85,6 +85,23 @@ func (a *acks) take(seq int64) (h handover, ok bool) {
 	return handover{}, false
 }
 
+// settle handles that the worker by has accepted connection seq, or refused it: its
+// server is closed, or has as many connections as it may.
+func (a *acks) settle(seq int64, accepted bool, by *Worker) {
+	h, ok := a.take(seq)
+	if !ok {
+		return
+	}
+	if accepted {
+		by.connections.Add(1)
+		closeConnection(h.fd)
+	} else {
+		h.refusedBy = append(h.refusedBy, by)
+		h.server.redeliver(h)
+	}
+	by.primary.dispatchPending = true
+}
+
 // trackHandle records that a frame with a descriptor was sent: number is the seq
 // of a handover, -1-seq of the query that it answers, ownHandle or scriptHandle.
 func (a *acks) trackHandle(number int64) {

@@ -265,7 +265,7 @@ func TestExcludedFromGroup(t *testing.T) {
 				m.expect(drainLast)
 				for from := range 64 {
 					d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+from))}}
-					c, err := d.Dial("tcp", fmt.Sprintf("127.0.0.1:%v", name["port"]))
+					c, err := d.Dial("tcp", fmt.Sprintf("%s:%v", ownHost, name["port"]))
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -15,7 +15,7 @@ import (
 // dial connects to the address of a server.
 func dial(t *testing.T, name map[string]any) net.Conn {
 	t.Helper()
-	c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%v", name["port"]))
+	c, err := net.Dial("tcp", fmt.Sprintf("%s:%v", ownHost, name["port"]))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestConnectionsWaitForTheReplacement(t *testing.T) {
 // refused waits until connections are refused.
 func refused(t *testing.T, name map[string]any) {
 	t.Helper()
-	address := fmt.Sprintf("127.0.0.1:%v", name["port"])
+	address := fmt.Sprintf("%s:%v", ownHost, name["port"])
 	for end := time.Now().Add(testproc.HangLimit); time.Now().Before(end); {
 		c, err := net.Dial("tcp", address)
 		if err != nil {

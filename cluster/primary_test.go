@@ -127,7 +127,7 @@ func (m *fakeWorker) file() *os.File {
 
 func (m *fakeWorker) query(port int) (key string, sockname map[string]any, errno any) {
 	m.t.Helper()
-	m.send(`{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":"127.0.0.1","port":%d,"addressType":4,"flags":0,"seq":1}`, port)
+	m.send(`{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":"%s","port":%d,"addressType":4,"flags":0,"seq":1}`, ownHost, port)
 	r := m.receive()
 	key, _ = r["key"].(string)
 	sockname, _ = r["sockname"].(map[string]any)

@@ -22,7 +22,7 @@ func (w *Worker) onFrame(frame []byte, whole bool) {
 		}
 	case clusterMessage:
 		if seq, accepted, ok := parseAck(frame); ok {
-			w.onAck(seq, accepted)
+			w.acks.settle(seq, accepted, w)
 		} else if whole {
 			w.onMessage(frame)
 		}
@@ -77,7 +77,7 @@ func (w *Worker) onMessage(frame []byte) {
 		w.reply(reply{Ack: m.seq()}, tcp, -1)
 	default:
 		if seq, accepted, ok := m.ack(); ok {
-			w.onAck(seq, accepted)
+			w.acks.settle(seq, accepted, w)
 		}
 	}
 }
@@ -128,23 +128,6 @@ func (w *Worker) onClose(key string) {
 	w.publish()
 }
 
-// onAck handles that the worker has accepted connection seq, or refused it: its
-// server is closed, or has as many connections as it may.
-func (w *Worker) onAck(seq int64, accepted bool) {
-	h, ok := w.acks.take(seq)
-	if !ok {
-		return
-	}
-	if accepted {
-		w.connections.Add(1)
-		closeConnection(h.fd)
-	} else {
-		h.refusedBy = append(h.refusedBy, w)
-		h.server.redeliver(h)
-	}
-	w.primary.dispatchPending = true
-}
-
 // onHandleAck handles that a descriptor has arrived, or was lost because the worker
 // has as many as it may (MSG_CTRUNC).
 func (w *Worker) onHandleAck(lost bool) {
@@ -152,7 +135,7 @@ func (w *Worker) onHandleAck(lost bool) {
 	switch {
 	case !ok || !lost || number == ownHandle || number == scriptHandle:
 	case number >= 0:
-		w.onAck(number, false)
+		w.acks.settle(number, false, w)
 	default:
 		code := errno(unix.EMFILE)
 		w.reply(reply{Ack: -1 - number, Errno: &code}, tcp, -1)

@@ -52,7 +52,7 @@ func (m *fakeWorker) awaits(names ...map[string]any) {
 	m.t.Helper()
 	var want []string
 	for _, name := range names {
-		want = append(want, fmt.Sprintf("127.0.0.1:%v", name["port"]))
+		want = append(want, fmt.Sprintf("%s:%v", ownHost, name["port"]))
 	}
 	slices.Sort(want)
 	m.waitKnown(fmt.Sprintf("awaited %v", want), func(s State) bool { return slices.Equal(s.Awaited, want) })

@@ -38,10 +38,15 @@ func (a answer) err() unix.Errno {
 	return unix.Errno(-*a.Errno)
 }
 
-// queryFrame returns a queryServer message: without fields, for any TCP port of IPv4 localhost.
+// ownHost is the address of servers. 127.0.0.1 would be that of others too: what connects
+// to a port that is not in use any more would reach a server here that has just got it, and
+// be taken for the connection of the test.
+var ownHost = loopback(99)
+
+// queryFrame returns a queryServer message: without fields, for any TCP port of ownHost.
 func queryFrame(over object) string {
 	message := object{
-		"act": "queryServer", "index": 0, "data": nil, "address": "127.0.0.1",
+		"act": "queryServer", "index": 0, "data": nil, "address": ownHost,
 		"port": 0, "addressType": 4, "flags": 0, "seq": 1,
 	}
 	maps.Copy(message, over)

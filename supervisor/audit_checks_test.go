@@ -22,7 +22,7 @@ func (c *checkCount) mayPass(now time.Duration) bool { return c.before == 0 || c
 func (a *audit) moveTo(at time.Duration) {
 	if at > a.now && a.w.Health.Check != nil {
 		if a.stopAt < 0 {
-			a.checkRotation()
+			a.health.checkRotation()
 		}
 		for _, k := range a.workers {
 			k.checks.before = k.checks.fails
@@ -33,9 +33,15 @@ func (a *audit) moveTo(at time.Duration) {
 	}
 }
 
+// A healthAudit is the part of an audit that is about health checks.
+type healthAudit struct {
+	*audit
+	replacedAt map[int]time.Duration // by slot: the last worker that was replaced for its health
+}
+
 // otherMayPass reports whether another one than k may be known to pass, or to have been
 // checked not at all.
-func (a *audit) otherMayPass(k *tracked, unchecked bool) bool {
+func (a *healthAudit) otherMayPass(k *tracked, unchecked bool) bool {
 	for _, other := range a.workers {
 		if other != k && a.serves(other, a.now) && (other.checks.mayPass(a.now) || other.checks.fails < 0 && unchecked) {
 			return true
@@ -45,7 +51,7 @@ func (a *audit) otherMayPass(k *tracked, unchecked bool) bool {
 }
 
 // rotated checks that k fails while another one passes, or does not any more.
-func (a *audit) rotated(k *tracked, e event) {
+func (a *healthAudit) rotated(k *tracked, e event) {
 	out := e.did == "pause"
 	n := k.checks.fails
 	if out == k.out || a.stopAt >= 0 || out && (n <= 0 || !a.otherMayPass(k, true)) {
@@ -56,7 +62,7 @@ func (a *audit) rotated(k *tracked, e event) {
 
 // recycling checks that a worker that is replaced for its health has failed often enough,
 // that another one passes, and that it is not the next one too soon.
-func (a *audit) recycling(k *tracked, l entry) {
+func (a *healthAudit) recycling(k *tracked, l entry) {
 	if l.Why != "health" {
 		return
 	}
@@ -64,7 +70,7 @@ func (a *audit) recycling(k *tracked, l entry) {
 	if n < a.w.Health.Failures || !a.otherMayPass(k, false) {
 		a.t.Errorf("%d failures: %s", n, l.text)
 	}
-	last, again := a.healthAt[k.slot]
+	last, again := a.replacedAt[k.slot]
 	passed := false
 	for _, other := range a.workers {
 		passed = passed || other.slot == k.slot && other.checks.passed >= last
@@ -72,12 +78,12 @@ func (a *audit) recycling(k *tracked, l entry) {
 	if again && !passed && l.at < last+time.Minute {
 		a.t.Errorf("the last one was replaced at %v: %s", last, l.text)
 	}
-	a.healthAt[k.slot] = l.at
+	a.replacedAt[k.slot] = l.at
 }
 
 // checkRotation checks at the end of a moment that those are out of rotation that fail while
 // another one passes, and no others, and that those are replaced that are to be.
-func (a *audit) checkRotation() {
+func (a *healthAudit) checkRotation() {
 	passing, allThrough, fail := false, false, true
 	var serving []*tracked
 	for _, k := range a.workers {
@@ -109,7 +115,7 @@ func (a *audit) checkRotation() {
 		if k.out && n <= k.excused[0] || !k.out && n > k.excused[1] {
 			a.t.Errorf("at %v %s is out of rotation: %v; %d failures, of which %v excused", a.now, k.name, k.out, n, k.excused)
 		}
-		if _, recently := a.healthAt[k.slot]; n-k.excused[1] >= a.w.Health.Failures && !busy && !recently {
+		if _, recently := a.replacedAt[k.slot]; n-k.excused[1] >= a.w.Health.Failures && !busy && !recently {
 			a.t.Errorf("at %v %s is not replaced: %d failures, of which %v excused", a.now, k.name, n, k.excused)
 		}
 	}

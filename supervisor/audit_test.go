@@ -33,8 +33,8 @@ type audit struct {
 	halting bool          // and the drain delay is over
 	kill    time.Duration // the end of the grace
 
-	changeFailed time.Duration         // the last one that failed; -1: none has
-	healthAt     map[int]time.Duration // by slot: the last worker that was replaced for its health
+	changeFailed time.Duration // the last one that failed; -1: none has
+	health       healthAudit
 }
 
 // A tracked worker is what the audit knows of a worker.
@@ -62,8 +62,9 @@ func (v changedRun) audit(t *testing.T) {
 	t.Helper()
 	a := audit{
 		changedRun: v, t: t, workers: make(map[string]*tracked), byPID: make(map[int]*tracked), due: make(map[int]time.Duration),
-		slots: v.w.Workers, want: v.w.Workers, first: true, reload: notYet, stopAt: notYet, changeFailed: notYet, healthAt: make(map[int]time.Duration), kill: forever,
+		slots: v.w.Workers, want: v.w.Workers, first: true, reload: notYet, stopAt: notYet, changeFailed: notYet, kill: forever,
 	}
+	a.health = healthAudit{audit: &a, replacedAt: make(map[int]time.Duration)}
 	log := v.log
 	for i := 0; i <= len(v.w.events); i++ {
 		for len(log) > 0 && log[0].events <= i {
@@ -117,7 +118,7 @@ func (a *audit) happened(e event) {
 	case e.did == "passes", e.did == "fails":
 		k.checks.record(e.at, e.did == "fails")
 	case e.did == "pause", e.did == "unpause":
-		a.rotated(k, e)
+		a.health.rotated(k, e)
 	case strings.HasPrefix(e.did, "finish"):
 		if k.asked || k.drained || !a.halting || k.leaving >= 0 {
 			a.t.Errorf("%v: asked %v, drained %v, leaving %v, halting %v", e, k.asked, k.drained, k.leaving, a.halting)
@@ -249,7 +250,7 @@ func (a *audit) logged(l entry) {
 		a.halting = true
 		a.kill = a.now + a.graceOr(forever-a.now)
 	case "recycling worker":
-		a.recycling(k, l)
+		a.health.recycling(k, l)
 	case "health failed", "max_age failed", "max_memory failed", "scale failed":
 		a.changeFailed = l.at
 	case "reloading":

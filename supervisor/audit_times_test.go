@@ -36,17 +36,18 @@ func (k *tracked) states(when time.Duration) []cluster.State {
 
 // checkReady checks that k was ready when it was said to be.
 func (a *audit) checkReady(k *tracked, l entry) {
-	ok := slices.ContainsFunc(k.states(l.at), func(state cluster.State) bool { return a.isReady(state, l.at-k.begun) })
+	ok := slices.ContainsFunc(k.states(l.at), func(state cluster.State) bool { return isReady(a.w.Ready, state, l.at-k.begun) })
 	before, state := k.at(l.at)
 	if !ok || before.Leaving || before.Ended || k.ready >= 0 || a.halting && a.w.Ready.When == supervisor.ReadyNone {
 		a.t.Errorf("state %+v, then %s", state, l.text)
 	}
 }
 
-func (a *audit) isReady(state cluster.State, age time.Duration) bool {
+// isReady reports whether a worker of that age which has reported state is to be ready.
+func isReady(policy supervisor.Readiness, state cluster.State, age time.Duration) bool {
 	listens, all := len(state.Listening) > 0, len(state.Awaited) == 0
-	patience := a.w.Ready.Timeout
-	switch a.w.Ready.When {
+	patience := policy.Timeout
+	switch policy.When {
 	case supervisor.ReadyNone:
 		return age == 0
 	case supervisor.ReadyMessage:
@@ -92,23 +93,24 @@ func (a *audit) checkLeaving(k *tracked, l entry) {
 			a.t.Errorf("rss %d: %s", k.rss, l.text)
 		}
 	case supervisor.ForHealth:
-		if a.healthAt[k.slot] == 0 {
+		if a.health.replacedAt[k.slot] == 0 {
 			a.t.Errorf("not recycled: %s", l.text)
 		}
 	default:
 		a.t.Errorf("no reason: %s", l.text)
 	}
-	if slices.ContainsFunc(k.states(l.at), func(state cluster.State) bool { return a.order(state) == l.Order }) {
+	if slices.ContainsFunc(k.states(l.at), func(state cluster.State) bool { return orderFor(a.w.Stop.Order, state) == l.Order }) {
 		return
 	}
 	a.t.Errorf("state %+v: %s", state, l.text)
 }
 
-func (a *audit) order(state cluster.State) string {
+// orderFor returns how a worker that has reported state is asked to leave first.
+func orderFor(order supervisor.StopOrder, state cluster.State) string {
 	switch {
-	case a.w.Stop.Order == supervisor.SignalFirst, state.Ended:
+	case order == supervisor.SignalFirst, state.Ended:
 		return "signal"
-	case a.w.Stop.Order == supervisor.DrainFirst, state.Agent: // whatever it handles
+	case order == supervisor.DrainFirst, state.Agent: // whatever it handles
 		return "drain"
 	}
 	return "signal"

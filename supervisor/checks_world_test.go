@@ -14,6 +14,13 @@ var (
 	errMute = errors.New("no answer")
 )
 
+// A checkup is what a program answers to checks, and what they were.
+type checkup struct {
+	sick       error // what it answers
+	checking   bool  // one is not over
+	misChecked bool  // it was checked when it was not to be
+}
+
 // checked has workers checked, each in so long, and replaced after so many failures.
 func checked(interval time.Duration, failures int) func(*world) {
 	return func(w *world) {

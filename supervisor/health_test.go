@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ type healthCase struct {
 func TestHealth(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
-	for _, c := range healthCases(now) {
+	for _, c := range slices.Concat(healthCases(now), askedHealthCases(now)) {
 		if healthy, text := Health(c.s, now); healthy != c.healthy || text != c.text {
 			t.Errorf("%s: %v, %q", c.name, healthy, text)
 		}
@@ -43,14 +44,21 @@ func forked(w WorkerStatus) Status {
 	return s
 }
 
+// bare is a worker that has been ready for an hour, without an agent.
+func bare(now time.Time) WorkerStatus {
+	return WorkerStatus{PID: 7, State: "ready", Serves: true, ReadySince: now.Add(-time.Hour)}
+}
+
+// beats is one whose agent reported some time ago.
+func beats(now time.Time, ago time.Duration) WorkerStatus {
+	w := bare(now)
+	w.Reported = cluster.State{Agent: true, Heartbeat: now.Add(-ago)}
+	return w
+}
+
 func healthCases(now time.Time) []healthCase {
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
-	bare := WorkerStatus{PID: 7, State: "ready", Serves: true, ReadySince: ago(time.Hour)}
-	agent := func(beat time.Duration) WorkerStatus {
-		w := bare
-		w.Reported = cluster.State{Agent: true, Heartbeat: ago(beat)}
-		return w
-	}
+	bare, agent := bare(now), func(beat time.Duration) WorkerStatus { return beats(now, beat) }
 	noBeat := func(ready time.Duration) WorkerStatus {
 		w := bare
 		w.ReadySince, w.Reported = ago(ready), cluster.State{Agent: true}
@@ -71,26 +79,7 @@ func healthCases(now time.Time) []healthCase {
 		s.State = state
 		return s
 	}
-	asked := func(passes bool, s Status) Status {
-		s.HealthPath, s.HealthPasses = "/healthz", passes
-		return s
-	}
-	failing := func(why string) WorkerStatus {
-		w := bare
-		w.HealthFailures, w.HealthError = 3, why
-		return w
-	}
 	return []healthCase{
-		{"not asked yet", asked(false, statusOf(bare, bare)), false, "the workers have not answered GET /healthz yet"},
-		{"asked", asked(true, statusOf(bare, bare)), true, "2 of 2 workers ready"},
-		{"one fails", asked(true, statusOf(failing("status 500"), bare)), true, "2 of 2 workers ready, 1 failing GET /healthz"},
-		{"all fail", asked(false, statusOf(failing("status 500"), failing("status 503"))), false, "2 of 2 workers fail GET /healthz: status 503"},
-		{"all fail, and one is new", asked(false, statusOf(failing("status 500"), bare)), false, "1 of 2 workers fail GET /healthz: status 500"},
-		{"all fail and hang", asked(false, statusOf(agent(time.Minute), agent(12*time.Second))), false, "no worker's event loop turns: that of each stands still for 12 s or more"},
-		{"none is ready to be asked", asked(true, statusOf(starting)), false, "no worker is ready, starting"},
-		{"fork, not asked yet", asked(false, forked(bare)), false, "the program has not answered GET /healthz yet"},
-		{"fork, fails", asked(false, forked(failing("no answer within 5s"))), false, "the program fails GET /healthz: no answer within 5s"},
-		{"fork, passes", asked(true, forked(bare)), true, "the program is ready"},
 		{"before the start", Status{}, false, "not started yet"},
 		{"all ready", statusOf(agent(0), agent(time.Second)), true, "2 of 2 workers ready"},
 		{"without an agent", statusOf(bare, bare), true, "2 of 2 workers ready"},
@@ -117,5 +106,31 @@ func healthCases(now time.Time) []healthCase {
 		{"fork, the agent was not attached", forked(closed), true, "the program is ready"},
 		{"fork, hangs", forked(agent(time.Minute)), false, "the event loop of the program stands still for 60 s or more"},
 		{"fork, starts", forked(starting), false, "the program is not ready, starting"},
+	}
+}
+
+// askedHealthCases are those of workers that are asked for a path.
+func askedHealthCases(now time.Time) []healthCase {
+	bare := bare(now)
+	asked := func(passes bool, s Status) Status {
+		s.HealthPath, s.HealthPasses = "/healthz", passes
+		return s
+	}
+	failing := func(why string) WorkerStatus {
+		w := bare
+		w.HealthFailures, w.HealthError = 3, why
+		return w
+	}
+	return []healthCase{
+		{"not asked yet", asked(false, statusOf(bare, bare)), false, "the workers have not answered GET /healthz yet"},
+		{"asked", asked(true, statusOf(bare, bare)), true, "2 of 2 workers ready"},
+		{"one fails", asked(true, statusOf(failing("status 500"), bare)), true, "2 of 2 workers ready, 1 failing GET /healthz"},
+		{"all fail", asked(false, statusOf(failing("status 500"), failing("status 503"))), false, "2 of 2 workers fail GET /healthz: status 503"},
+		{"all fail, and one is new", asked(false, statusOf(failing("status 500"), bare)), false, "1 of 2 workers fail GET /healthz: status 500"},
+		{"all fail and hang", asked(false, statusOf(beats(now, time.Minute), beats(now, 12*time.Second))), false, "no worker's event loop turns: that of each stands still for 12 s or more"},
+		{"none is ready to be asked", asked(true, statusOf(WorkerStatus{PID: 8, State: "starting"})), false, "no worker is ready, starting"},
+		{"fork, not asked yet", asked(false, forked(bare)), false, "the program has not answered GET /healthz yet"},
+		{"fork, fails", asked(false, forked(failing("no answer within 5s"))), false, "the program fails GET /healthz: no answer within 5s"},
+		{"fork, passes", asked(true, forked(bare)), true, "the program is ready"},
 	}
 }

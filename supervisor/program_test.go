@@ -1,7 +1,6 @@
 package supervisor_test
 
 import (
-	"fmt"
 	"os"
 	"sync"
 	"time"
@@ -12,36 +11,30 @@ import (
 	"github.com/nodeinit/nodeinit/supervisor"
 )
 
-// A program is a fake Process with a Channel.
+// A program is a fake Process; its channelEnd is the Channel.
 type program struct {
 	script
-	world              *world
-	name               string
-	slot               int
-	seq                int   // in its slot
-	keepAlivesDisabled int   // so often it was asked to disable keep-alives
-	connectionsStopped int   // and to get no new ones
-	replaced           bool  // the last time because another one gets them
-	paused             bool  // it gets no new ones for now
-	sick               error // what it answers to a check
-	checking           bool  // one is not over
-	misChecked         bool  // it was checked when it was not to be
-	exited             chan struct{}
-	begun              time.Duration
-	state              cluster.State
-	history            []stateAt
-	ended              bool
-	endedAt            time.Duration
-	status             unix.WaitStatus
-	observed           bool // Status was asked: the supervisor knows that it has ended
-	late               bool // and was signalled nevertheless
-	released           int  // so often
-	channelReleased    bool
-	stopped            bool
-	pending            []unix.Signal // what it gets when it runs again
-	rss                int64
-	terminal           bool
-	stopping           bool // OnStop was called: its end is that of all it has started
+	world *world
+	name  string
+	slot  int
+	seq   int // in its slot
+	channelEnd
+	checkup
+	exited   chan struct{}
+	begun    time.Duration
+	state    cluster.State
+	history  []stateAt
+	ended    bool
+	endedAt  time.Duration
+	status   unix.WaitStatus
+	observed bool // Status was asked: the supervisor knows that it has ended
+	late     bool // and was signalled nevertheless
+	released int  // so often
+	stopped  bool
+	pending  []unix.Signal // what it gets when it runs again
+	rss      int64
+	terminal bool
+	stopping bool // OnStop was called: its end is that of all it has started
 }
 
 // A stateAt is what a worker had reported at a time.
@@ -59,7 +52,8 @@ func (p *program) worker() *supervisor.Worker {
 		OnStop: func() { p.record(func() { p.stopping = true }) }, OnRelease: p.release,
 	}
 	if p.world.hasChannels() {
-		w.ID, w.Channel = int64(w.PID), p
+		p.channelEnd.program = p
+		w.ID, w.Channel = int64(w.PID), &p.channelEnd
 	}
 	return w
 }
@@ -137,79 +131,12 @@ func (p *program) Stopped(bool) (bool, error) {
 	return p.stopped, p.unseen
 }
 
-// Message is one of those that it has no use for.
-func (p *program) Message(string) {}
-
-func (p *program) Drain(string) { p.leave("drain") }
-
-// Finish has the program say after what its script says that it has finished.
-func (p *program) Finish(limit time.Duration) {
-	p.record(func() {
-		p.keepAlivesDisabled++
-		p.world.note(event{to: p.name, did: fmt.Sprintf("finish %v", limit)})
-		if p.finishes != nil {
-			time.AfterFunc(*p.finishes, func() { reportOf("finished")(p) })
-		}
-	})
-}
-
-// Watch has the program say after soon or late, as its script says, that it serves on.
-func (p *program) Watch(_ string, soon, late time.Duration) {
-	p.record(func() {
-		p.world.note(event{to: p.name, did: fmt.Sprintf("watch %v %v", soon, late)})
-		after := map[string]time.Duration{"soon": soon, "late": late}[p.servesOn]
-		if after > 0 {
-			time.AfterFunc(after, func() { reportOf("serving")(p) })
-		}
-	})
-}
-
-func (p *program) Disconnect() { p.leave("disconnect") }
-
-func (p *program) DisableKeepAlives() { p.record(func() { p.keepAlivesDisabled++ }) }
-
-func (p *program) StopConnections(replaced bool) {
-	p.record(func() { p.connectionsStopped, p.replaced = p.connectionsStopped+1, replaced })
-}
-
-func (p *program) Pause(paused bool) {
-	p.record(func() {
-		p.paused = paused
-		p.world.note(event{to: p.name, did: map[bool]string{true: "pause", false: "unpause"}[paused]})
-	})
-}
-
 func (p *program) record(note func()) {
 	w := p.world
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	p.late = p.late || p.observed || p.released > 0
 	note()
-}
-
-// leave notes how the program is asked to, and has it do as its script says.
-func (p *program) leave(how string) {
-	w := p.world
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	p.late = p.late || p.observed || p.released > 0
-	w.note(event{to: p.name, did: how})
-	if p.leaves != nil {
-		time.AfterFunc(*p.leaves, func() { reportOf("hangsup")(p) })
-	}
-	if p.drained != nil {
-		time.AfterFunc(p.drained.after, func() { p.end(p.drained.status) })
-	}
-}
-
-// Handovers is the same for each.
-func (p *program) Handovers() int64 { return 7 }
-
-// Release gives up the channel, once.
-func (p *program) Release(bool) {
-	p.world.mu.Lock()
-	defer p.world.mu.Unlock()
-	p.channelReleased = !p.channelReleased
 }
 
 func (p *program) release(kept bool) {
