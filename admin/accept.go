@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"runtime/debug"
 	"sync"
@@ -10,11 +11,15 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/logs"
 )
 
 // Shared is what the servers of a process share, so that both together have no more
-// threads and garbage than one. The zero value is ready to use.
+// threads and garbage than one. Only Log has to be set.
 type Shared struct {
+	// Log has what goes wrong in nodeinit itself.
+	Log *logs.Logger
 	// Trim, if set, ends threads that are too many. It is called after many requests.
 	Trim func()
 
@@ -23,6 +28,18 @@ type Shared struct {
 	calls   sync.Mutex
 	reading sync.Mutex   // held while files are read for an answer, for the same reason
 	garbage atomic.Int32 // bytes, about, since the last collection
+}
+
+// Guard calls f. A panic in it, a fault of nodeinit, is logged and costs no more than what f
+// does: it would end the process, and with PID 1 the container.
+func (s *Shared) Guard(f func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.Log.Error("internal error, please report it").Str("error", logs.Truncate(fmt.Sprint(p))).
+				Str("stack", logs.Truncate(string(debug.Stack()))).Send()
+		}
+	}()
+	f()
 }
 
 // Garbage is collected, and its memory returned, once requests have made about so much:
@@ -107,7 +124,7 @@ func (a *acceptor) serve(ctx context.Context, l *listener) {
 			connections.Go(func() {
 				defer func() { <-free }()
 				defer c.close()
-				a.answer(ctx, c)
+				a.shared.Guard(func() { a.answer(ctx, c) })
 			})
 			continue
 		}

@@ -33,6 +33,8 @@ type Asker struct {
 	*Shared   // with the servers
 }
 
+var errInternal = errors.New("nodeinit could not ask")
+
 // Get sends a worker a GET and returns its answer. With status 200 and maxBody above 0 it
 // has the body, which may have so many bytes; another status is no error. ctx limits the
 // time. The errors are words for a log: what cannot be asked, does not answer, or answers

@@ -114,7 +114,9 @@ func (c *Collector) collect(ctx context.Context, workers []supervisor.WorkerStat
 	var asking sync.WaitGroup
 	for i := range asked {
 		asking.Go(func() {
-			if answers[i], failures[i] = c.ask(ctx, asked[i], wanted); failures[i] != nil && ctx.Err() != nil {
+			failures[i] = errInternal // unless it comes to its end
+			c.Asker.Guard(func() { answers[i], failures[i] = c.ask(ctx, asked[i], wanted) })
+			if failures[i] != nil && ctx.Err() != nil {
 				failures[i] = fmt.Errorf("no answer within %v", timeout) // in the same words each time
 			}
 		})

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nodeinit/nodeinit/supervisor"
 )
 
 // A Profile is what is asked for of a worker.
@@ -53,9 +55,7 @@ func (s *Server) profile(ctx context.Context, c *connection, p Profile) error {
 	if err := c.checkPassed(); err != nil {
 		return err
 	}
-	s.reading.Lock() // to look for the worker and for memory reads files too
-	event, err := s.Profile(p, c.passed)
-	s.reading.Unlock()
+	event, err := s.beginProfile(p, c.passed)
 	c.closePassed()
 	if err != nil {
 		return err
@@ -64,6 +64,12 @@ func (s *Server) profile(ctx context.Context, c *connection, p Profile) error {
 		c.awaitEnd(ctx)
 	}
 	return nil
+}
+
+func (s *Server) beginProfile(p Profile, socket int) (supervisor.Event, error) {
+	s.reading.Lock() // to look for the worker and for memory reads files too
+	defer s.reading.Unlock()
+	return s.Profile(p, socket)
 }
 
 // checkPassed has the descriptor that was passed be one that a worker can write to without

@@ -25,7 +25,6 @@ type Operation interface {
 // A Server answers clients at the control socket of this process. Set the fields, then
 // call Run once. The functions are called on any goroutine.
 type Server struct {
-	Log *logs.Logger
 	// Control is where: [Auto], or a path.
 	Control string
 
@@ -106,6 +105,12 @@ func (s *Server) answer(ctx context.Context, c *connection) {
 	s.leave(garbage)
 }
 
+func (s *Server) readStatus() []byte {
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	return s.Status(nil)
+}
+
 // do does what a client asks for, and answers. An error is what to answer instead.
 func (s *Server) do(ctx context.Context, c *connection, q request) error {
 	if q.Op != opHealth {
@@ -116,10 +121,7 @@ func (s *Server) do(ctx context.Context, c *connection, q request) error {
 	}
 	switch q.Op {
 	case opStatus:
-		s.reading.Lock()
-		text := s.Status(nil)
-		s.reading.Unlock()
-		_ = c.write(append(text, '\n'))
+		_ = c.write(append(s.readStatus(), '\n'))
 	case opHealth:
 		healthy, text := s.Health()
 		_ = c.write(appendHealth(nil, healthy, text))

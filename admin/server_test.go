@@ -54,8 +54,8 @@ func newTestServer(control string) *testServer {
 		return o
 	}
 	s.Server = &Server{
-		Shared:  new(Shared),
-		Control: control, Log: logs.New(&s.log, logs.JSON, logs.LevelInfo, nil),
+		Shared:  &Shared{Log: logs.New(&s.log, logs.JSON, logs.LevelInfo, nil)},
+		Control: control,
 		Status: func(b []byte) []byte {
 			return fmt.Appendf(b, `{"version":1,"ready":1,"state":%q}`, strings.Repeat("x", s.large))
 		},
@@ -233,6 +233,25 @@ func TestBadClientsHoldUpNobody(t *testing.T) {
 		if got := rest(t, conn); len(got) == 0 || len(got) >= s.large {
 			t.Errorf("one that did not read gets %d bytes", len(got))
 		}
+	}
+}
+
+// A fault in an answer ends no more than its connection.
+func TestPanicsAreLogged(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, func(s *testServer) {
+		s.Status = func([]byte) []byte { panic("of a test") }
+	})
+	for range 3 {
+		if got := s.ask(t, askStatus); got != "" {
+			t.Errorf("status is %q", got)
+		}
+		if got := s.ask(t, askHealth); got != fine {
+			t.Errorf("health is %q", got)
+		}
+	}
+	if log := s.log.String(); strings.Count(log, `"msg":"internal error, please report it","error":"of a test","stack":"`) != 3 {
+		t.Errorf("logged %s", log)
 	}
 }
 

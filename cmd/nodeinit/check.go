@@ -16,24 +16,26 @@ func (s *starter) checkHealth(ctx context.Context, of *supervisor.Supervisor) {
 	if c.HealthPath.Path == "" {
 		return
 	}
-	asker := &admin.Asker{
-		UserAgent: "nodeinit/" + version + " (health)",
-		Connect: func(w supervisor.WorkerStatus, port int) (fd int, err error) {
-			return admin.ConnectTo(s.primary, w.ID, &w, port)
-		},
-	}
+	asker := s.asker("health")
 	route := admin.Route{Port: c.HealthPath.Port, Path: c.HealthPath.Path}
 	health := &of.Health
 	health.Path, health.Interval, health.Failures = route.Path, time.Duration(c.HealthInterval), int(c.HealthFailures)
 	health.Check = func(w supervisor.WorkerStatus, report func(error)) {
 		go func() {
-			ctx, cancel := context.WithTimeout(ctx, health.Timeout())
-			defer cancel()
-			answer, err := asker.Get(ctx, w, route, "*/*", 0)
-			if err == nil && answer.Status/100 != 2 {
-				err = errors.New("status " + strconv.Itoa(answer.Status))
-			}
+			err := errors.New("nodeinit could not ask")
+			s.servers.Guard(func() { err = ask(ctx, health.Timeout(), asker, w, route) })
 			report(err)
 		}()
 	}
+}
+
+// ask returns why a worker does not answer with a status of 2xx; nil: it does.
+func ask(ctx context.Context, timeout time.Duration, asker *admin.Asker, w supervisor.WorkerStatus, route admin.Route) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	answer, err := asker.Get(ctx, w, route, "*/*", 0)
+	if err == nil && answer.Status/100 != 2 {
+		err = errors.New("status " + strconv.Itoa(answer.Status))
+	}
+	return err
 }

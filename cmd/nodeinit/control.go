@@ -34,7 +34,7 @@ func (st *starter) serveControl(ctx context.Context, s *supervisor.Supervisor) (
 			ended = make(chan struct{})
 			go func() {
 				defer close(ended)
-				server.Run(ctx)
+				st.servers.Guard(func() { server.Run(ctx) })
 			}()
 		}
 		return w, err
@@ -54,7 +54,7 @@ func (st *starter) serveControl(ctx context.Context, s *supervisor.Supervisor) (
 // controlServer returns the server that answers for s.
 func (st *starter) controlServer(s *supervisor.Supervisor) *admin.Server {
 	return &admin.Server{
-		Log: st.log, Control: string(st.config.Control), Shared: &st.servers,
+		Control: string(st.config.Control), Shared: &st.servers,
 		Status: st.gatherer.AppendJSON,
 		Health: func() (bool, string) {
 			status, ok := st.status()

@@ -31,7 +31,7 @@ func (r *run) serveHTTP(ctx context.Context) (stop func(), err error) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		server.Run(ctx)
+		r.servers.Guard(func() { server.Run(ctx) })
 	}()
 	return func() {
 		cancel()

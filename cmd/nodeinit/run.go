@@ -90,6 +90,7 @@ func (a *app) supervise(argv []string) int {
 		})
 	})
 	r.gatherer = r.newGatherer()
+	r.servers.Log = log
 	r.servers.Trim = func() { _ = r.adjustThreads() } // those that are missing are no matter here
 	stopHTTP, err := r.serveHTTP(ctx)
 	if err != nil {
