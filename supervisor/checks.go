@@ -65,6 +65,12 @@ func (h *slotHealth) replaced(now time.Time) {
 	h.pauseUntil = now.Add(h.pause)
 }
 
+// replacedBefore reports whether w was started after the last such replacement began: it
+// is not the one to be replaced.
+func (h *slotHealth) replacedBefore(w *worker) bool {
+	return !w.started.Before(h.pauseUntil.Add(-h.pause))
+}
+
 // checks are the health checks of a run.
 type checks struct {
 	env    *env
@@ -191,7 +197,7 @@ func (c *checks) decide(w *worker, otherPasses bool, now time.Time) {
 	due := otherPasses && failures >= c.env.Health.Failures
 	if wait := w.slot.health.pauseUntil.Sub(now); due && wait > 0 {
 		due = false
-		if !h.pausing {
+		if !h.pausing && w.slot.health.replacedBefore(w) {
 			h.pausing = true
 			w.withWorker(c.env.Log.Warn("the new worker is unhealthy as well")).Int64("next_try_ms", wait.Milliseconds()).Send()
 		}
