@@ -9,7 +9,7 @@ import (
 
 // Why a worker gets no script. What tells of it says which worker.
 var (
-	errNoAgent = errors.New("it has no agent (--no-agent, a runtime that is not Node, or a wrapper below which nothing has listened yet)")
+	errNoAgent = errors.New("it has no agent (--no-agent, or not Node), or not yet (still starting, or a wrapper below which nothing has listened)")
 	errBusy    = errors.New("the primary is too busy")
 )
 

@@ -76,7 +76,7 @@ func (r *Route) UnmarshalText(b []byte) error {
 		*r = Route{}
 		return nil
 	}
-	const try = "(try /metrics, or 9100/metrics)"
+	const try = "(try /path, or 9100/path)"
 	at := max(0, strings.IndexByte(text, '/'))
 	port, ok := 0, true
 	if at > 0 {

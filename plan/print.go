@@ -139,6 +139,20 @@ func (p *Plan) writeLife(row func(name, text string)) {
 	}
 	row("stop signal", cmp.Or(c.StopSignal.String(), "the one that nodeinit gets"))
 	row("grace", within(c.Grace, "no limit"))
+	if c.Metrics.Port != 0 {
+		text := c.Metrics.String()
+		if c.MetricsApp.Path != "" {
+			text += ", with " + c.MetricsApp.String() + " of each worker"
+		}
+		row("metrics", text)
+	}
+	if c.HealthPath.Path != "" {
+		text := c.HealthPath.String() + " of each worker, every " + c.HealthInterval.String()
+		if p.Mode != Fork {
+			text += fmt.Sprintf("; one that fails %d times in a row is replaced", c.HealthFailures)
+		}
+		row("health", text)
+	}
 	if p.Mode == Fork {
 		return
 	}

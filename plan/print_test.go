@@ -146,6 +146,23 @@ logs         raw  (one process)
 stop signal  the one that nodeinit gets
 grace        9s
 `},
+	{"asking the program", "v2-private-no-limits", []string{"NODEINIT_METRICS=9464", "NODEINIT_METRICS_APP=/metrics"}, []string{"--health-path=9100/health", "--", "node", "a.js"}, `cpus         no limit  (no file sets one)
+memory       no limit  (no file sets one)
+affinity     4 CPUs
+workers      4  (no CPU quota, 4 in the affinity mask, 4096 MiB / 256 MiB = 16)
+mode         per-core  (the program is Node, and there are to be 4 workers)
+start        1, then 4 when it listens
+balance      rr
+would start  ["node" "a.js"]
+logs         lines  (workers tear each other's lines on a pipe)
+stop signal  the one that nodeinit gets
+grace        9s
+metrics      :9464, with /metrics of each worker
+health       9100/health of each worker, every 5s; one that fails 3 times in a row is replaced
+reload       no signal is set (--reload-signal HUP)
+ready        listen, within 30s
+crashes      the first ends the container (--max-crashes 0)
+`},
 	{"approximate", "v2-leaf-removed", nil, nil, `cpus         1.5  (/sys/fs/cgroup/app/cpu.max)
 memory       64 MiB  (/sys/fs/cgroup/app/memory.max)
 affinity     4 CPUs

@@ -21,7 +21,7 @@ Writes a profile of a worker to stdout, for Chrome's DevTools:
 docker exec CONTAINER /nodeinit profile cpu > app.cpuprofile
   cpu    where it spends its time (.cpuprofile)
   heap   what is in its heap (.heapsnapshot); its event loop stands still meanwhile,
-         and it needs several times the memory of the heap: where the limit of the
+         and it needs up to 20 times the memory of the heap: where the limit of the
          container may not allow that, it is refused without --force
   alloc  where it allocates memory (.heapprofile)
 --seconds: of cpu and alloc, 0.1 to 3600; 10 if not given.
