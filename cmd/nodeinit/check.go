@@ -10,18 +10,13 @@ import (
 	"github.com/nodeinit/nodeinit/supervisor"
 )
 
-// checkHealth has s ask workers for --health-path.
-func (s *starter) checkHealth(ctx context.Context, of *supervisor.Supervisor) {
-	c := s.config
+// checkHealth has a supervisor ask workers for --health-path.
+func (r *run) checkHealth(ctx context.Context, of *supervisor.Supervisor) {
+	c := r.config
 	if c.HealthPath.Path == "" {
 		return
 	}
-	asker := &admin.Asker{
-		UserAgent: "nodeinit/" + version + " (health)",
-		Connect: func(w supervisor.WorkerStatus, port int) (fd int, err error) {
-			return admin.ConnectTo(s.primary, w.ID, &w, port)
-		},
-	}
+	asker := r.asker("health")
 	route := admin.Route{Port: c.HealthPath.Port, Path: c.HealthPath.Path}
 	health := &of.Health
 	health.Path, health.Interval, health.Failures = route.Path, time.Duration(c.HealthInterval), int(c.HealthFailures)
