@@ -191,7 +191,8 @@ func (c *checks) decide(w *worker, otherPasses bool, now time.Time) {
 	due := otherPasses && failures >= c.env.Health.Failures
 	if wait := w.slot.health.pauseUntil.Sub(now); due && wait > 0 {
 		due = false
-		if !h.pausing {
+		// Once its replacement has been started, what waits is not w.
+		if !h.pausing && w.startReason == ForHealth && w.slot.replacement == nil {
 			h.pausing = true
 			w.withWorker(c.env.Log.Warn("the new worker is unhealthy as well")).Int64("next_try_ms", wait.Milliseconds()).Send()
 		}

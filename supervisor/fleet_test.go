@@ -28,6 +28,7 @@ type fleetScenario struct {
 	rest    string // what ends what workers leave behind; "": nothing is left
 	want    string // what happens, and how it ends
 	logs    string // what is logged, in that order, among else: "this ... that"
+	never   string // what is not logged; "": that does not matter
 }
 
 func TestFleet(t *testing.T) {
@@ -61,6 +62,9 @@ func (s fleetScenario) test(t *testing.T) {
 		t.Errorf("got\n%s, want\n%s", got, s.want)
 	}
 	rest := w.log.String()
+	if s.never != "" && strings.Contains(w.log.String(), s.never) {
+		t.Errorf("%s is in\n%s", s.never, w.log.String())
+	}
 	for want := range strings.SplitSeq(s.logs, " ... ") {
 		_, after, found := strings.Cut(rest, want)
 		if !found {
