@@ -18,6 +18,9 @@ import (
 const (
 	maxAppBody = 4 << 20         // bytes, of each worker
 	appTimeout = 3 * time.Second // for all of them
+	// minAppTimeout is for clients that say that they wait for less: each worker would
+	// count, and be logged, as one that fails.
+	minAppTimeout = 100 * time.Millisecond
 )
 
 // A Collector collects the metrics that an application has itself, from all workers. Set
@@ -98,10 +101,7 @@ type collection struct {
 // collect asks all workers. It takes less than patience, which is how long the client
 // waits, 0 if that is not known.
 func (c *Collector) collect(ctx context.Context, workers []supervisor.WorkerStatus, patience time.Duration, wanted bool) (all collection) {
-	timeout := cmp.Or(c.Timeout, appTimeout)
-	if patience > 0 {
-		timeout = min(timeout, patience*3/4)
-	}
+	timeout := timeoutFor(cmp.Or(c.Timeout, appTimeout), patience)
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var asked []*supervisor.WorkerStatus
@@ -131,6 +131,15 @@ func (c *Collector) collect(ctx context.Context, workers []supervisor.WorkerStat
 		}
 	}
 	return all
+}
+
+// timeoutFor returns how long workers have, limit at most, for a client that waits for
+// patience; 0: that is not known.
+func timeoutFor(limit, patience time.Duration) time.Duration {
+	if patience <= 0 {
+		return limit
+	}
+	return min(limit, max(patience*3/4, minAppTimeout))
 }
 
 // appendFailures appends how often workers did not answer, or not with metrics.

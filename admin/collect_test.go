@@ -80,10 +80,22 @@ func TestCollectEndsInTime(t *testing.T) {
 	t.Parallel()
 	c, workers, log := workersOf(t, neverSays, neverSays)
 	for range 2 {
-		c.collect(t.Context(), workers, 40*time.Millisecond, false)
+		c.collect(t.Context(), workers, 200*time.Millisecond, false)
 	}
-	if f := c.failures; len(f) != 2 || *f[0] != (appFailures{0, 2, "no answer within 30ms"}) || f[1].count != 2 || strings.Count(log.String(), "\n") != 2 {
+	if f := c.failures; len(f) != 2 || *f[0] != (appFailures{0, 2, "no answer within 150ms"}) || f[1].count != 2 || strings.Count(log.String(), "\n") != 2 {
 		t.Errorf("%+v: %s", f, log)
+	}
+}
+
+// A client that says that it waits for next to nothing does not have all workers fail.
+func TestTimeoutFor(t *testing.T) {
+	t.Parallel()
+	for patience, want := range map[time.Duration]time.Duration{
+		0: 3 * time.Second, 10 * time.Second: 3 * time.Second, time.Second: 750 * time.Millisecond, 1: minAppTimeout,
+	} {
+		if got := timeoutFor(3*time.Second, patience); got != want {
+			t.Errorf("%v: %v, want %v", patience, got, want)
+		}
 	}
 }
 

@@ -10,20 +10,20 @@ import (
 	"github.com/nodeinit/nodeinit/supervisor"
 )
 
-// checkHealth has s ask workers for --health-path.
-func (s *starter) checkHealth(ctx context.Context, of *supervisor.Supervisor) {
-	c := s.config
+// checkHealth has a supervisor ask workers for --health-path.
+func (r *run) checkHealth(ctx context.Context, of *supervisor.Supervisor) {
+	c := r.config
 	if c.HealthPath.Path == "" {
 		return
 	}
-	asker := s.asker("health")
+	asker := r.asker("health")
 	route := admin.Route{Port: c.HealthPath.Port, Path: c.HealthPath.Path}
 	health := &of.Health
 	health.Path, health.Interval, health.Failures = route.Path, time.Duration(c.HealthInterval), int(c.HealthFailures)
 	health.Check = func(w supervisor.WorkerStatus, report func(error)) {
 		go func() {
 			err := errors.New("nodeinit could not ask")
-			s.servers.Guard(func() { err = ask(ctx, health.Timeout(), asker, w, route) })
+			r.servers.Guard(func() { err = ask(ctx, health.Timeout(), asker, w, route) })
 			report(err)
 		}()
 	}

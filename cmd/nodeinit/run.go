@@ -144,7 +144,7 @@ func (r *run) program(ctx context.Context) (supervisor.Exit, error) {
 	s := r.supervisor(r.plan)
 	starter := &starter{run: r}
 	r.configure(s)
-	starter.checkHealth(ctx, s)
+	r.checkHealth(ctx, s)
 	r.supervising.Store(s)
 	r.ofProgram.Store(s)
 	if s.PerCore {
