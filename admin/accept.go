@@ -107,6 +107,7 @@ func (a *acceptor) serve(ctx context.Context, l *listener) {
 		case errors.Is(err, unix.EINTR):
 			continue
 		case err != nil:
+			a.waiting.end() // its descriptor may be what is missing
 			if !pause(ctx, acceptPause) {
 				return
 			}

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"strconv"
@@ -79,7 +80,7 @@ func dialTCP(address netip.AddrPort) (fd int, err error) {
 	}
 	fd, err = unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return -1, os.NewSyscallError("socket", err)
+		return -1, fmt.Errorf("%w: socket: %w", cluster.ErrNoConnection, err)
 	}
 	if err = unix.Connect(fd, peer); err != nil && err != unix.EINPROGRESS {
 		unix.Close(fd)

@@ -28,6 +28,10 @@ const (
 	maxStrangers = 64
 )
 
+// ErrNoConnection is that nodeinit itself can make no connection: it has no descriptors left,
+// for example. It says nothing about the worker.
+var ErrNoConnection = errors.New("nodeinit can make no connection")
+
 // ErrNoAgent is that a program in fork mode has no agent to take a connection.
 var ErrNoAgent = errors.New("the program has no agent of nodeinit")
 
@@ -39,11 +43,11 @@ var ErrNoAgent = errors.New("the program has no agent of nodeinit")
 // The connection has no part in the balance and is not counted. Nobody else gets it where
 // the worker refuses it: then it ends. A worker that drains still takes it. Where it has
 // not taken two such connections, or does not read its channel, there is an error: that
-// tells of a process that hangs.
+// tells of a process that hangs. Any other than [ErrNoConnection] is about the worker.
 func (p *Primary) Connect(id int64, port int) (fd int, err error) {
 	client, server, err := loopbackPair(&p.connecting)
 	if err != nil {
-		return -1, fmt.Errorf("connect to 127.0.0.1: %w", err)
+		return -1, fmt.Errorf("%w to 127.0.0.1: %w", ErrNoConnection, err)
 	}
 	passed := make(chan error, 1)
 	posted := p.inbox.post(func() {
@@ -58,7 +62,7 @@ func (p *Primary) Connect(id int64, port int) (fd int, err error) {
 		select {
 		case err = <-passed:
 		case <-timeout.C:
-			err = unix.ETIMEDOUT
+			err = fmt.Errorf("%w: %w", ErrNoConnection, unix.ETIMEDOUT)
 		}
 	default:
 		closeFD(server)

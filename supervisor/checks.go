@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -23,6 +24,10 @@ type HealthPolicy struct {
 	Failures int
 }
 
+// ErrNotAsked is what Check reports where nodeinit itself could not ask: that is no failure
+// of the worker.
+var ErrNotAsked = errors.New("nodeinit could not ask")
+
 // maxAnswerTime is the most for HealthPolicy.Timeout.
 const maxAnswerTime = 5 * time.Second
 
@@ -43,6 +48,7 @@ type workerHealth struct {
 	askedAt  time.Time // of the last one
 	asking   bool      // that is not over
 	checked  bool      // one is
+	unasked  bool      // it was logged that nodeinit could not ask
 	failures int       // in a row
 	excused  int       // of these: no other worker passed when they came
 	err      string    // of the last one, if it has failed
@@ -124,8 +130,15 @@ func (c *checks) record(result checkResult, running bool) {
 	if !running || !w.serves() || result.err != nil && w.reported.SilentUntil.After(h.askedAt) {
 		return
 	}
-	h.checked = true
 	log := c.env.Log
+	if errors.Is(result.err, ErrNotAsked) {
+		if !h.unasked {
+			w.withWorker(log.Warn(c.env.modeMsg("program not checked", "worker not checked"))).Str("error", logs.Truncate(result.err.Error())).Send()
+		}
+		h.unasked = true
+		return
+	}
+	h.checked, h.unasked = true, false
 	if result.err == nil {
 		if h.failures > 0 {
 			w.withWorker(log.Info(c.env.modeMsg("program healthy", "worker healthy"))).Int("failures", h.failures).Send()

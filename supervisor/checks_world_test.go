@@ -10,8 +10,9 @@ import (
 
 // Its checks of a worker, as it is by then.
 var (
-	errSick = errors.New("status 500")
-	errMute = errors.New("no answer")
+	errSick    = errors.New("status 500")
+	errMute    = errors.New("no answer")
+	errUnasked = supervisor.ErrNotAsked
 )
 
 // A checkup is what a program answers to checks, and what they were.

@@ -130,7 +130,7 @@ func actOf(t *testing.T, what string) func(*program) {
 			}
 		}
 	}
-	if sick, answers := map[string]error{"well": nil, "sick": errSick, "mute": errMute}[what]; answers {
+	if sick, answers := map[string]error{"well": nil, "sick": errSick, "mute": errMute, "unasked": errUnasked}[what]; answers {
 		return becomes(sick)
 	}
 	sig := parse(t, what)

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/nodeinit/nodeinit/admin"
+	"github.com/nodeinit/nodeinit/cluster"
 	"github.com/nodeinit/nodeinit/supervisor"
 )
 
@@ -22,7 +24,7 @@ func (r *run) checkHealth(ctx context.Context, of *supervisor.Supervisor) {
 	health.Path, health.Interval, health.Failures = route.Path, time.Duration(c.HealthInterval), int(c.HealthFailures)
 	health.Check = func(w supervisor.WorkerStatus, report func(error)) {
 		go func() {
-			err := errors.New("nodeinit could not ask")
+			err := supervisor.ErrNotAsked
 			r.servers.Guard(func() { err = ask(ctx, health.Timeout(), asker, w, route) })
 			report(err)
 		}()
@@ -34,8 +36,11 @@ func ask(ctx context.Context, timeout time.Duration, asker *admin.Asker, w super
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	answer, err := asker.Get(ctx, w, route, "*/*", 0)
-	if err == nil && answer.Status/100 != 2 {
-		err = errors.New("status " + strconv.Itoa(answer.Status))
+	switch {
+	case errors.Is(err, cluster.ErrNoConnection):
+		return fmt.Errorf("%w: %w", supervisor.ErrNotAsked, err)
+	case err == nil && answer.Status/100 != 2:
+		return errors.New("status " + strconv.Itoa(answer.Status))
 	}
 	return err
 }

@@ -353,7 +353,7 @@ func TestStatusSchema(t *testing.T) {
 			t.Errorf("docs/lifecycle.md does not name the state %s", state)
 		}
 	}
-	if len(states) != 16 {
-		t.Errorf("%d states, want 16", len(states))
+	if len(states) != 17 {
+		t.Errorf("%d states, want 17", len(states))
 	}
 }
