@@ -141,7 +141,8 @@ func TestFullContainer(t *testing.T) {
 			if mode == "per-core" {
 				harness.WaitUntil(t, "what a worker left behind when it crashed to be reaped", func() bool { return len(c.logged("orphan reaped")) > 0 })
 			}
-			if status := c.stop(); status != 143 {
+			// A worker that was killed, and has not been replaced when the stop comes, counts with 137.
+			if status := c.stop(); status != 143 && (mode == "fork" || status != 137) {
 				t.Errorf("status %d after docker stop, want 143", status)
 			}
 		})
