@@ -65,9 +65,7 @@ type acceptor struct {
 	// of a socket.
 	check  func(fd int) error
 	refuse func(fd int, why error)
-	// patient says that a client without room waits, and is not refused.
-	patient bool
-	answer  func(ctx context.Context, c *connection)
+	answer func(ctx context.Context, c *connection)
 
 	waiting waiting // connections that wait for their client
 }
@@ -117,7 +115,7 @@ func (a *acceptor) serve(ctx context.Context, l *listener) {
 			err = a.check(fd)
 		}
 		if err == nil && !a.makeRoom(ctx, free) {
-			err = errTooMany
+			err = errTooMany // and the loop is about to end
 		}
 		if err == nil {
 			refused = 0
@@ -148,8 +146,9 @@ func pause(ctx context.Context, d time.Duration) bool {
 
 var errTooMany = errors.New("too many clients")
 
-// makeRoom adds a value to free, or reports that there is no room for another connection.
-// Where all are taken, one that waits for its client makes room.
+// makeRoom adds a value to free when there is room for another connection, false once ctx is
+// done. Where all are taken, one that waits for its client makes room. Of the others some
+// are over soon: those that may take long are maxLong at most.
 func (a *acceptor) makeRoom(ctx context.Context, free chan<- struct{}) bool {
 	for {
 		select {
@@ -159,9 +158,6 @@ func (a *acceptor) makeRoom(ctx context.Context, free chan<- struct{}) bool {
 		}
 		var again <-chan time.Time // never, where one ends that makes room for this one
 		if !a.waiting.end() {
-			if !a.patient {
-				return false
-			}
 			again = time.After(waitingTime)
 		}
 		select {

@@ -41,7 +41,7 @@ func (h *HTTP) Listen(ip netip.Addr, port int) (err error) {
 
 // Run serves until ctx is done, and returns when all connections have ended.
 func (h *HTTP) Run(ctx context.Context) {
-	h.acceptor = acceptor{shared: h.Shared, patient: true, answer: h.answer, refuse: func(fd int, _ error) { unix.Close(fd) }}
+	h.acceptor = acceptor{shared: h.Shared, answer: h.answer, refuse: func(fd int, _ error) { unix.Close(fd) }}
 	h.acceptor.run(ctx, h.listener)
 }
 
