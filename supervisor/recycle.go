@@ -35,7 +35,8 @@ func (e *env) recycleAt() time.Time {
 	return time.Now().Add(e.Recycle.age())
 }
 
-// recycle replaces a worker that is too old or too large, or fails its checks. It reports whether it did.
+// recycle replaces a worker that is too old or too large, or fails its checks. It reports
+// whether it did.
 func (o *rollout) recycle() bool {
 	if !o.pauseUntil.IsZero() || o.scale.waiting {
 		return false
