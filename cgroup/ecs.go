@@ -2,6 +2,7 @@ package cgroup
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -43,8 +44,11 @@ func parseTask(body []byte) (cpus float64, memory int64, err error) {
 		limits.Float("CPU", &cpus)      // vCPUs
 		limits.Int64("Memory", &memory) // MiB
 	})
-	if task.Wrong != "" || !value.IsObject() {
-		return 0, 0, fmt.Errorf("the value of Limits.%s is wrong", task.Wrong)
+	switch {
+	case !value.IsObject():
+		return 0, 0, errors.New("it is no JSON object")
+	case task.Wrong != "":
+		return 0, 0, fmt.Errorf("the value of %s is wrong", task.Wrong)
 	}
 	if cpus < 0 || memory < 0 || memory >= noMemoryLimit>>20 {
 		return 0, 0, fmt.Errorf("limits of %v vCPU and %d MiB", cpus, memory)

@@ -37,6 +37,19 @@ func TestECS(t *testing.T) {
 	}
 }
 
+// The error names the value, once.
+func TestECSSaysWhatIsWrong(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"Limits":{"CPU":"1"}}`: "the value of Limits.CPU is wrong",
+		`{"Limits":[]}`:          "the value of Limits is wrong",
+		`[]`:                     "it is no JSON object",
+	} {
+		if _, _, err := ECS(t.Context(), serve(t, answer(text))); err == nil || !strings.HasSuffix(err.Error(), ": "+want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
+}
+
 func TestECSWithoutLimits(t *testing.T) {
 	for _, text := range []string{`{}`, `{"Limits":{}}`, `{"Limits":null,"Containers":[{"Limits":{"CPU":256}}]}`} {
 		if cpus, memory, err := ECS(t.Context(), serve(t, answer(text))); cpus != 0 || memory != 0 || err != nil {

@@ -153,8 +153,9 @@ func (g *group) updateSelector() error {
 
 // attachSelector has the kernel choose a socket of fd's group by number modulo stay: that
 // is its place among those not leaving. If the one in that place is paused, it is one of
-// the others by number / stay, so that the clients of the others keep theirs. The program is classic BPF, which needs no
-// privilege (SO_ATTACH_REUSEPORT_CBPF, socket(7), Linux 4.6), and returns an index.
+// the others by number / stay, so that the clients of the others keep theirs. The program
+// is classic BPF, which needs no privilege (SO_ATTACH_REUSEPORT_CBPF, socket(7), Linux
+// 4.6), and returns an index.
 func attachSelector(fd int, number []unix.SockFilter, stay uint32, paused, leaving []uint32) error {
 	const modulo, divide, loadMem = unix.BPF_ALU | unix.BPF_MOD | unix.BPF_K, unix.BPF_ALU | unix.BPF_DIV | unix.BPF_K, unix.BPF_LD | unix.BPF_MEM
 	filter := number
