@@ -128,7 +128,10 @@ const take = {
     // All of it is made at once, and not in memory that the limit of the heap counts.
     const snapshot = require('v8').getHeapSnapshot();
     snapshot.on('data', (chunk) => { if (!closed) send('d', chunk); });
-    snapshot.on('error', fail);
+    snapshot.on('error', (error) => {
+      expectSilence(false);
+      fail(error);
+    });
     snapshot.on('end', () => {
       expectSilence(false);
       send('.');
