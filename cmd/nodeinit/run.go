@@ -94,7 +94,7 @@ func (a *app) supervise(argv []string) int {
 	r.servers.Trim = func() { _ = r.adjustThreads() } // those that are missing are no matter here
 	stopHTTP, err := r.serveHTTP(ctx)
 	if err != nil {
-		return r.failed(err, exitFailed)
+		return r.failed(err, exitInternal)
 	}
 	defer stopHTTP()
 	for _, command := range p.Pre {

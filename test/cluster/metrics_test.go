@@ -353,7 +353,7 @@ func TestMetricsAddressTaken(t *testing.T) {
 	p := harness.WithEnv(harness.UnderInit("--metrics "+taken.Addr().String(), "touch", "started"), "NODEINIT_PRE=touch before")
 	p.Dir = t.TempDir()
 	started := p.Start(t)
-	started.WaitCode(1)
+	started.WaitCode(125)
 	want := fmt.Sprintf("nodeinit: --metrics: cannot listen at %s: address already in use (try another port, or off)\n", taken.Addr())
 	if got := started.Errors(); got != want {
 		t.Errorf("%q, want %q", got, want)
